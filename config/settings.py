@@ -1,0 +1,290 @@
+"""Settings. Read from top to bottom; every deviation comes from the environment (``.env.example`` lists them all).
+
+Files that the environment may come from, in this order, none of which overrides what is set already: the file that
+``SEGUE_ENV_FILE`` names (default ``.env``), and ``var/up.env``, which ``manage.py up`` writes for the command line.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+for env_file in (Path(env.str("SEGUE_ENV_FILE", default=str(BASE_DIR / ".env"))), BASE_DIR / "var" / "up.env"):
+    if env_file.is_file():
+        env.read_env(env_file)
+
+
+def positive(name: str, default: int) -> int:
+    """Return a whole number above zero from the environment.
+
+    :raises ImproperlyConfigured: if it is anything else.
+    """
+    text = env.str(name, default=str(default))
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number above zero.")
+    return int(text)
+
+
+def required(name: str) -> str:
+    """Return what the environment must give.
+
+    :raises ImproperlyConfigured: if it is missing or empty.
+    """
+    text = env.str(name, default="")
+    if not text:
+        raise ImproperlyConfigured(f"{name} is not set. See .env.example; `make up` makes one for trying out.")
+    return text
+
+
+# --- Django -----------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = required("SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Behind a proxy that ends TLS and sets X-Forwarded-Proto and -For itself.
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+# Served over TLS: secure cookies, redirects to https, HSTS.
+SECURE = env.bool("SECURE", default=False)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "projects",
+    "workflows",
+    "executions",
+    "triggers",
+    "templates_app",
+    "config",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, Any] = {
+    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'segue.sqlite3'}")
+}
+DATABASE = DATABASES["default"]
+DATABASE["CONN_MAX_AGE"] = None
+DATABASE["CONN_HEALTH_CHECKS"] = True
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that will write takes its place in the queue at once instead of failing half-way.
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    DATABASE.setdefault("OPTIONS", {})
+    DATABASE["OPTIONS"].setdefault("connect_timeout", 5)
+    DATABASE["OPTIONS"].setdefault("application_name", "segue")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/api/"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Without collected files (trying out), WhiteNoise serves them from the packages.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if BEHIND_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# JSON bodies of the API; webhooks have their own limit.
+DATA_UPLOAD_MAX_MEMORY_SIZE = positive("API_MAX_BODY_BYTES", 2 * 1024 * 1024)
+
+# --- REST API -----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "projects.authentication.ApiTokenAuthentication",
+        "projects.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["projects.rest.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": [
+        "rest_framework.renderers.JSONRenderer",
+        "rest_framework.renderers.BrowsableAPIRenderer",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "projects.rest.NewestFirstPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "projects.rest.exception_handler",
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Segue",
+    "DESCRIPTION": "Workflow automation for teams who live in Python and PostgreSQL.",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "WorkflowStatusEnum": "workflows.models.WorkflowStatus",
+        "ExecutionStatusEnum": "executions.models.ExecutionStatus",
+        "TriggerTypeEnum": "workflows.models.TriggerType",
+        "NodeTypeEnum": "workflows.models.NodeType",
+        "RoleEnum": "projects.models.Role",
+        "BlockedOnEnum": "executions.models.BlockedOn",
+        "DeliveryVerdictEnum": "triggers.models.DeliveryVerdict",
+    },
+}
+
+# --- Celery: a bell, nothing more ---------------------------------------------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_STORE_EAGER_RESULT = False
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KiB
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CONNECTION_TIMEOUT = 1
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"confirm_publish": True, "read_timeout": 1, "write_timeout": 1}
+    if CELERY_BROKER_URL.startswith("amqp")
+    else {"socket_timeout": 1, "socket_connect_timeout": 1, "visibility_timeout": 60}
+)
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+CELERY_TASK_DEFAULT_QUEUE = "segue"
+# Where the broker can bound a queue by itself (RabbitMQ), it does; bells expire in any case.
+CELERY_TASK_QUEUES = [
+    Queue("segue", routing_key="segue", queue_arguments={"x-max-length": 64, "x-message-ttl": 10_000}),
+]
+
+# --- Segue ----------------------------------------------------------------------------------------------------------------
+
+# Keys that wrap each project's data key: "id:base64 of 32 bytes", the first encrypts, all decrypt.
+SEGUE_ENCRYPTION_KEYS = env.list("SEGUE_ENCRYPTION_KEYS", default=[])
+# Where callers reach the webhooks and the API from outside; used in the URLs that Segue tells.
+WEBHOOK_BASE_URL = env.str("WEBHOOK_BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+
+WORKFLOW_EXECUTION_TIMEOUT = positive("WORKFLOW_EXECUTION_TIMEOUT", 3600)  # seconds
+WORKFLOW_NODE_TIMEOUT = positive("WORKFLOW_NODE_TIMEOUT", 300)  # seconds
+WORKFLOW_MAX_RETRIES = positive("WORKFLOW_MAX_RETRIES", 3)  # attempts of a node
+EXECUTION_RETENTION_DAYS = positive("EXECUTION_RETENTION_DAYS", 30)
+NODE_OUTPUT_MAX_BYTES = positive("NODE_OUTPUT_MAX_BYTES", 5 * 1024 * 1024)
+EXECUTION_OUTPUT_MAX_BYTES = positive("EXECUTION_OUTPUT_MAX_BYTES", 100 * 1024 * 1024)
+
+ENGINE_LEASE_SECONDS = positive("ENGINE_LEASE_SECONDS", 30)
+ENGINE_SLICE_SECONDS = positive("ENGINE_SLICE_SECONDS", 2)
+ENGINE_CLAIM_BATCH = positive("ENGINE_CLAIM_BATCH", 16)  # executions that one worker process holds at once
+ENGINE_THREADS = positive("ENGINE_THREADS", 16)  # nodes with effects that one worker process runs at once
+ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 5)  # how often each worker sweeps by itself
+ENGINE_MAX_LOST_WORKERS = positive("ENGINE_MAX_LOST_WORKERS", 3)
+
+# "process": a child with hard limits. "in_process": for installations that trust the authors of all workflows.
+EXPRESSION_SANDBOX = env.str("EXPRESSION_SANDBOX", default="process")
+if EXPRESSION_SANDBOX not in {"process", "in_process"}:
+    raise ImproperlyConfigured(f"EXPRESSION_SANDBOX is {EXPRESSION_SANDBOX!r}; it must be process or in_process.")
+
+# Ranges that nodes may call although they are private, loopback or the like: "10.1.0.0/16,127.0.0.1/32".
+EGRESS_ALLOWED_RANGES = env.list("EGRESS_ALLOWED_RANGES", default=[])
+for allowed_range in EGRESS_ALLOWED_RANGES:
+    try:
+        ipaddress.ip_network(allowed_range)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
+
+WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
+WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=0)  # 0: no limit
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": ["console"], "level": LOG_LEVEL, "propagate": False},
+        "celery.app.trace": {"level": "WARNING"},  # A line per bell says nothing.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,17 @@
+"""Every URL of Segue."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from config import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("health/", views.live, name="health-live"),
+    path("health/ready/", views.ready, name="health-ready"),
+    path("admin/", admin.site.urls),
+    path("api/", include("config.api")),
+    path("webhooks/", include("triggers.webhooks.urls")),
+]

@@ -1,0 +1,265 @@
+"""What happened: executions and their journal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from executions.exceptions import IllegalTransition
+from projects.constraints import one_of
+from projects.ids import new_id
+from projects.models import Project
+from workflows.models import NodeType, TriggerType, Workflow, WorkflowVersion
+
+
+class ExecutionStatus(models.TextChoices):
+    PENDING = "pending"  # Accepted; no worker has had it yet.
+    RUNNING = "running"  # Under way, or waiting for what ``blocked_on`` says.
+    COMPLETED = "completed"  # Every node is settled.
+    FAILED = "failed"  # A node failed and nothing caught it, or the engine gave up.
+    CANCELLED = "cancelled"  # Somebody stopped it.
+    TIMEOUT = "timeout"  # It passed its deadline.
+
+
+LIVE = (ExecutionStatus.PENDING, ExecutionStatus.RUNNING)
+ENDED = (
+    ExecutionStatus.COMPLETED,
+    ExecutionStatus.FAILED,
+    ExecutionStatus.CANCELLED,
+    ExecutionStatus.TIMEOUT,
+)
+
+# From which statuses each one may be reached. What is missing here cannot happen.
+REACHED_FROM: dict[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
+    ExecutionStatus.RUNNING: LIVE,
+    ExecutionStatus.COMPLETED: (ExecutionStatus.RUNNING,),
+    ExecutionStatus.FAILED: LIVE,
+    ExecutionStatus.CANCELLED: LIVE,
+    ExecutionStatus.TIMEOUT: LIVE,
+}
+
+
+class BlockedOn(models.TextChoices):
+    """Why a live execution is not moving right now."""
+
+    QUEUE = "queue"  # Due, and no worker has taken it yet.
+    TIMER = "timer"  # A delay.
+    RETRY = "retry"  # The backoff after a failed attempt.
+    CALLBACK = "callback"
+    APPROVAL = "approval"
+    CONCURRENCY = "concurrency"
+    PAUSED = "paused"  # Its workflow is paused.
+    BUDGET = "budget"
+
+
+class ExecutionQuerySet(models.QuerySet["WorkflowExecution"]):
+    """Names for sets of executions."""
+
+    def live(self) -> ExecutionQuerySet:
+        """Those that have not ended."""
+        return self.filter(status__in=LIVE)
+
+    def ended(self) -> ExecutionQuerySet:
+        """Those that have."""
+        return self.filter(status__in=ENDED)
+
+    def newest_first(self) -> ExecutionQuerySet:
+        """In the order of every list of executions."""
+        return self.order_by("-created_at", "-id")
+
+
+class WorkflowExecution(models.Model):
+    """One run of one version: accepted with 2xx when the row is committed, and then never lost.
+
+    A live execution that may go on at some time and that no worker holds has ``wake_at``. While a worker holds it, the
+    lease columns say who and until when, and ``fence`` guards every write. One that waits for something without a
+    time has neither, and ``blocked_on`` says for what.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="executions")
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="executions")
+    workflow_version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="executions")
+    workflow_name = models.CharField(max_length=200)
+
+    status = models.CharField(max_length=16, choices=ExecutionStatus.choices, default=ExecutionStatus.PENDING)
+    blocked_on = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)
+    blocked_detail = models.CharField(max_length=500, blank=True, default="")
+    wake_at = models.DateTimeField(null=True, blank=True)
+
+    # {"trigger": the value that expressions see, "node_id": the trigger node that started it}.
+    execution_context = models.JSONField(default=dict)
+    triggered_by = models.CharField(max_length=16, choices=TriggerType.choices)
+    # The row of ``triggers`` that started it, if one did. No foreign key: triggers lie above executions.
+    trigger_id = models.UUIDField(null=True, blank=True)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    scheduled_for = models.DateTimeField(null=True, blank=True)
+    # A caller's key: asked twice with the same one, a start answers with the first execution.
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
+
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    duration_seconds = models.FloatField(null=True, blank=True)
+
+    result = models.JSONField(null=True, blank=True)
+    # {"code", "message", "node_id", "iteration", "details"}.
+    error = models.JSONField(null=True, blank=True)
+    nodes_executed = models.PositiveIntegerField(default=0)
+    tokens_used = models.PositiveBigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=18, decimal_places=9, default=0)
+
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=500, blank=True, default="")
+
+    fence = models.PositiveBigIntegerField(default=0, editable=False)
+    lease_owner = models.CharField(max_length=120, null=True, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Claims that were not handed back cleanly: each may have been a crash.
+    claims = models.PositiveSmallIntegerField(default=0, editable=False)
+    # Somebody waits for the end: announce it.
+    is_awaited = models.BooleanField(default=False, editable=False)
+
+    objects = ExecutionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "workflow_executions"
+        constraints = [
+            one_of("workflow_executions", "status", ExecutionStatus),
+            one_of("workflow_executions", "blocked_on", BlockedOn, null=True),
+            one_of("workflow_executions", "triggered_by", TriggerType),
+            models.CheckConstraint(
+                condition=Q(lease_owner__isnull=True, lease_expires_at__isnull=True)
+                | Q(lease_owner__isnull=False, lease_expires_at__isnull=False, wake_at__isnull=True),
+                name="workflow_executions_lease_check",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=ENDED)
+                | Q(lease_owner__isnull=True, wake_at__isnull=True, completed_at__isnull=False),
+                name="workflow_executions_ended_check",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="workflow_executions_idempotency_once",
+            ),
+            # A slot of a schedule runs once, however many beats there are.
+            models.UniqueConstraint(
+                fields=["trigger_id", "scheduled_for"],
+                condition=Q(scheduled_for__isnull=False, rerun_of__isnull=True),
+                name="workflow_executions_slot_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="executions_project_newest"),
+            models.Index(fields=["workflow", "-created_at", "-id"], name="executions_workflow_newest"),
+            models.Index(fields=["project", "status", "-created_at", "-id"], name="executions_status_newest"),
+            models.Index(fields=["project", "triggered_by", "-created_at", "-id"], name="executions_trigger_newest"),
+            models.Index(fields=["-created_at", "-id"], name="executions_newest"),
+            models.Index(fields=["completed_at"], name="executions_ended", condition=Q(status__in=ENDED)),
+            models.Index(fields=["workflow", "status"], name="executions_live", condition=Q(status__in=LIVE)),
+            models.Index(
+                fields=["project", "wake_at", "id"],
+                name="executions_due",
+                condition=Q(status__in=LIVE, wake_at__isnull=False),
+            ),
+            models.Index(
+                fields=["lease_expires_at"], name="executions_leased", condition=Q(lease_expires_at__isnull=False)
+            ),
+            models.Index(
+                fields=["deadline_at"],
+                name="executions_deadline",
+                condition=Q(status__in=LIVE, deadline_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_name} {self.id}"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the status is terminal."""
+        return self.status in ENDED
+
+    def move_to(self, status: ExecutionStatus, *, fence: int | None = None, **changes: Any) -> None:
+        """Change the status and what goes with it, in one statement that only one caller can win.
+
+        An end frees the lease and raises the fence, so that whatever a worker still writes changes nothing.
+
+        :param fence: the writing worker's; without it, the writer is somebody who overrides workers.
+        :raises IllegalTransition: if the row was not, or is no longer, where it could do so.
+        """
+        rows = WorkflowExecution.objects.filter(pk=self.pk, status__in=REACHED_FROM[status])
+        if fence is not None:
+            rows = rows.filter(fence=fence, lease_owner__isnull=False)
+        if status in ENDED:
+            changes |= {
+                "lease_owner": None,
+                "lease_expires_at": None,
+                "wake_at": None,
+                "blocked_on": None,
+                "blocked_detail": "",
+                "fence": F("fence") + 1,
+            }
+        if not rows.update(status=status, **changes):
+            raise IllegalTransition(f"Execution {self.id} cannot become {status.value}: it has ended or moved on.")
+        self.refresh_from_db()
+
+
+class WorkflowExecutionLog(models.Model):
+    """One node run: one attempt of one node in one iteration. Log for people and journal for the engine in one."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs")
+    node_id = models.CharField(max_length=64)
+    node_name = models.CharField(max_length=200, blank=True, default="")
+    node_type = models.CharField(max_length=16, choices=NodeType.choices)
+    # The path of passes through scopes: "", "3", "3.1".
+    iteration = models.CharField(max_length=100, blank=True, default="")
+    attempt = models.PositiveSmallIntegerField(default=1)
+    # Times that this attempt was begun again because its worker was lost.
+    interruptions = models.PositiveSmallIntegerField(default=0)
+
+    status = models.CharField(max_length=16, choices=ExecutionStatus.choices)
+    # The ports that fired; empty until completed.
+    ports = models.JSONField(default=list)
+    # When a waiting node run goes on, or when the attempt after a failed one begins.
+    wake_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField()
+    completed_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+
+    input_data = models.JSONField(null=True, blank=True)
+    output_data = models.JSONField(null=True, blank=True)
+    # {"code", "message", "retryable", "details"}.
+    error = models.JSONField(null=True, blank=True)
+    tokens_used = models.PositiveBigIntegerField(default=0)
+    cost = models.DecimalField(max_digits=18, decimal_places=9, default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "workflow_execution_logs"
+        constraints = [
+            one_of("workflow_execution_logs", "status", ExecutionStatus),
+            one_of("workflow_execution_logs", "node_type", NodeType),
+            models.UniqueConstraint(
+                fields=["execution", "node_id", "iteration", "attempt"], name="workflow_execution_logs_attempt_once"
+            ),
+            models.UniqueConstraint(
+                fields=["execution", "node_id", "iteration"],
+                condition=Q(status=ExecutionStatus.COMPLETED),
+                name="workflow_execution_logs_completed_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["execution", "started_at", "id"], name="logs_execution_order")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} ({self.status})"

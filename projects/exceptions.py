@@ -1,0 +1,90 @@
+"""The families of errors. Everything that Segue raises on purpose is one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SegueError(Exception):
+    """Base class. ``code`` is part of the API and never changes; the message may.
+
+    :param path: JSON Pointer to what is wrong in the request, where that helps.
+    :param hint: what to do about it.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, path: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.hint = hint
+
+
+class Invalid(SegueError):
+    """The request itself is wrong. ``problems`` lists all that is, each with code, path, message, hint."""
+
+    code = "invalid"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        problems: list[dict[str, Any]] | None = None,
+        path: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, hint=hint)
+        self.problems = problems or []
+
+
+class Unauthenticated(SegueError):
+    """Nobody has said who they are, or what they said is not true."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(SegueError):
+    """The caller may see the thing but not do this to it."""
+
+    code = "forbidden"
+
+
+class NotFound(SegueError):
+    """There is no such thing, or none that the caller may know of."""
+
+    code = "not_found"
+
+
+class Conflict(SegueError):
+    """The request makes sense, but not in the present state."""
+
+    code = "conflict"
+
+
+class PreconditionFailed(SegueError):
+    """The thing has changed since the caller read it (``If-Match``)."""
+
+    code = "precondition_failed"
+
+
+class TooLarge(SegueError):
+    """The request is larger than a limit allows."""
+
+    code = "too_large"
+
+
+class TooMany(SegueError):
+    """The caller asks too often; ``retry_after`` seconds may help."""
+
+    code = "too_many"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unavailable(SegueError):
+    """Not now: something that this needs is down. Nothing was accepted."""
+
+    code = "unavailable"

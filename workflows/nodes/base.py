@@ -1,0 +1,165 @@
+"""What a node type is. Pure Python: a node sees the world only through its context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+ERROR_PORT = "error"
+MAIN_PORT = "main"
+
+
+class Effect(StrEnum):
+    """What running a node does to the outside."""
+
+    NONE = "none"  # Pure: runs in place, is journaled with the next commit.
+    READ = "read"  # Asks the outside: runs in the thread pool, may be repeated freely.
+    WRITE = "write"  # Changes the outside: journaled as running before it starts, with an idempotency key.
+
+
+class Config(BaseModel):
+    """Base of every config model: strict, frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True)
+class Done:
+    """The node has finished: its output, and the ports that it leaves through."""
+
+    output: Any = None
+    ports: tuple[str, ...] = (MAIN_PORT,)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The node waits, without a worker, until a moment; then it is done with this output."""
+
+    until: datetime
+    output: Any = None
+
+
+Outcome = Done | Wait
+
+
+class NodeError(Exception):
+    """A node could not do its work.
+
+    :param code: stable, snake_case; part of the API.
+    :param retryable: whether trying again can help.
+    :param retry_after: seconds that the outside asked to wait, if it did.
+    :param details: JSON data that a reader of the execution can act on; never a secret.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.details = dict(details or {})
+
+
+class Context(Protocol):
+    """What a node sees of the world while it runs."""
+
+    @property
+    def input(self) -> Any:
+        """What came over the edges."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment at which this node run started; recorded, so that a replay sees the same."""
+
+    @property
+    def deadline(self) -> datetime:
+        """When the node must be done."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this node in this iteration of this execution."""
+
+    @property
+    def default_timezone(self) -> str:
+        """The workflow's time zone (``settings.timezone``), an IANA name."""
+
+    def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
+        """Evaluate one expression for each item (roots ``item`` and ``index`` beside the usual ones).
+
+        :raises NodeError: naming the field, the expression and the index that failed.
+        """
+
+    def fill_secrets(self, text: str) -> str:
+        """Replace secret placeholders by their values. Only for the door to the outside."""
+
+
+C = TypeVar("C", bound=Config)
+
+
+class NodeType(Generic[C]):
+    """One kind of node. A subclass is one small class in one file, registered with :func:`register`.
+
+    The docstring's first line is its description in the catalogue.
+    """
+
+    key: ClassVar[str]
+    Config: ClassVar[type[Config]]
+    icon: ClassVar[str] = "box"
+    accepts_secrets: ClassVar[bool] = False
+    starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
+    # Config paths (dotted) whose expressions the node evaluates itself, per item, through ``evaluate_each``.
+    deferred: ClassVar[tuple[str, ...]] = ()
+    example: ClassVar[dict[str, Any]]
+
+    def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the ports that a node with this raw config has, ``error`` aside. Never raises."""
+        return (MAIN_PORT,)
+
+    def effect(self, config: Mapping[str, Any]) -> Effect:
+        """Return what running a node with this raw config does to the outside. Never raises."""
+        return Effect.NONE
+
+    def check(self, config: C) -> list[tuple[str, str, str]]:
+        """Return what the config model cannot say: ``(code, pointer below config, message)`` each."""
+        return []
+
+    def run(self, config: C, context: Context) -> Outcome:
+        """Do the work. ``config`` is evaluated and validated.
+
+        :raises NodeError: if it can't be done; anything else that is raised counts as a fault that no retry mends.
+        """
+        raise NotImplementedError(f"Node type {self.key} does not run.")
+
+
+_registry: dict[str, NodeType[Any]] = {}
+
+
+def register(key: str) -> Callable[[type[NodeType[Any]]], type[NodeType[Any]]]:
+    """Add a node type to the catalogue under its key; a second one with the same key is refused."""
+
+    def add(cls: type[NodeType[Any]]) -> type[NodeType[Any]]:
+        if key in _registry:
+            raise ValueError(f"Two node types are called {key!r}: {type(_registry[key]).__name__}, {cls.__name__}.")
+        cls.key = key
+        _registry[key] = cls()
+        return cls
+
+    return add
+
+
+def catalogue() -> Mapping[str, NodeType[Any]]:
+    """Return every registered node type by its key."""
+    return _registry

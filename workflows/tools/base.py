@@ -1,0 +1,51 @@
+"""What a tool is: something with a name and typed arguments that tool nodes (and later agents) call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from workflows.nodes.base import Config, Context, Effect
+
+A = TypeVar("A", bound=Config)
+
+
+class Tool(Generic[A]):
+    """One tool. The docstring's first line is its description in the catalogue."""
+
+    name: ClassVar[str]
+    Arguments: ClassVar[type[Config]]
+    icon: ClassVar[str] = "wrench"
+    example: ClassVar[dict[str, Any]]
+
+    def effect(self, arguments: Mapping[str, Any]) -> Effect:
+        """Return what a call with these raw arguments does to the outside. Never raises."""
+        return Effect.WRITE
+
+    def call(self, arguments: A, context: Context) -> Any:
+        """Do it and return JSON data.
+
+        :raises NodeError: if it can't be done.
+        """
+        raise NotImplementedError(f"Tool {self.name} does nothing.")
+
+
+_registry: dict[str, Tool[Any]] = {}
+
+
+def register(name: str) -> Callable[[type[Tool[Any]]], type[Tool[Any]]]:
+    """Add a tool to the catalogue under its name; a second one with the same name is refused."""
+
+    def add(cls: type[Tool[Any]]) -> type[Tool[Any]]:
+        if name in _registry:
+            raise ValueError(f"Two tools are called {name!r}: {type(_registry[name]).__name__}, {cls.__name__}.")
+        cls.name = name
+        _registry[name] = cls()
+        return cls
+
+    return add
+
+
+def catalogue() -> Mapping[str, Tool[Any]]:
+    """Return every registered tool by its name."""
+    return _registry
