@@ -1,0 +1,81 @@
+"""The shape of a definition's JSON: which keys there are, of which type, within which limits.
+
+What needs a second look at the whole (ids that are used twice, edges to nowhere, cycles) is not here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ID_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
+
+MAX_NODES = 500
+MAX_EDGES = 2_000
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 64
+MAX_ATTEMPTS = 10
+DAY_SECONDS = 86_400
+MAX_NODE_SECONDS = 3_600
+# A delay may last 90 days; its execution needs some room around it.
+MAX_EXECUTION_SECONDS = 100 * DAY_SECONDS
+
+OnError = Literal["fail", "continue", "port"]
+Join = Literal["all", "any"]
+EdgeType = Literal["data", "tool", "processed_data", "action", "condition"]
+Backoff = Literal["exponential", "fixed"]
+
+Slug = Annotated[str, Field(pattern=ID_PATTERN)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Shape(BaseModel):
+    """Strict, frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RetryShape(Shape):
+    max_attempts: Annotated[int, Field(ge=1, le=MAX_ATTEMPTS)] | None = None
+    backoff: Backoff = "exponential"
+    base_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 1.0
+    max_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 300.0
+    jitter: bool = True
+
+
+class NodeShape(Shape):
+    id: Slug
+    type: str
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    config: dict[str, Any] = {}
+    retry: RetryShape | None = None
+    timeout_seconds: Annotated[Seconds, Field(le=MAX_NODE_SECONDS)] | None = None
+    on_error: OnError = "fail"
+    join: Join = "all"
+    disabled: bool = False
+    notes: Annotated[str, Field(max_length=10_000)] = ""
+
+
+class EdgeShape(Shape):
+    source: str
+    target: str
+    source_port: Slug = "main"
+    type: EdgeType = "data"
+    transform: str | None = None
+
+
+class SettingsShape(Shape):
+    timezone: str = "UTC"
+    timeout_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] | None = None
+
+
+class OutlineShape(Shape):
+    """The definition's own keys; its nodes and edges are looked at one by one."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    nodes: Annotated[list[Any], Field(max_length=MAX_NODES)]
+    edges: Annotated[list[Any], Field(max_length=MAX_EDGES)] = []
+    inputs: dict[str, Any] | None = None
+    settings: SettingsShape = SettingsShape()
+    ui: dict[str, Any] = {}

@@ -1,0 +1,92 @@
+"""The order of a definition's nodes: what comes after what, and what lies before what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+
+from workflows.definition.schema import Definition, Edge, Node
+
+TRIGGER = "trigger"
+
+
+class Graph:
+    """A definition by its edges. Only edges that order count; a ``tool`` edge attaches and is not seen here.
+
+    The definition's edges must lead from and to nodes that it has.
+    """
+
+    def __init__(self, definition: Definition) -> None:
+        self.nodes: Mapping[str, Node] = {node.id: node for node in definition.nodes}
+        self._into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        self._out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        for edge in definition.edges:
+            if edge.is_order:
+                self._into[edge.target].append(edge)
+                self._out_of[edge.source].append(edge)
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """The ids of the trigger nodes, as they were written."""
+        return tuple(node.id for node in self.nodes.values() if node.type == TRIGGER)
+
+    def edges_into(self, node_id: str) -> tuple[Edge, ...]:
+        """Return the edges that lead into a node, as they were written."""
+        return tuple(self._into[node_id])
+
+    def edges_out_of(self, node_id: str) -> tuple[Edge, ...]:
+        """Return the edges that lead out of a node, as they were written."""
+        return tuple(self._out_of[node_id])
+
+    def in_order(self) -> tuple[str, ...]:
+        """Return all node ids, each after everything that leads to it; the same each time.
+
+        :raises graphlib.CycleError: if there is a cycle.
+        """
+        return self._order
+
+    def ancestors(self, node_id: str) -> frozenset[str]:
+        """Return the nodes from which a way leads to this one, itself not among them.
+
+        :raises graphlib.CycleError: if there is a cycle.
+        """
+        return self._ancestors[node_id]
+
+    def descendants(self, *node_ids: str) -> frozenset[str]:
+        """Return the nodes to which a way leads from one of these, and these themselves."""
+        found = set(node_ids)
+        to_visit = list(node_ids)
+        while to_visit:
+            fresh = {edge.target for edge in self._out_of[to_visit.pop()]} - found
+            found |= fresh
+            to_visit.extend(fresh)
+        return frozenset(found)
+
+    def find_cycle(self) -> tuple[str, ...] | None:
+        """Return the nodes of one cycle in the order of its edges, each once, or ``None`` if there is none."""
+        try:
+            self._order  # noqa: B018 -- Asked for what it raises.
+        except CycleError as error:
+            # graphlib names the first node again at the end, and lists them in the order of the edges.
+            cycle: list[str] = error.args[1]
+            return tuple(cycle[:-1])
+        return None
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        sorter: TopologicalSorter[str] = TopologicalSorter()
+        for node_id in self.nodes:  # First all nodes: the order of writing decides between equals.
+            sorter.add(node_id)
+        for edges in self._into.values():
+            for edge in edges:
+                sorter.add(edge.target, edge.source)
+        return tuple(sorter.static_order())
+
+    @cached_property
+    def _ancestors(self) -> dict[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for node_id in self._order:
+            sources = {edge.source for edge in self._into[node_id]}
+            found[node_id] = frozenset(sources.union(*(found[source] for source in sources)))
+        return found
