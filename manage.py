@@ -8,6 +8,11 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from config.supervisor import command as supervisor
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["up"]:
+        # Before the settings: they demand keys, which the first start in a folder makes.
+        sys.exit(supervisor.main(sys.argv[2:]))
     execute_from_command_line(sys.argv)

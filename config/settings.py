@@ -1,7 +1,8 @@
 """Settings. Read from top to bottom; every deviation comes from the environment (``.env.example`` lists them all).
 
 Files that the environment may come from, in this order, none of which overrides what is set already: the file that
-``SEGUE_ENV_FILE`` names (default ``.env``), and ``var/up.env``, which ``manage.py up`` writes for the command line.
+``SEGUE_ENV_FILE`` names (default ``.env``), and ``var/keys.env`` and ``var/up.env``, which ``manage.py up`` writes, so that
+the command line reaches what it started.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from kombu import Queue
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
-for env_file in (Path(env.str("SEGUE_ENV_FILE", default=str(BASE_DIR / ".env"))), BASE_DIR / "var" / "up.env"):
+env_files = (
+    Path(env.str("SEGUE_ENV_FILE", default=str(BASE_DIR / ".env"))),
+    BASE_DIR / "var" / "keys.env",
+    BASE_DIR / "var" / "up.env",
+)
+for env_file in env_files:
     if env_file.is_file():
         env.read_env(env_file)
 
