@@ -177,15 +177,15 @@ REST_FRAMEWORK = {
         "projects.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["projects.rest.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["projects.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": [
         "rest_framework.renderers.JSONRenderer",
         "rest_framework.renderers.BrowsableAPIRenderer",
     ],
-    "DEFAULT_PAGINATION_CLASS": "projects.rest.NewestFirstPagination",
+    "DEFAULT_PAGINATION_CLASS": "projects.pagination.NewestFirstPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "projects.rest.exception_handler",
+    "EXCEPTION_HANDLER": "projects.problems.exception_handler",
     "PAGE_SIZE": 50,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -262,6 +262,7 @@ ENGINE_SLICE_SECONDS = positive("ENGINE_SLICE_SECONDS", 2)
 ENGINE_CLAIM_BATCH = positive("ENGINE_CLAIM_BATCH", 16)  # executions that one worker process holds at once
 ENGINE_THREADS = positive("ENGINE_THREADS", 16)  # nodes with effects that one worker process runs at once
 ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 5)  # how often each worker sweeps by itself
+ENGINE_GRACE_SECONDS = positive("ENGINE_GRACE_SECONDS", 10)  # for what is in flight when a worker is asked to end
 ENGINE_MAX_LOST_WORKERS = positive("ENGINE_MAX_LOST_WORKERS", 3)
 
 # "process": a child with hard limits. "in_process": for installations that trust the authors of all workflows.

@@ -74,6 +74,12 @@ class TooLarge(SegueError):
     code = "too_large"
 
 
+class Unprocessable(SegueError):
+    """The request is well-formed, but contradicts an earlier one or itself."""
+
+    code = "unprocessable"
+
+
 class TooMany(SegueError):
     """The caller asks too often; ``retry_after`` seconds may help."""
 
@@ -85,6 +91,34 @@ class TooMany(SegueError):
 
 
 class Unavailable(SegueError):
-    """Not now: something that this needs is down. Nothing was accepted."""
+    """Not now: something that this needs is down. Nothing was accepted; ``retry_after`` seconds may help."""
 
     code = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class AlreadyMember(Conflict):
+    """The person has a role in the project."""
+
+    code = "already_member"
+
+
+class LastOwner(Conflict):
+    """The project would have no owner."""
+
+    code = "last_owner"
+
+
+class NoSuchPerson(Invalid):
+    """Nobody, or not exactly one person, is called like this."""
+
+    code = "no_such_person"
+
+
+class ProjectInUse(Conflict):
+    """The project still has workflows."""
+
+    code = "project_in_use"

@@ -106,9 +106,7 @@ class AuditEntry(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
     )
     actor_name = models.CharField(max_length=200, blank=True, default="")
-    token = models.ForeignKey(
-        ApiToken, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
-    )
+    token = models.ForeignKey(ApiToken, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+")
     action = models.CharField(max_length=64)
     target_type = models.CharField(max_length=64)
     target_id = models.CharField(max_length=64)

@@ -1,0 +1,239 @@
+"""What all endpoints of the API share: scope and permission, pagination, strict JSON in, one shape of error out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from projects import access
+from projects.access import Actor, Permission
+from projects.exceptions import NotFound
+from projects.pagination import NewestFirstPagination
+from projects.parsers import StrictJSONParser
+from projects.problems import exception_handler
+
+__all__ = [
+    "NewestFirstPagination",
+    "Parent",
+    "ProjectScopedViewSet",
+    "ScopedRelatedField",
+    "StrictJSONParser",
+    "StrictSerializer",
+    "exception_handler",
+]
+
+M = TypeVar("M", bound=Model)
+
+STANDARD_ACTIONS = ("list", "retrieve", "create", "update", "partial_update", "destroy")
+
+
+class ProjectPermission(BasePermission):
+    """Lets in whoever holds the permission that the viewset's table asks for the action."""
+
+    code = "forbidden"
+    message = "Your role does not allow this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Refuse what the caller may do in no project at all; where in particular is checked with the object."""
+        viewset = cast(ProjectScopedViewSet, view)
+        needed = viewset.permission_needed
+        if needed is None or access.may_somewhere(viewset.actor, needed):
+            return True
+        self.message = f"None of your projects gives you the right to {needed.value}."
+        return False
+
+    def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
+        viewset = cast(ProjectScopedViewSet, view)
+        needed = viewset.permission_needed
+        if needed is None:
+            return True
+        role = access.role_in(viewset.actor, access.project_id_of(obj, viewset.project_path))
+        if role is None:
+            raise Http404
+        self.message = access.refusal(role, needed)
+        return access.role_allows(role, needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What the rows of a nested endpoint belong to: ``/projects/{project_id}/members/``.
+
+    :param kwarg: its name in the URL, and the rows' column: ``project_id``.
+    :param project_path: the way from the parent to its project; empty when it is the project.
+    """
+
+    model: type[Model]
+    kwarg: str
+    project_path: str = "project"
+
+
+class ProjectScopedViewSet(GenericViewSet[Any]):
+    """The base of every endpoint whose objects belong to a project.
+
+    Strangers find nothing (404), members without the right are refused (403), nobody is asked to say who they are
+    (401). Subclasses declare:
+
+    - ``queryset``, and ``project_path``: the way from a row to its project (``workflow__project``);
+    - ``permissions``: what each action needs; None for "anybody who is logged in". An action that is not in the
+      table is refused when the class is made;
+    - ``parent``, for nested endpoints; it is then found in ``self.parent_object``.
+
+    Lists hold the rows of those projects alone in which the caller may list.
+    """
+
+    project_path: ClassVar[str] = "project"
+    permissions: ClassVar[Mapping[str, Permission | None]] = {}
+    parent: ClassVar[Parent | None] = None
+    permission_classes = [IsAuthenticated, ProjectPermission]
+    parent_object: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        actions = {name for name in STANDARD_ACTIONS if hasattr(cls, name)}
+        actions |= {extra.__name__ for extra in cls.get_extra_actions()}
+        if actions != set(cls.permissions):
+            missing, unknown = actions - set(cls.permissions), set(cls.permissions) - actions
+            raise TypeError(
+                f"{cls.__name__}.permissions must name each action: missing {sorted(missing)}, unknown {sorted(unknown)}."
+            )
+
+    @property
+    def actor(self) -> Actor:
+        """Who makes this request."""
+        return Actor.of(self.request)
+
+    @property
+    def permission_needed(self) -> Permission | None:
+        """What the action of this request needs. Methods without an action end in 405, OPTIONS only describes."""
+        return self.permissions.get(getattr(self, "action", None) or "")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check who calls and what they may do, and find the parent, before the action runs."""
+        super().initial(request, *args, **kwargs)
+        if self.parent is not None:
+            self.parent_object = self.find(
+                self.parent.model, project_path=self.parent.project_path, pk=kwargs[self.parent.kwarg]
+            )
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return what exists for the caller; in lists: in those projects alone where the action is allowed."""
+        queryset = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return queryset.none()
+        if self.parent is not None:
+            queryset = queryset.filter(**{self.parent.kwarg: self.parent_object.pk})
+        permission = self.permission_needed if not self.detail else None
+        return access.scope(queryset, self.actor, self.project_path, permission or Permission.VIEW)
+
+    def find(
+        self,
+        model: type[M] | QuerySet[M],
+        *,
+        project_path: str = "project",
+        permission: Permission | None = None,
+        **lookup: Any,
+    ) -> M:
+        """Return another object of the caller's projects, if the action's permission (or this one) is held there.
+
+        :raises NotFound: if there is none, or none that the caller may see.
+        :raises Forbidden: if the caller may see it, but not do this.
+        """
+        queryset = model if isinstance(model, QuerySet) else model._default_manager.all()
+        name = queryset.model._meta.verbose_name
+        try:
+            found = access.scope(queryset, self.actor, project_path).get(**lookup)
+        except (queryset.model.DoesNotExist, DjangoValidationError, ValueError):
+            raise NotFound(f"There is no such {name}.") from None
+        needed = permission or self.permission_needed
+        if needed is not None:
+            access.require(self.actor, access.project_id_of(found, project_path), needed)
+        return found
+
+    def validated(
+        self, serializer_class: type[serializers.BaseSerializer[Any]], *, partial: bool = False
+    ) -> dict[str, Any]:
+        """Return the request's body as a serializer accepts it.
+
+        :raises ValidationError: with all its problems at once.
+        """
+        serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        data: dict[str, Any] = serializer.validated_data
+        return data
+
+
+class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """A reference to an object of the caller's projects.
+
+    A foreign id gets the same answer as one that does not exist. An object that the caller may see, but not use for
+    the view's action, is refused.
+
+    :param project_path: the way from the object to its project; empty when it is the project itself.
+    :param permission: what the caller must hold there; by default what the view's action needs.
+    """
+
+    default_error_messages = {"does_not_exist": "There is no {name} with the id {pk_value}."}
+
+    def __init__(self, *, project_path: str = "project", permission: Permission | None = None, **kwargs: Any) -> None:
+        self.project_path = project_path
+        self.permission = permission
+        super().__init__(**kwargs)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        queryset = super().get_queryset()
+        view = self.context.get("view")
+        if view is None or getattr(view, "swagger_fake_view", False):
+            return queryset.none()
+        return access.scope(queryset, view.actor, self.project_path)
+
+    def to_internal_value(self, data: Any) -> Any:
+        queryset = self.get_queryset()
+        try:
+            if not isinstance(data, str):
+                self.fail("incorrect_type", data_type=type(data).__name__)
+            found = queryset.get(pk=data)
+        except (queryset.model.DoesNotExist, DjangoValidationError, ValueError):
+            self.fail("does_not_exist", pk_value=data, name=queryset.model._meta.verbose_name)
+        view = self.context["view"]
+        needed = self.permission or view.permission_needed
+        if needed is not None:
+            access.require(view.actor, access.project_id_of(found, self.project_path), needed)
+        return found
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Refuses keys that it does not know, together with all other problems. Mix it in before ModelSerializer."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = self._unknown(data) if isinstance(data, Mapping) else {}
+        try:
+            value = super().to_internal_value(data)
+        except ValidationError as error:
+            if isinstance(error.detail, dict):
+                raise ValidationError({**error.detail, **unknown}) from None
+            raise
+        if unknown:
+            raise ValidationError(unknown)
+        return value
+
+    def _unknown(self, data: Mapping[Any, Any]) -> dict[str, list[ErrorDetail]]:
+        unknown = {}
+        for key in data:
+            if key in self.fields:
+                continue
+            similar = get_close_matches(str(key), list(self.fields), n=1)
+            advice = f"Did you mean {similar[0]}?" if similar else f"Known are: {', '.join(self.fields)}."
+            unknown[str(key)] = [ErrorDetail(f"There is no field {key}. {advice}", code="unknown_field")]
+        return unknown
