@@ -34,7 +34,7 @@ def beat() -> Program:
 
 
 def preparation() -> Program:
-    return Program("setup", (*PYTHON, "config.supervisor.prepare"), grace_seconds=10)
+    return Program("setup", (sys.executable, "manage.py", "prepare_up"), grace_seconds=10)
 
 
 def proof() -> Program:
