@@ -106,7 +106,8 @@ class Context(Protocol):
         """Replace secret placeholders by their values. Only for the door to the outside."""
 
 
-C = TypeVar("C", bound=Config)
+# A Config, or a root model over several of them where a key such as ``kind`` tells which.
+C = TypeVar("C", bound=BaseModel)
 
 
 class NodeType(Generic[C]):
@@ -116,7 +117,7 @@ class NodeType(Generic[C]):
     """
 
     key: ClassVar[str]
-    Config: ClassVar[type[Config]]
+    Config: ClassVar[type[BaseModel]]
     icon: ClassVar[str] = "box"
     accepts_secrets: ClassVar[bool] = False
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
@@ -134,6 +135,15 @@ class NodeType(Generic[C]):
 
     def check(self, config: C) -> list[tuple[str, str, str]]:
         """Return what the config model cannot say: ``(code, pointer below config, message)`` each."""
+        return []
+
+    def check_together(
+        self, configs: Mapping[str, C], *, execution_timeout_seconds: int
+    ) -> list[tuple[str, str, str, str]]:
+        """Return what is wrong with a definition's nodes of this type beside each other, or for its settings.
+
+        ``configs`` are the valid ones by node id. ``(node id, code, pointer below config, message)`` each.
+        """
         return []
 
     def run(self, config: C, context: Context) -> Outcome:

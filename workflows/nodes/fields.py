@@ -8,11 +8,11 @@ When a node runs, its templates have been evaluated, and ``Dynamic[T]`` is simpl
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
 T = TypeVar("T")
 
@@ -37,11 +37,33 @@ def holds_template(value: Any) -> bool:
             return False
 
 
+def _let_templates_pass(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    if not holds_template(value):
+        return validate(value)
+    try:
+        return validate(value)
+    except ValidationError as error:
+        # What is wrong with the templates themselves is known only when they have values; the rest is known now.
+        others = [details for details in error.errors() if not isinstance(details["input"], Template)]
+        if not others:
+            return value
+        raise ValidationError.from_exception_data(error.title, [_again(details) for details in others]) from None
+
+
+def _again(details: ErrorDetails) -> InitErrorDetails:
+    kind = details["type"]
+    if kind not in get_args(core_schema.ErrorType):
+        return InitErrorDetails(
+            type=PydanticCustomError(kind, details["msg"], details.get("ctx")),  # type: ignore[arg-type]
+            loc=details["loc"],
+            input=details["input"],
+        )
+    return InitErrorDetails(type=kind, loc=details["loc"], input=details["input"], ctx=details.get("ctx", {}))
+
+
 class _LetsTemplatesPass:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_wrap_validator_function(
-            lambda value, validate: value if holds_template(value) else validate(value), handler(source)
-        )
+        return core_schema.no_info_wrap_validator_function(_let_templates_pass, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler(schema)
