@@ -1,0 +1,98 @@
+"""S-SSRF-4: bodies are decoded in bounded pieces."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+
+import pytest
+
+from workflows.http.decoding import decode
+from workflows.http.errors import ProtocolBroken, TooLarge
+
+TEXT = b"The quick brown fox. " * 5000
+
+
+def bare_deflate(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+def in_chunks(data: bytes, size: int = 1000) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+class TestDecode:
+    @pytest.mark.parametrize("size", [1, 1000, 10_000_000])
+    @pytest.mark.parametrize(
+        ("encoding", "encoded"),
+        [
+            ("", TEXT),
+            ("identity", TEXT),
+            ("gzip", gzip.compress(TEXT)),
+            ("x-gzip", gzip.compress(TEXT)),
+            ("GZIP", gzip.compress(TEXT)),
+            ("deflate", zlib.compress(TEXT)),
+            ("deflate", bare_deflate(TEXT)),
+            ("deflate, gzip", gzip.compress(zlib.compress(TEXT))),
+            ("gzip", gzip.compress(TEXT[:500]) + gzip.compress(TEXT[500:])),
+            ("gzip", gzip.compress(TEXT) + b"\0" * 20),
+        ],
+    )
+    def test_returns_what_was_encoded_however_it_arrives(self, encoding, encoded, size):
+        assert decode(in_chunks(encoded, size), encoding, max_bytes=len(TEXT)) == TEXT
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", ""])
+    def test_no_body_is_no_body_whatever_its_encoding(self, encoding):
+        """An answer to HEAD says how its body would have been encoded."""
+        assert decode([], encoding, max_bytes=10) == b""
+
+    @pytest.mark.parametrize(("encoding", "encoded"), [("", TEXT), ("gzip", gzip.compress(TEXT))])
+    def test_stops_at_one_byte_too_many(self, encoding, encoded):
+        with pytest.raises(TooLarge, match="104,999 bytes"):
+            decode(in_chunks(encoded), encoding, max_bytes=len(TEXT) - 1)
+
+    @pytest.mark.parametrize("layers", [1, 2, 3])
+    def test_a_bomb_does_not_go_off_in_memory(self, layers):
+        bomb = gzip.compress(b"\0" * (100 * 1024 * 1024), compresslevel=1)
+        for _ in range(layers - 1):
+            bomb = gzip.compress(bomb)
+        tracemalloc.start()
+
+        with pytest.raises(TooLarge):
+            decode(in_chunks(bomb, 65536), ", ".join(["gzip"] * layers), max_bytes=10 * 1024 * 1024)
+
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 30 * 1024 * 1024
+
+    def test_a_layer_that_shrinks_again_is_bounded_too(self):
+        """Millions of empty blocks decode to nothing; a limit on the result alone would let them run for ever."""
+        empty_blocks = b"\x00\x00\x00\xff\xff" * 3_000_000 + b"\x03\x00"
+        encoded = gzip.compress(empty_blocks)
+
+        with pytest.raises(TooLarge):
+            decode([encoded], "deflate, gzip", max_bytes=10 * 1024 * 1024)
+
+    def test_five_encodings_are_the_most(self):
+        encoded = TEXT
+        for _ in range(5):
+            encoded = gzip.compress(encoded)
+        assert decode([encoded], "gzip," * 5, max_bytes=len(TEXT)) == TEXT
+
+        with pytest.raises(ProtocolBroken, match="encoded 6 times"):
+            decode([encoded], "gzip," * 6, max_bytes=len(TEXT))
+
+    @pytest.mark.parametrize(
+        ("encoding", "encoded", "reason"),
+        [
+            ("gzip", TEXT, "not 'gzip'"),
+            ("deflate", b"\xff" * 100, "not 'deflate'"),
+            ("gzip", gzip.compress(TEXT)[:-9], "ends too early"),
+            ("br", TEXT, "nobody asked for"),
+        ],
+    )
+    def test_refuses_what_is_not_encoded_as_it_says(self, encoding, encoded, reason):
+        with pytest.raises(ProtocolBroken, match=reason):
+            decode([encoded], encoding, max_bytes=len(TEXT))

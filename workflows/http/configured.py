@@ -1,0 +1,19 @@
+"""The door that the settings describe."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from django.conf import settings
+
+from workflows.http.door import Door
+
+
+def configured_door() -> Door:
+    """Return this process's door, as wide as ``EGRESS_ALLOWED_RANGES`` says."""
+    return _door(tuple(settings.EGRESS_ALLOWED_RANGES))
+
+
+@cache
+def _door(allowed_ranges: tuple[str, ...]) -> Door:
+    return Door(allowed_ranges=allowed_ranges)

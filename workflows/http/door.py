@@ -1,0 +1,171 @@
+"""The door."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NoReturn
+from weakref import WeakSet
+
+import httpcore2
+
+from workflows.http import asks, urls
+from workflows.http.addresses import parse_ranges
+from workflows.http.asks import Ask
+from workflows.http.calls import Call, Cancel
+from workflows.http.errors import (
+    ConnectionLost,
+    DoorError,
+    HostNotAllowed,
+    ProtocolBroken,
+    TooLarge,
+    TooManyRedirects,
+)
+from workflows.http.network import CheckedBackend, Resolver, system_resolver
+from workflows.http.replies import Reply, read_body, read_headers
+
+TIMEOUT_SECONDS = 30.0
+MAX_TIMEOUT_SECONDS = 300.0
+MAX_BYTES = 10 * 1024 * 1024
+MAX_REDIRECTS = 5
+IDLE_CONNECTIONS = 20
+IDLE_SECONDS = 30.0
+
+
+class Door:
+    """The only way to the outside. One for a process is enough: threads share it, and it survives a fork.
+
+    :param allowed_ranges: ranges, such as ``10.1.0.0/16``, that may be called although they are not public.
+    :param resolver: turns a host's name into its addresses.
+    :param ssl_context: whom to trust; the system's authorities (or ``SSL_CERT_FILE``) when none is given.
+    :raises ValueError: if a range is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        allowed_ranges: Iterable[str] = (),
+        resolver: Resolver = system_resolver,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._backend = CheckedBackend(resolver, parse_ranges(allowed_ranges))
+        self._ssl_context = ssl_context or httpcore2.default_ssl_context()
+        self._pool = self._new_pool()
+        _doors.add(self)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        timeout: float = TIMEOUT_SECONDS,
+        follow_redirects: bool = True,
+        max_bytes: int = MAX_BYTES,
+        allowed_hosts: Iterable[str] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Reply:
+        """Make a call and return the answer, whatever its status.
+
+        :param timeout: seconds for everything together: look-up, connecting, redirects, the last byte of the answer.
+        :param max_bytes: how large the decoded body may be.
+        :param allowed_hosts: the only hosts that may be called, redirects included: names, or ``*.name`` for all below.
+        :param cancel: lets other threads abandon the call; without one, that of :func:`abandonable` holds.
+        :raises DoorError: if there is no complete answer.
+        :raises Cancelled: if the call was abandoned.
+        """
+        if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
+            raise ValueError(f"timeout is {timeout:g}; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds.")
+        ask = asks.build(method, url, headers or {}, content)
+        hosts = None if allowed_hosts is None else tuple(allowed_hosts)
+        call = Call(timeout, cancel)
+        with call.under_way():
+            for _ in range(MAX_REDIRECTS + 1):
+                _check_host(ask, hosts)
+                with self._answer(ask, call) as response:
+                    answer_headers = read_headers(response)
+                    if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
+                        body = read_body(response, answer_headers, max_bytes=max_bytes)
+                        return Reply(response.status, answer_headers, body, str(ask.url))
+                    ask = asks.redirected(ask, response.status, answer_headers["location"])
+        raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")
+
+    def close(self) -> None:
+        """Close all connections. Calls under way fail; later ones connect anew."""
+        self._pool.close()
+
+    @contextlib.contextmanager
+    def _answer(self, ask: Ask, call: Call) -> Iterator[httpcore2.Response]:
+        """Send a request; the block reads its answer, after which the connection is kept or closed."""
+        try:
+            response = self._send(ask, call)
+            try:
+                yield response
+            finally:
+                response.close()
+        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+            _raise_as_door_error(error, call)
+
+    def _send(self, ask: Ask, call: Call) -> httpcore2.Response:
+        while True:
+            call.begin_request()
+            call.remaining()
+            try:
+                return self._pool.handle_request(ask.to_httpcore())
+            except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
+                # A kept connection that the other side closed just now. It is out of the pool; each turn has one less.
+                was_stale = not call.has_connected and not call.has_received
+                if not was_stale or ask.method not in asks.IDEMPOTENT:
+                    raise
+
+    def _new_pool(self) -> httpcore2.ConnectionPool:
+        return httpcore2.ConnectionPool(
+            ssl_context=self._ssl_context,
+            # Callers are bounded by their threads; a call must never wait for another one's connection.
+            max_connections=None,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=self._backend,
+        )
+
+    def _start_afresh(self) -> None:
+        """In a forked child: let go of the parent's connections, without a word to the servers."""
+        # Not ``pool.close()``: its lock may have been held by a thread that does not exist here.
+        for connection in self._pool.connections:
+            connection.close()
+        self._pool = self._new_pool()
+
+
+def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
+    host = urls.ascii_host(ask.url)
+    if allowed_hosts is not None and not any(urls.host_matches(host, pattern) for pattern in allowed_hosts):
+        raise HostNotAllowed(f"This call may only go to {', '.join(allowed_hosts) or 'no host at all'}.")
+
+
+def _raise_as_door_error(error: Exception, call: Call) -> NoReturn:
+    """Raise what went wrong below in the door's own words; a library's words may quote what must not be shown."""
+    call.remaining()
+    raise _door_error(error, call) from error
+
+
+def _door_error(error: Exception, call: Call) -> DoorError:
+    # The parser below (h11) marks endless headers with the status that a server would answer.
+    if any(getattr(cause, "error_status_hint", None) == 431 for cause in error.args):
+        return TooLarge("The answer's headers are too large.")
+    if call.was_closed or isinstance(error, httpcore2.NetworkError):
+        return ConnectionLost("The host closed the connection before its answer was complete.")
+    return ProtocolBroken("The host's answer is not valid HTTP.")
+
+
+_doors: WeakSet[Door] = WeakSet()
+
+
+def _start_all_afresh() -> None:
+    for door in _doors:
+        door._start_afresh()
+
+
+os.register_at_fork(after_in_child=_start_all_afresh)
