@@ -211,7 +211,10 @@ class WorkflowExecution(models.Model):
             }
         if not rows.update(status=status, **changes):
             raise IllegalTransition(f"Execution {self.id} cannot become {status.value}: it has ended or moved on.")
-        self.refresh_from_db()
+        self.status = status
+        for name, value in changes.items():
+            if name != "fence":
+                setattr(self, name, value)
 
 
 class WorkflowExecutionLog(models.Model):

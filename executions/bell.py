@@ -1,0 +1,86 @@
+"""The doorbell: one empty message that says "something is due, look".
+
+It may be lost, doubled or late. Ringing never waits for the broker: a thread of this process publishes, many rings while it
+does so are one, it does not publish into a queue that holds enough bells already, and it is silent for a while after the
+broker failed. What is due is found by the sweep in any case.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from celery import current_app
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+TASK = "executions.tasks.work"
+# A bell that nobody has heard for so long says nothing that the sweep does not say.
+EXPIRES_SECONDS = 5
+# More waiting bells than this wake nobody earlier.
+MOST_WAITING = 8
+SILENT_AFTER_FAILURE_SECONDS = 5.0
+
+
+def ring_on_commit() -> None:
+    """Ring once the present transaction is committed. A broker that is down undoes nothing."""
+    transaction.on_commit(ring, robust=True)
+
+
+def ring() -> None:
+    """Ring now, without waiting."""
+    _Ringer.of_this_process().wanted.set()
+
+
+class _Ringer:
+    """The thread that publishes. Each process has its own; a forked child makes a new one."""
+
+    _instance: _Ringer | None = None
+    _guard = threading.Lock()
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.wanted = threading.Event()
+        threading.Thread(target=self._run, name="bell", daemon=True).start()
+
+    @classmethod
+    def of_this_process(cls) -> _Ringer:
+        ringer = cls._instance
+        if ringer is None or ringer.pid != os.getpid():
+            with cls._guard:
+                if cls._instance is None or cls._instance.pid != os.getpid():
+                    cls._instance = cls()
+                ringer = cls._instance
+        return ringer
+
+    def _run(self) -> None:
+        while True:
+            self.wanted.wait()
+            self.wanted.clear()
+            try:
+                _publish()
+            except Exception as error:  # Whatever the broker's client raises: the sweep will ring.
+                logger.warning("The bell did not ring; the sweep will.", extra={"reason": repr(error)})
+                time.sleep(SILENT_AFTER_FAILURE_SECONDS)
+
+
+def _publish() -> None:
+    queue = current_app.conf.task_default_queue
+    with current_app.producer_or_acquire() as producer:
+        if _waiting(producer.channel, queue) < MOST_WAITING:
+            current_app.send_task(
+                TASK, producer=producer, queue=queue, expires=EXPIRES_SECONDS, retry=False, ignore_result=True
+            )
+
+
+def _waiting(channel: object, queue: str) -> int:
+    """Return how many bells lie in the queue; none, if there is no queue yet."""
+    try:
+        return int(channel.queue_declare(queue=queue, passive=True).message_count)  # type: ignore[attr-defined]
+    except Exception as error:
+        if "NOT_FOUND" in str(error) or getattr(error, "code", None) == 404:
+            return 0
+        raise

@@ -1,0 +1,68 @@
+"""What a running node sees of the world: the engine's side of :class:`workflows.nodes.base.Context`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from workflows.http import Cancel
+from workflows.nodes.base import NodeError
+
+# What ``secret('NAME')`` evaluates to: the name, and the mark of this node run.
+PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """One node run's view. Made by the worker's loop, used in the pool: it holds no connection to the database."""
+
+    input: Any
+    now: datetime
+    deadline: datetime
+    idempotency_key: str
+    default_timezone: str
+    secret_mark: str
+    secrets: Mapping[str, str]
+    evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
+    cancel: Cancel = field(default_factory=Cancel)
+
+    def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
+        """Evaluate one expression for each item.
+
+        :raises NodeError: naming the expression and the index that failed.
+        """
+        return self.evaluate_items(expression, items)
+
+    def fill_secrets(self, text: str) -> str:
+        """Replace this node run's secret placeholders by their values. Any other text stays what it is.
+
+        :raises NodeError: if a secret is not there any more.
+        """
+
+        def value(found: re.Match[str]) -> str:
+            name, mark = found.groups()
+            if mark != self.secret_mark:
+                return found.group()  # Text from outside that only looks like a placeholder.
+            try:
+                return self.secrets[name]
+            except KeyError:
+                raise NodeError(
+                    "unknown_secret", f"There is no secret variable `{name}`. Set it on the workflow, then run again."
+                ) from None
+
+        return PLACEHOLDER.sub(value, text)
+
+    def without_marks(self, value: Any) -> Any:
+        """Return JSON data in which this node run's placeholders read ``⟦secret:NAME⟧``: fit to be kept."""
+        match value:
+            case str():
+                return value.replace(f":{self.secret_mark}⟧", "⟧")
+            case list():
+                return [self.without_marks(item) for item in value]
+            case dict():
+                return {self.without_marks(key): self.without_marks(item) for key, item in value.items()}
+            case _:
+                return value

@@ -1,0 +1,71 @@
+"""The one way in which an execution ends, whoever ends it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from executions.engine.journal import Journal
+from executions.models import LIVE, ExecutionStatus, WorkflowExecution
+from executions.signals import execution_ended
+
+# The channel on which a waiting caller's process hears that an execution has ended (PostgreSQL).
+ENDED_CHANNEL = "segue_ended"
+
+
+@transaction.atomic
+def end_execution(
+    execution: WorkflowExecution,
+    status: ExecutionStatus,
+    *,
+    now: datetime,
+    fence: int | None = None,
+    journal: Journal | None = None,
+    result: Any = None,
+    error: dict[str, Any] | None = None,
+    **changes: Any,
+) -> None:
+    """Move an execution to a terminal status, close its open node runs, and tell who wants to know.
+
+    :param fence: the writing worker's; without it, the writer overrides workers (a person, the sweep).
+    :param journal: the writing worker's: it knows every node run, and has some that are not written yet.
+    :param error: ``{"code", "message", …}`` for every end but ``completed``.
+    :raises IllegalTransition: if it has ended already, or the worker has lost it.
+    """
+    started_at = execution.started_at or now
+    execution.move_to(
+        status,
+        fence=fence,
+        completed_at=now,
+        duration_seconds=max((now - started_at).total_seconds(), 0.0),
+        result=result,
+        error=error,
+        **changes,
+    )
+    if journal is None:
+        _close_node_runs(execution, status, now=now)
+    else:
+        journal.close_open(closed_as(status), error=meanwhile(status), now=now)
+        journal.flush()
+    execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
+    if execution.is_awaited and connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [ENDED_CHANNEL, str(execution.pk)])
+
+
+def closed_as(status: ExecutionStatus) -> ExecutionStatus:
+    """Return what becomes of a node run that is open when its execution ends."""
+    return ExecutionStatus.TIMEOUT if status is ExecutionStatus.TIMEOUT else ExecutionStatus.CANCELLED
+
+
+def meanwhile(status: ExecutionStatus) -> dict[str, Any]:
+    """Return what the error of such a node run says."""
+    return {"code": f"execution_{status.value}", "message": f"The execution ended as {status.value} meanwhile."}
+
+
+def _close_node_runs(execution: WorkflowExecution, status: ExecutionStatus, *, now: datetime) -> None:
+    execution.node_runs.filter(status__in=LIVE).update(
+        status=closed_as(status), completed_at=now, wake_at=None, error=meanwhile(status)
+    )

@@ -1,0 +1,77 @@
+"""One node run that is being done, in place or in the pool."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from executions.engine.context import RunContext
+from executions.engine.versions import CompiledNode
+from executions.models import WorkflowExecutionLog
+from workflows.nodes.base import Config, NodeError, Outcome
+
+if TYPE_CHECKING:
+    from executions.engine.turn import Turn
+
+logger = logging.getLogger(__name__)
+
+
+class Job:
+    """A node run with all that it needs. Doing it touches neither the database nor the turn."""
+
+    def __init__(
+        self,
+        turn: Turn,
+        compiled: CompiledNode,
+        row: WorkflowExecutionLog,
+        *,
+        config: Config,
+        context: RunContext,
+        deadline: datetime,
+    ) -> None:
+        self.turn = turn
+        self.compiled = compiled
+        self.row = row
+        self.context = context
+        self.deadline = deadline
+        self._config = config
+        self._outcome: Outcome | None = None
+        self._error: NodeError | None = None
+
+    @property
+    def node_id(self) -> str:
+        """The node that it runs."""
+        return self.compiled.node.id
+
+    def do(self, *, may_begin: Callable[[], bool]) -> None:
+        """Run the node and keep what comes of it. Never raises.
+
+        :param may_begin: whether the lease is sure to hold long enough; else nothing is begun.
+        """
+        try:
+            if not may_begin():
+                raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
+            self._outcome = self.compiled.type.run(self._config, self.context)
+        except NodeError as error:
+            self._error = error
+        except Exception as error:
+            logger.exception("A node raised what it should not.", extra={"node_id": self.node_id})
+            self._error = NodeError("node_fault", f"The node's own code failed with {type(error).__name__}.")
+
+    def result(self) -> Outcome:
+        """Return what the node answered.
+
+        :raises NodeError: what it raised.
+        """
+        if self._error is not None:
+            raise self._error
+        assert self._outcome is not None  # noqa: S101 - do() came first.
+        return self._outcome
+
+    def abandon(self) -> None:
+        """Let an outside call that is in flight end now. Its result will not be asked for."""
+        self.context.cancel.cancel()
+
+

@@ -1,0 +1,153 @@
+"""Who may write an execution: claim, renew, hand back.
+
+A lease is three columns of the execution: owner, expiry by the database's clock, and the fence, a counter that every claim
+and every end raises. A write carries the fence that its worker was given; once it has been raised, the write changes no row.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Value, Window
+from django.db.models.functions import Coalesce, RowNumber
+
+from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+
+# Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
+SUSPECT_AFTER = 2
+
+
+class LeaseLost(Exception):
+    """Somebody else has the execution now, or it was ended: stop, and touch nothing."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to write one execution, as long as its fence stands."""
+
+    execution_id: UUID
+    fence: int
+
+
+def new_owner() -> str:
+    """Return a name for this process that no other process ever has."""
+    return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
+
+
+def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> list[WorkflowExecution]:
+    """Take up to ``limit`` due executions, turn by turn from every project that has some, the longest due first.
+
+    The claim is counted in the same statement, so that a worker that dies with it is counted too.
+
+    :param suspects: take those that were lost with :data:`SUSPECT_AFTER` workers or more; else the others.
+    """
+    with transaction.atomic():
+        ids = _lock_due(now=now, limit=limit, suspects=suspects)
+        if not ids:
+            return []
+        WorkflowExecution.objects.filter(pk__in=ids).update(
+            status=ExecutionStatus.RUNNING,
+            lease_owner=owner,
+            lease_expires_at=now + lease_time(),
+            fence=F("fence") + 1,
+            claims=F("claims") + 1,
+            wake_at=None,
+            blocked_on=None,
+            blocked_detail="",
+            started_at=Coalesce("started_at", Value(now)),
+        )
+        claimed = WorkflowExecution.objects.in_bulk(ids)
+    return [claimed[pk] for pk in ids]
+
+
+def lease_time() -> timedelta:
+    """Return how long a lease holds without being renewed."""
+    return timedelta(seconds=settings.ENGINE_LEASE_SECONDS)
+
+
+def renew(owner: str, *, now: datetime) -> None:
+    """Renew every lease of a process, in one statement."""
+    WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now).update(
+        lease_expires_at=now + lease_time()
+    )
+
+
+def held_by(owner: str, *, now: datetime) -> set[tuple[UUID, int]]:
+    """Return the id and fence of what a process holds."""
+    rows = WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now)
+    return set(rows.values_list("pk", "fence"))
+
+
+def write(lease: Lease, **changes: Any) -> None:
+    """Change columns of the execution, as its holder. Inside a transaction this also locks the row until its end.
+
+    :raises LeaseLost: if the fence has moved on.
+    """
+    rows = WorkflowExecution.objects.filter(pk=lease.execution_id, fence=lease.fence, lease_owner__isnull=False)
+    if not rows.update(**changes):
+        raise LeaseLost(f"Execution {lease.execution_id} is no longer ours.")
+
+
+def hand_back(
+    lease: Lease, *, wake_at: datetime | None, blocked_on: BlockedOn, detail: str = "", **changes: Any
+) -> None:
+    """Let an execution go until ``wake_at``, and say why it waits. Handed back, it has lost no worker.
+
+    :raises LeaseLost: if the fence has moved on.
+    """
+    write(
+        lease,
+        lease_owner=None,
+        lease_expires_at=None,
+        wake_at=wake_at,
+        blocked_on=blocked_on,
+        blocked_detail=detail[:500],
+        **({"claims": 0} | changes),
+    )
+
+
+def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
+    # SQLite has no row locks and needs none: the whole transaction is alone (IMMEDIATE).
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _DUE_BY_TURNS_SQL.format(compare=">=" if suspects else "<"),
+                {"now": now, "limit": limit, "live": list(LIVE), "suspect": SUSPECT_AFTER},
+            )
+            return [pk for (pk,) in cursor.fetchall()]
+    due = WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now)
+    due = due.filter(claims__gte=SUSPECT_AFTER) if suspects else due.filter(claims__lt=SUSPECT_AFTER)
+    turn = Window(RowNumber(), partition_by="project_id", order_by=["wake_at", "id"])
+    return list(due.annotate(turn=turn).order_by("turn", "wake_at", "id").values_list("pk", flat=True)[:limit])
+
+
+# Steps from project to project through the index of due executions (a loose index scan), takes the first few of each,
+# locks them (past those that another worker is taking), and then takes one of each in turn: what a project with 100,000 waiting ones costs here does not depend on their number.
+_DUE_BY_TURNS_SQL = """
+WITH RECURSIVE project AS (
+  (SELECT project_id FROM workflow_executions
+    WHERE status = ANY(%(live)s) AND wake_at IS NOT NULL ORDER BY project_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.project_id FROM workflow_executions e
+           WHERE e.status = ANY(%(live)s) AND e.wake_at IS NOT NULL AND e.project_id > project.project_id
+           ORDER BY e.project_id LIMIT 1)
+    FROM project WHERE project.project_id IS NOT NULL
+)
+SELECT due.id FROM project CROSS JOIN LATERAL (
+  SELECT e.id, e.wake_at, row_number() OVER (ORDER BY e.wake_at, e.id) AS turn
+    FROM (SELECT id, wake_at FROM workflow_executions
+           WHERE project_id = project.project_id AND status = ANY(%(live)s) AND wake_at IS NOT NULL
+             AND wake_at <= %(now)s AND claims {compare} %(suspect)s
+           ORDER BY wake_at, id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED) e
+) due
+ORDER BY due.turn, due.wake_at, due.id LIMIT %(limit)s
+"""
+

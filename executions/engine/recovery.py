@@ -1,0 +1,102 @@
+"""What a sweep puts right: dead leases, passed deadlines, lost bells, and what other apps add.
+
+Any number of sweeps may run at once, in any process: every change is guarded, so the second one finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import F
+
+from executions import bell
+from executions.engine.clock import database_now
+from executions.engine.ending import end_execution
+from executions.exceptions import IllegalTransition
+from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+
+Sweeper = Callable[[datetime], int]
+_sweepers: list[Sweeper] = []
+
+
+def register_sweeper(sweeper: Sweeper) -> Sweeper:
+    """Add something that every sweep does. It gets the database's time and returns how much it did."""
+    if sweeper not in _sweepers:
+        _sweepers.append(sweeper)
+    return sweeper
+
+
+def sweep() -> int:
+    """Put right what can be, and ring if something is due. Returns how much was done."""
+    now = database_now()
+    done = 0
+    for sweeper in (release_dead_leases, end_overdue, *_sweepers):
+        try:
+            done += sweeper(now)
+        except Exception:  # One fault must not stop the others.
+            logger.exception("A part of the sweep failed.", extra={"sweeper": getattr(sweeper, "__qualname__", "?")})
+    if WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now).exists():
+        bell.ring()
+    return done
+
+
+def release_dead_leases(now: datetime) -> int:
+    """Make executions due again whose worker has not renewed its lease; fail those that lose every worker."""
+    expired = WorkflowExecution.objects.filter(lease_expires_at__lt=now)
+    released = expired.filter(claims__lt=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE).update(
+        lease_owner=None,
+        lease_expires_at=None,
+        wake_at=now,
+        blocked_on=BlockedOn.QUEUE,
+        blocked_detail="Its worker was lost.",
+        fence=F("fence") + 1,
+    )
+    if released:
+        logger.warning("Took executions over from lost workers.", extra={"count": released})
+    poison = expired.filter(claims__gte=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE)[:BATCH]
+    return released + sum(_give_up(execution, now=now) for execution in poison)
+
+
+def _give_up(execution: WorkflowExecution, *, now: datetime) -> bool:
+    return _end(
+        execution,
+        ExecutionStatus.FAILED,
+        now=now,
+        error={
+            "code": "worker_lost",
+            "message": f"The execution lost its worker {execution.claims} times in a row without getting further. "
+            "Look for a node that needs too much memory or crashes the process.",
+        },
+    )
+
+
+def end_overdue(now: datetime) -> int:
+    """End what has passed its deadline, whether a worker holds it or not."""
+    overdue = WorkflowExecution.objects.filter(status__in=LIVE, deadline_at__lte=now).order_by("deadline_at")[:BATCH]
+    return sum(_end(execution, ExecutionStatus.TIMEOUT, now=now, error=_overdue(execution)) for execution in overdue)
+
+
+def _overdue(execution: WorkflowExecution) -> dict[str, str]:
+    return {
+        "code": "execution_timeout",
+        "message": f"The execution did not end by {execution.deadline_at:%Y-%m-%d %H:%M:%S} UTC. "
+        "Raise settings.timeout_seconds of the workflow if it needs longer.",
+    }
+
+
+def _end(execution: WorkflowExecution, status: ExecutionStatus, *, now: datetime, error: dict[str, str]) -> bool:
+    try:
+        end_execution(execution, status, now=now, error=error)
+    except IllegalTransition:
+        return False  # It ended by itself, or another sweep was first.
+    except Exception:
+        logger.exception("Could not end an execution.", extra={"execution_id": str(execution.pk)})
+        return False
+    return True

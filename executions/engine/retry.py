@@ -1,0 +1,45 @@
+"""Whether to try a node again, and when. Pure."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from workflows.definition.schema import RetryPolicy
+
+DEFAULT_POLICY = RetryPolicy()
+# What the outside asks for in ``Retry-After`` is respected up to this.
+LONGEST_RETRY_AFTER = timedelta(hours=1)
+
+
+def next_delay(
+    policy: RetryPolicy | None,
+    *,
+    attempt: int,
+    retryable: bool,
+    retry_after: float | None,
+    default_attempts: int,
+    rng: random.Random,
+) -> timedelta | None:
+    """Return how long to wait before the attempt after ``attempt``, or ``None`` to give up.
+
+    The backoff is exponential with full jitter over its upper half: between one half and the whole of
+    ``base * 2 ** (attempt - 1)``, at most ``max_seconds``. An answer that names a time is waited for at least that long.
+
+    :param attempt: the one that failed, from 1.
+    :param retry_after: seconds that the outside asked to wait.
+    :param default_attempts: how often a node is tried whose policy does not say.
+    """
+    policy = policy or DEFAULT_POLICY
+    attempts = default_attempts if policy.max_attempts is None else policy.max_attempts
+    if not retryable or attempt >= attempts:
+        return None
+    # The exponent is bounded: 2.0 ** 1100 would overflow.
+    factor = 2.0 ** min(attempt - 1, 60) if policy.backoff == "exponential" else 1.0
+    seconds = min(policy.base_seconds * factor, policy.max_seconds)
+    if policy.jitter:
+        seconds *= rng.uniform(0.5, 1.0)
+    delay = timedelta(seconds=seconds)
+    if retry_after is None:
+        return delay
+    return max(delay, min(timedelta(seconds=max(retry_after, 0.0)), LONGEST_RETRY_AFTER))

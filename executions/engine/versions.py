@@ -1,0 +1,60 @@
+"""Published versions, made ready to run, and kept: a version never changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from workflows.definition.schema import Definition, Node, parse
+from workflows.expressions import References, references_of
+from workflows.graph import Graph
+from workflows.models import WorkflowVersion
+from workflows.nodes.base import NodeType, catalogue
+from workflows.nodes.evaluation import all_templates_of, templates_of
+
+
+@dataclass(frozen=True)
+class CompiledNode:
+    """A node with its type, the templates to evaluate before it runs, and what all its expressions mention."""
+
+    node: Node
+    type: NodeType[Any]
+    templates: tuple[tuple[str, str], ...]
+    references: References
+
+
+@dataclass(frozen=True)
+class CompiledVersion:
+    """A version's graph, and each of its nodes made ready."""
+
+    workflow_id: UUID
+    number: int
+    definition: Definition
+    graph: Graph
+    nodes: dict[str, CompiledNode]
+
+
+@lru_cache(maxsize=256)
+def compiled(version_id: UUID) -> CompiledVersion:
+    """Return a version made ready to run."""
+    version = WorkflowVersion.objects.get(pk=version_id)
+    definition = parse(version.definition)
+    return CompiledVersion(
+        workflow_id=version.workflow_id,
+        number=version.number,
+        definition=definition,
+        graph=Graph(definition),
+        nodes={node.id: _compile(node) for node in definition.nodes},
+    )
+
+
+def _compile(node: Node) -> CompiledNode:
+    node_type = catalogue()[node.type]
+    return CompiledNode(
+        node=node,
+        type=node_type,
+        templates=tuple(templates_of(node_type, node.config)),
+        references=references_of(text for _, text in all_templates_of(node_type, node.config)),
+    )

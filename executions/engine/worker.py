@@ -1,0 +1,212 @@
+"""What one worker process does with the executions that it holds.
+
+One loop at a time, in whichever thread answers the bell or the clock: take what is due, carry each as far as it goes in
+place, hand nodes with effects to a pool of threads, take their results in, repeat. Only this loop writes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import close_old_connections, transaction
+from django.db.models import F
+
+from executions import bell
+from executions.engine import leases, stopping
+from executions.engine.clock import database_now
+from executions.engine.ending import end_execution
+from executions.engine.heartbeat import Heartbeat
+from executions.engine.job import Job
+from executions.engine.turn import Turn
+from executions.engine.versions import compiled
+from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from workflows.expressions import AnySandbox
+from workflows.models import Workflow, WorkflowStatus
+from workflows.sandboxing import new_sandbox
+
+logger = logging.getLogger(__name__)
+
+# How long the loop waits for a result before it looks for new work again.
+LOOK_SECONDS = 0.1
+PUT_BACK_SECONDS = 5
+
+
+class Worker:
+    """The engine of this process."""
+
+    _instance: Worker | None = None
+    _guard = threading.Lock()
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.owner = leases.new_owner()
+        self._turns: dict[UUID, Turn] = {}
+        self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(settings.ENGINE_THREADS, thread_name_prefix="node")
+        self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()))
+        self._sandbox: AnySandbox = new_sandbox()
+        self._is_working = threading.Lock()
+
+    @classmethod
+    def of_this_process(cls) -> Worker:
+        """Return this process's worker; a forked child makes its own."""
+        with cls._guard:
+            if cls._instance is None or cls._instance.pid != os.getpid():
+                cls._instance = cls()
+            return cls._instance
+
+    def work(self, *, seconds: float | None = None) -> int:
+        """Take what is due and carry it on, for a slice of time or until nothing is due and nothing is in flight.
+
+        Does nothing if another thread of this process is at it: that one looks for new work by itself.
+        Returns the number of executions that it took.
+        """
+        if not self._is_working.acquire(blocking=False):
+            return 0
+        try:
+            return self._work(until=time.monotonic() + (settings.ENGINE_SLICE_SECONDS if seconds is None else seconds))
+        finally:
+            self._is_working.release()
+
+    def _work(self, *, until: float) -> int:
+        taken = 0
+        while not stopping.is_asked():
+            took = self._take()
+            taken += took
+            for turn in list(self._turns.values()):
+                if turn.is_ready:
+                    self._advance(turn)
+            if any(turn.is_ready for turn in self._turns.values()):
+                continue
+            if self._turns:
+                self._collect(LOOK_SECONDS)
+            elif not took:
+                return taken
+            elif time.monotonic() > until:
+                bell.ring()  # There may be more; others get a chance at this slot.
+                return taken
+        self._hand_everything_back()
+        return taken
+
+    def _take(self) -> int:
+        room = settings.ENGINE_CLAIM_BATCH * 4 - len(self._turns)
+        if room <= 0 or any(turn.is_suspect for turn in self._turns.values()):
+            return 0
+        now = database_now()
+        claimed = leases.claim(self.owner, now=now, limit=min(room, settings.ENGINE_CLAIM_BATCH))
+        if not claimed and not self._turns:
+            claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
+        if not claimed:
+            return 0
+        if len(claimed) == settings.ENGINE_CLAIM_BATCH:
+            bell.ring()  # There may be more than this process can take: wake another.
+        paused = self._paused_workflows(claimed)
+        for execution in claimed:
+            lease = leases.Lease(execution.pk, execution.fence)
+            if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
+                continue
+            self._turns[execution.pk] = Turn(
+                execution, lease, version=compiled(execution.workflow_version_id), sandbox=self._sandbox, submit=self._submit
+            )
+        self._heartbeat.claimed()
+        return len(claimed)
+
+    def _paused_workflows(self, claimed: list[WorkflowExecution]) -> set[UUID]:
+        workflow_ids = {execution.workflow_id for execution in claimed}
+        return set(
+            Workflow.objects.filter(pk__in=workflow_ids, status=WorkflowStatus.PAUSED).values_list("pk", flat=True)
+        )
+
+    @transaction.atomic
+    def _park(self, lease: leases.Lease, *, workflow_id: UUID) -> bool:
+        # Locked, so that a resume comes wholly before or wholly after, and wakes what is parked here.
+        workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow_id)
+        if workflow.status != WorkflowStatus.PAUSED:
+            return False
+        leases.hand_back(
+            lease, wake_at=None, blocked_on=BlockedOn.PAUSED, detail=workflow.status_reason or "Its workflow is paused."
+        )
+        return True
+
+    def _advance(self, turn: Turn) -> None:
+        try:
+            turn.advance()
+        except leases.LeaseLost:
+            turn.abandon()
+        except DatabaseError:
+            logger.exception("The database failed under an execution; its lease will run out.", extra=turn.log_extra)
+            turn.abandon()
+            close_old_connections()
+        except Exception as error:
+            logger.exception("The engine failed on an execution.", extra=turn.log_extra)
+            turn.abandon()
+            self._put_back(turn, error)
+        if turn.is_over:
+            del self._turns[turn.lease.execution_id]
+
+    def _put_back(self, turn: Turn, error: Exception) -> None:
+        """Give an execution that the engine itself failed on another chance, or up."""
+        reason = f"{type(error).__name__}: {error}"[:400]
+        now = database_now()
+        try:
+            if turn.execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
+                problem = {"code": "engine_error", "message": f"The engine failed on this execution: {reason}"}
+                end_execution(turn.execution, ExecutionStatus.FAILED, now=now, fence=turn.lease.fence, error=problem)
+            else:
+                leases.hand_back(
+                    turn.lease,
+                    wake_at=now + timedelta(seconds=PUT_BACK_SECONDS),
+                    blocked_on=BlockedOn.RETRY,
+                    detail=reason,
+                    claims=F("claims"),
+                )
+        except Exception:
+            logger.exception("Could not put an execution back; its lease will run out.", extra=turn.log_extra)
+
+    def _submit(self, job: Job) -> None:
+        self._pool.submit(self._do, job)
+
+    def _do(self, job: Job) -> None:
+        job.do(may_begin=self._heartbeat.is_fresh)
+        self._results.put(job)
+
+    def _collect(self, timeout: float) -> None:
+        """Give results to their turns; wait for the first one for at most ``timeout`` seconds."""
+        try:
+            job = self._results.get(timeout=timeout)
+            while True:
+                job.turn.take_in(job)
+                job = self._results.get_nowait()
+        except queue.Empty:
+            pass
+        for turn in self._turns.values():
+            turn.look_at_deadlines()
+
+    def _hand_everything_back(self) -> None:
+        """This process is to end: wait for what is in flight as long as is granted, then let go of the rest."""
+        until = time.monotonic() + settings.ENGINE_GRACE_SECONDS
+        while self._turns and time.monotonic() < until:
+            self._collect(LOOK_SECONDS)
+            for turn in list(self._turns.values()):
+                if turn.is_ready or not turn.has_jobs:
+                    self._let_go(turn)
+        for turn in list(self._turns.values()):
+            self._let_go(turn)
+
+    def _let_go(self, turn: Turn) -> None:
+        try:
+            turn.let_go()
+        except (leases.LeaseLost, DatabaseError):
+            logger.warning("Could not hand an execution back; its lease will run out.", extra=turn.log_extra)
+        turn.abandon()
+        del self._turns[turn.lease.execution_id]
+

@@ -1,0 +1,107 @@
+"""What must hold in a live database at every moment, each as a query for the rows that break it.
+
+Ids in brackets are those of the reliability requirements (I1 to I10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
+
+from executions.models import ENDED, LIVE, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+
+# What a sweep puts right may be wrong for so long.
+GRACE = timedelta(seconds=60)
+# Why a live execution may have neither a lease nor a time.
+WITHOUT_TIME = (BlockedOn.PAUSED, BlockedOn.CALLBACK, BlockedOn.APPROVAL, BlockedOn.CONCURRENCY, BlockedOn.BUDGET)
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """A rule, and how to find what breaks it."""
+
+    name: str
+    rule: str
+    broken: Callable[[datetime], QuerySet[Any]]
+
+
+_invariants: list[Invariant] = []
+
+
+def invariant(name: str, rule: str) -> Callable[[Callable[[datetime], QuerySet[Any]]], Any]:
+    """Add a rule. Other apps add theirs."""
+
+    def add(broken: Callable[[datetime], QuerySet[Any]]) -> Callable[[datetime], QuerySet[Any]]:
+        _invariants.append(Invariant(name, rule, broken))
+        return broken
+
+    return add
+
+
+def check_all(now: datetime) -> list[tuple[Invariant, list[str]]]:
+    """Return every rule with up to ten ids of rows that break it."""
+    return [
+        (rule, [str(pk) for pk in rule.broken(now).order_by("pk").values_list("pk", flat=True)[:10]])
+        for rule in _invariants
+    ]
+
+
+@invariant("held_or_due", "A live execution has a lease, a time to wake, or a reason to have neither.")
+def _held_or_due(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(
+        status__in=LIVE, lease_owner__isnull=True, wake_at__isnull=True
+    ).exclude(blocked_on__in=WITHOUT_TIME)
+
+
+@invariant("lease_renewed", "No lease is long expired. [I3]")
+def _lease_renewed(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(lease_expires_at__lt=now - GRACE)
+
+
+@invariant("completed_once", "A node completes once in each iteration of an execution. [I4]")
+def _completed_once(now: datetime) -> QuerySet[Any]:
+    doubles = (
+        WorkflowExecutionLog.objects.filter(status=ExecutionStatus.COMPLETED)
+        .values("execution", "node_id", "iteration")
+        .annotate(times=Count("pk"))
+        .filter(times__gt=1)
+    )
+    return WorkflowExecution.objects.filter(pk__in=doubles.values("execution"))
+
+
+@invariant("nothing_after_completion", "No attempt of a node starts after it has completed. [I5]")
+def _nothing_after_completion(now: datetime) -> QuerySet[Any]:
+    completed = WorkflowExecutionLog.objects.filter(
+        execution=OuterRef("execution"),
+        node_id=OuterRef("node_id"),
+        iteration=OuterRef("iteration"),
+        status=ExecutionStatus.COMPLETED,
+        attempt__lt=OuterRef("attempt"),
+    )
+    return WorkflowExecutionLog.objects.filter(Exists(completed))
+
+
+@invariant("ended_is_ended", "An ended execution has no live node run. [I6]")
+def _ended_is_ended(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecutionLog.objects.filter(execution__status__in=ENDED, status__in=LIVE)
+
+
+@invariant("overdue_is_ended", "Nothing lives long past its deadline.")
+def _overdue_is_ended(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(status__in=LIVE, deadline_at__lt=now - GRACE)
+
+
+@invariant("end_has_a_reason", "An execution that did not complete says why.")
+def _end_has_a_reason(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(
+        status__in=[status for status in ENDED if status != ExecutionStatus.COMPLETED], error__isnull=True
+    )
+
+
+@invariant("times_in_order", "An execution does not end before it was accepted.")
+def _times_in_order(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(completed_at__lt=F("started_at"))

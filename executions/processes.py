@@ -1,0 +1,47 @@
+"""What Celery's worker processes do beside hearing bells: sweep by themselves, and end cleanly."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+from celery import signals
+from django.conf import settings
+from django.db import connection
+
+from executions.engine import recovery, stopping
+from executions.engine.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+
+@signals.worker_init.connect
+def forget_the_last_end(**_: object) -> None:
+    """A worker starts: nobody has asked it to end."""
+    stopping.reset()
+
+
+@signals.worker_shutting_down.connect
+def tell_the_children(**_: object) -> None:
+    """The main process was asked to end: its children let their executions go."""
+    stopping.ask()
+
+
+@signals.worker_process_init.connect
+def go_on_without_bells(**_: object) -> None:
+    """Let each worker process look by itself every few seconds, so that a dead broker or beat slows but does not stop."""
+    threading.Thread(target=_look_for_ever, name="look", daemon=True).start()
+
+
+def _look_for_ever() -> None:
+    while not stopping.is_asked():
+        # Spread, so that many workers do not look at the same moment.
+        time.sleep(settings.ENGINE_SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        try:
+            recovery.sweep()
+            Worker.of_this_process().work()
+        except Exception:
+            logger.exception("A look for due work failed; the next one comes.")
+            connection.close()

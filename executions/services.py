@@ -1,0 +1,262 @@
+"""What people and other apps do with executions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from executions import bell
+from executions.engine.ending import end_execution
+from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
+from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from projects import audit
+from projects.payloads import storable
+from workflows.definition.validation import check_inputs
+from workflows.models import TriggerType, Workflow, WorkflowStatus, WorkflowVersion
+
+if TYPE_CHECKING:
+    from projects.access import Actor
+
+RUNNABLE = (WorkflowStatus.ACTIVE, WorkflowStatus.PAUSED)
+
+
+def start_execution(
+    version: WorkflowVersion,
+    *,
+    kind: TriggerType,
+    node_id: str,
+    payload: Any,
+    now: datetime,
+    trigger_id: UUID | None = None,
+    by: Actor | None = None,
+    scheduled_for: datetime | None = None,
+    idempotency_key: str | None = None,
+    ip_address: str | None = None,
+    user_agent: str = "",
+    awaited: bool = False,
+    rerun_of: WorkflowExecution | None = None,
+) -> WorkflowExecution:
+    """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
+
+    A paused workflow accepts too: its executions wait.
+
+    :param node_id: the trigger node at which it begins.
+    :param payload: what expressions see as ``trigger``.
+    :param awaited: whether somebody will wait for the end.
+    :raises NotRunnable: if the workflow is a draft, disabled or archived.
+    """
+    workflow = version.workflow
+    if workflow.status not in RUNNABLE:
+        raise NotRunnable(_why_not(workflow))
+    execution = WorkflowExecution.objects.create(
+        project_id=workflow.project_id,
+        workflow=workflow,
+        workflow_version=version,
+        workflow_name=workflow.name,
+        blocked_on=BlockedOn.QUEUE,
+        wake_at=Now(),
+        execution_context=storable({"trigger": payload, "node_id": node_id}),
+        triggered_by=kind,
+        trigger_id=trigger_id,
+        started_by=by.user if by else None,
+        scheduled_for=scheduled_for,
+        idempotency_key=idempotency_key,
+        ip_address=ip_address,
+        user_agent=user_agent[:500],
+        is_awaited=awaited,
+        rerun_of=rerun_of,
+        created_at=now,
+    )
+    bell.ring_on_commit()
+    return execution
+
+
+@transaction.atomic
+def start_manually(
+    workflow: Workflow,
+    *,
+    input: Any,
+    by: Actor | None,
+    now: datetime,
+    node_id: str | None = None,
+    idempotency_key: str | None = None,
+    ip_address: str | None = None,
+    user_agent: str = "",
+    awaited: bool = False,
+) -> WorkflowExecution:
+    """Run the newest version with an input that fits the workflow's ``inputs``.
+
+    Asked again with the same ``idempotency_key`` and input, it answers with the first execution.
+
+    :param node_id: the trigger node to begin at; without it the manual one, or the only one there is.
+    :raises NotRunnable: if the workflow can't start executions now.
+    :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
+    :raises IdempotencyMismatch: if the key was used with another input.
+    """
+    if workflow.status not in RUNNABLE:
+        raise NotRunnable(_why_not(workflow))
+    version = newest_version(workflow)
+    trigger_node = _trigger_node(version.definition, node_id)
+    problems = check_inputs(version.definition.get("inputs"), input)
+    if problems:
+        raise InvalidInput(
+            f"The input does not fit the inputs of workflow {workflow.name!r}.",
+            problems=[problem.as_dict() for problem in problems],
+        )
+    if idempotency_key is not None:
+        first = _first_with_key(workflow, idempotency_key)
+        if first is not None:
+            return _same_again(first, workflow=workflow, input=input, node_id=trigger_node)
+    return start_execution(
+        version,
+        kind=TriggerType.MANUAL,
+        node_id=trigger_node,
+        payload=input,
+        now=now,
+        by=by,
+        idempotency_key=idempotency_key,
+        ip_address=ip_address,
+        user_agent=user_agent,
+        awaited=awaited,
+    )
+
+
+def newest_version(workflow: Workflow) -> WorkflowVersion:
+    """Return the last published version.
+
+    :raises NotRunnable: if there is none.
+    """
+    version = workflow.versions.filter(number=workflow.version).select_related("workflow").first()
+    if version is None:
+        raise NotRunnable(_why_not(workflow))
+    return version
+
+
+@transaction.atomic
+def cancel_execution(
+    execution: WorkflowExecution, *, by: Actor | None, now: datetime, reason: str = ""
+) -> WorkflowExecution:
+    """Stop a live execution. A worker that holds it writes nothing more.
+
+    :raises IllegalTransition: if it has already ended.
+    """
+    message = f"Cancelled by {by.name}." if by else "Cancelled."
+    end_execution(
+        execution,
+        ExecutionStatus.CANCELLED,
+        now=now,
+        error={"code": "cancelled", "message": f"{message} {reason}".strip()},
+    )
+    audit.record("execution.cancelled", execution, project=execution.project, by=by, details={"reason": reason})
+    return execution
+
+
+@transaction.atomic
+def rerun_execution(
+    execution: WorkflowExecution,
+    *,
+    by: Actor | None,
+    now: datetime,
+    input: Any = None,
+    newest: bool = False,
+) -> WorkflowExecution:
+    """Run a finished execution again from the start. The new one knows which one it came from.
+
+    :param input: another value for ``trigger``; without it, the same.
+    :param newest: on the newest version instead of its own.
+    :raises IllegalTransition: if it has not ended yet.
+    :raises NotRunnable: if the workflow can't start executions now.
+    """
+    if not execution.has_ended:
+        raise IllegalTransition(f"Execution {execution.pk} is still {execution.status}. Cancel it first, or wait.")
+    version = newest_version(execution.workflow) if newest else execution.workflow_version
+    node_id = execution.execution_context["node_id"]
+    if newest:
+        _trigger_node(version.definition, node_id)
+    again = start_execution(
+        version,
+        kind=TriggerType(execution.triggered_by),
+        node_id=node_id,
+        payload=execution.execution_context["trigger"] if input is None else input,
+        now=now,
+        trigger_id=execution.trigger_id,
+        by=by,
+        scheduled_for=execution.scheduled_for,
+        rerun_of=execution,
+    )
+    audit.record("execution.rerun", execution, project=execution.project, by=by, details={"as": str(again.pk)})
+    return again
+
+
+def wake_parked(workflow: Workflow) -> int:
+    """Make the executions due that waited because their workflow was paused. Returns how many there are."""
+    woken = WorkflowExecution.objects.filter(
+        workflow=workflow, status__in=LIVE, blocked_on=BlockedOn.PAUSED, lease_owner__isnull=True
+    ).update(wake_at=Now(), blocked_on=BlockedOn.QUEUE, blocked_detail="", fence=F("fence") + 1)
+    bell.ring_on_commit()
+    return woken
+
+
+def answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
+    """Return what the output node that ended last made: ``value``, ``status`` and ``headers``; ``None`` without one."""
+    return (
+        execution.node_runs.filter(node_type="output", status=ExecutionStatus.COMPLETED)
+        .order_by("-completed_at", "-id")
+        .values_list("output_data", flat=True)
+        .first()
+    )
+
+
+def _why_not(workflow: Workflow) -> str:
+    reason = f" ({workflow.status_reason})" if workflow.status_reason else ""
+    match workflow.status:
+        case WorkflowStatus.DRAFT:
+            return f"Workflow {workflow.name!r} was never published. Publish it first."
+        case WorkflowStatus.DISABLED:
+            return f"Workflow {workflow.name!r} is disabled{reason}. Enable it first."
+        case _:
+            return f"Workflow {workflow.name!r} is {workflow.status}{reason} and starts nothing."
+
+
+def _trigger_node(definition: Mapping[str, Any], node_id: str | None) -> str:
+    triggers = {
+        node["id"]: node["config"].get("kind")
+        for node in definition["nodes"]
+        if node["type"] == "trigger" and not node.get("disabled")
+    }
+    if node_id is None:
+        manual = [key for key, kind in triggers.items() if kind == TriggerType.MANUAL]
+        candidates = manual or list(triggers)
+        if len(candidates) == 1:
+            return candidates[0]
+    elif node_id in triggers:
+        return node_id
+    wanted = f"{node_id!r} is not a trigger node of it" if node_id else "It has several trigger nodes"
+    raise InvalidInput(
+        f"{wanted}. Name the one to begin at: {', '.join(sorted(triggers)) or 'there is none'}.", path="/trigger"
+    )
+
+
+def _first_with_key(workflow: Workflow, key: str) -> WorkflowExecution | None:
+    # Starts with the same key take turns, so that the second one finds the first.
+    Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    return WorkflowExecution.objects.filter(project_id=workflow.project_id, idempotency_key=key).first()
+
+
+def _same_again(first: WorkflowExecution, *, workflow: Workflow, input: Any, node_id: str) -> WorkflowExecution:
+    same = first.workflow_id == workflow.pk and first.execution_context == storable(
+        {"trigger": input, "node_id": node_id}
+    )
+    if not same:
+        raise IdempotencyMismatch(
+            f"This idempotency key started execution {first.pk} with another workflow or input. "
+            "Use a new key for a new request.",
+            path="/idempotency_key",
+        )
+    return first

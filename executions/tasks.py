@@ -1,0 +1,27 @@
+"""The Celery tasks: a bell, a tick, a clean-up. None of them carries work; lost, late or twice, they do no harm."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from executions import retention
+from executions.engine import recovery
+from executions.engine.worker import Worker
+
+
+@shared_task(ignore_result=True)
+def work(**_: object) -> None:
+    """Answer the bell: take what is due, for a slice of time."""
+    Worker.of_this_process().work()
+
+
+@shared_task(ignore_result=True)
+def sweep(**_: object) -> None:
+    """Put right what can be: dead leases, deadlines, due schedules, lost bells."""
+    recovery.sweep()
+
+
+@shared_task(ignore_result=True)
+def clean_up(**_: object) -> None:
+    """Remove a batch of what has ended long ago."""
+    retention.clean_up()

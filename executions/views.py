@@ -1,0 +1,122 @@
+"""The API's endpoints for executions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from executions import services
+from executions.filters import ExecutionFilter, NodeRunFilter
+from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.serializers import (
+    CancelSerializer,
+    ExecutionDetailSerializer,
+    ExecutionSerializer,
+    NodeRunSerializer,
+    RerunSerializer,
+    RunSerializer,
+)
+from executions.waiting import wait_for_end
+from projects.access import Permission
+from projects.clients import client_address, client_user_agent
+from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
+from workflows.models import Workflow
+
+
+class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectScopedViewSet):
+    """Executions: what ran, what runs, why it does not."""
+
+    queryset = WorkflowExecution.objects.select_related("workflow_version", "workflow", "project")
+    serializer_class = ExecutionDetailSerializer
+    filterset_class = ExecutionFilter
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "cancel": Permission.OPERATE,
+        "rerun": Permission.OPERATE,
+    }
+
+    def get_serializer_class(self) -> type[Any]:
+        return ExecutionSerializer if self.action == "list" else ExecutionDetailSerializer
+
+    @extend_schema(request=CancelSerializer, responses=ExecutionDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop a live execution."""
+        execution = self.get_object()
+        asked = self.validated(CancelSerializer)
+        services.cancel_execution(execution, by=self.actor, now=timezone.now(), reason=asked["reason"])
+        return Response(self.get_serializer(execution).data)
+
+    @extend_schema(request=RerunSerializer, responses={201: ExecutionDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def rerun(self, request: Request, pk: str) -> Response:
+        """Run a finished execution again, as a new one."""
+        execution = self.get_object()
+        asked = self.validated(RerunSerializer)
+        again = services.rerun_execution(
+            execution, by=self.actor, now=timezone.now(), input=asked.get("input"), newest=asked["newest"]
+        )
+        return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
+
+
+class NodeRunPagination(NewestFirstPagination):
+    """Node runs in the order in which they started."""
+
+    ordering = ("started_at", "id")
+
+
+class NodeRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectScopedViewSet):
+    """The journal of an execution: one row for each attempt of each node."""
+
+    queryset = WorkflowExecutionLog.objects.all()
+    serializer_class = NodeRunSerializer
+    filterset_class = NodeRunFilter
+    pagination_class = NodeRunPagination
+    project_path = "execution__project"
+    parent = Parent(WorkflowExecution, "execution_id")
+    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW}
+
+
+class RunViewSet(ProjectScopedViewSet):
+    """Starting a workflow by hand."""
+
+    queryset = WorkflowExecution.objects.all()
+    serializer_class = RunSerializer
+    parent = Parent(Workflow, "workflow_id")
+    permissions = {"create": Permission.OPERATE}
+
+    @extend_schema(
+        request=RunSerializer,
+        responses={
+            201: ExecutionDetailSerializer,
+            202: OpenApiResponse(ExecutionDetailSerializer, description="It had not ended after `wait_seconds`."),
+        },
+    )
+    def create(self, request: Request, workflow_id: str) -> Response:
+        """Start the newest version, and wait for its end if that is asked for."""
+        asked = self.validated(RunSerializer)
+        execution = services.start_manually(
+            self.parent_object,
+            input=asked["input"],
+            node_id=asked["trigger"],
+            idempotency_key=asked["idempotency_key"],
+            by=self.actor,
+            now=timezone.now(),
+            ip_address=client_address(request),
+            user_agent=client_user_agent(request),
+            awaited=asked["wait_seconds"] > 0,
+        )
+        if asked["wait_seconds"]:
+            execution = wait_for_end(execution.pk, timeout=asked["wait_seconds"])
+        waited_in_vain = asked["wait_seconds"] > 0 and not execution.has_ended
+        return Response(
+            ExecutionDetailSerializer(execution, context=self.get_serializer_context()).data,
+            status=status.HTTP_202_ACCEPTED if waited_in_vain else status.HTTP_201_CREATED,
+        )
