@@ -1,0 +1,33 @@
+"""A secret in a header of its own, as GitLab and many others send it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from triggers.webhooks.signatures.base import Scheme, Verdict, ascii_header, is_one_of, refused, register
+from triggers.webhooks.signatures.bearer import problem_with_token
+
+
+@register("header_token")
+@dataclass(frozen=True)
+class HeaderToken(Scheme):
+    """``<header>: <secret>``."""
+
+    header: str
+
+    @property
+    def secret_headers(self) -> tuple[str, ...]:
+        return (self.header.lower(),)
+
+    def problem_with(self, secret: str) -> str | None:
+        return super().problem_with(secret) or problem_with_token(secret)
+
+    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
+        token = ascii_header(headers, self.header.lower())
+        if token is None:
+            return refused("token_missing", f"The request has no usable header {self.header}.")
+        if not is_one_of(token.encode(), [secret.encode() for secret in secrets]):
+            return refused("token_wrong", f"The token in {self.header} is not the webhook's secret.")
+        return Verdict(is_genuine=True)
