@@ -148,7 +148,7 @@ class WorkflowVersion(models.Model):
         db_table = "workflow_versions"
         constraints = [
             models.UniqueConstraint(fields=["workflow", "number"], name="workflow_versions_number_once"),
-            models.CheckConstraint(condition=Q(number__gte=1), name="workflow_versions_number_check"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="workflow_versions_number_from_one"),
         ]
 
     def __str__(self) -> str:

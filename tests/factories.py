@@ -1,0 +1,299 @@
+"""One factory per model: the smallest valid row. Traits make the rest; a test names only what it is about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import factory
+from django.contrib.auth.models import User
+from django.db.models import Model
+from factory.django import DjangoModelFactory
+
+from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects import keys
+from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
+from templates_app.models import WorkflowTemplate
+from tests.clock import NOON
+from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from workflows.models import (
+    NodeType,
+    TriggerType,
+    Workflow,
+    WorkflowStatus,
+    WorkflowVariable,
+    WorkflowVersion,
+)
+
+M = TypeVar("M", bound=Model)
+
+# The smallest definition that can be published.
+DEFINITION: dict[str, Any] = {
+    "schema": 1,
+    "nodes": [
+        {"id": "start", "type": "trigger", "name": "Start", "config": {"kind": "manual"}},
+        {"id": "end", "type": "output", "name": "End", "config": {}},
+    ],
+    "edges": [{"source": "start", "target": "end", "type": "data"}],
+}
+
+
+class RowFactory(DjangoModelFactory[M]):
+    """A factory that saves a row once, and not again after its traits."""
+
+    class Meta:
+        abstract = True
+        skip_postgeneration_save = True
+
+
+class UserFactory(RowFactory[User]):
+    class Meta:
+        model = User
+
+    class Params:
+        superuser = factory.Trait(is_superuser=True, is_staff=True)
+
+    username = factory.Sequence(lambda number: f"person-{number}")
+    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+    password = "!"  # Nobody can log in with it; tests use force_login.
+
+
+class ProjectFactory(RowFactory[Project]):
+    class Meta:
+        model = Project
+
+    name = factory.Sequence(lambda number: f"Project {number}")
+
+
+class MemberFactory(RowFactory[ProjectMember]):
+    class Meta:
+        model = ProjectMember
+
+    project = factory.SubFactory(ProjectFactory)
+    user = factory.SubFactory(UserFactory)
+    role = Role.VIEWER
+
+
+class TokenFactory(RowFactory[ApiToken]):
+    """A live token of a member. Its key is in ``key``, as nowhere else: ``token.key``."""
+
+    class Meta:
+        model = ApiToken
+
+    class Params:
+        member = factory.SubFactory(MemberFactory, role=factory.SelfAttribute("..role"))
+        secret_key = factory.LazyFunction(keys.new_key)
+        expired = factory.Trait(expires_at=NOON - timedelta(days=3650))
+        revoked = factory.Trait(revoked_at=NOON)
+
+    role = Role.EDITOR
+    project = factory.LazyAttribute(lambda token: token.member.project)
+    user = factory.LazyAttribute(lambda token: token.member.user)
+    name = "A program"
+    prefix = factory.LazyAttribute(lambda token: keys.prefix_of(token.secret_key))
+    digest = factory.LazyAttribute(lambda token: keys.digest_of(token.secret_key))
+
+
+def token_and_key(**attributes: Any) -> tuple[ApiToken, str]:
+    """Return a token with its key."""
+    key = keys.new_key()
+    return TokenFactory(secret_key=key, **attributes), key
+
+
+class AuditEntryFactory(RowFactory[AuditEntry]):
+    class Meta:
+        model = AuditEntry
+
+    project = factory.SubFactory(ProjectFactory)
+    action = "project.created"
+    target_type = "project"
+    target_id = factory.LazyAttribute(lambda entry: str(entry.project.pk))
+
+
+class WorkflowFactory(RowFactory[Workflow]):
+    """A draft; ``published`` gives it a version 1 of its definition, which the engine can run."""
+
+    class Meta:
+        model = Workflow
+
+    class Params:
+        published = factory.Trait(
+            status=WorkflowStatus.ACTIVE,
+            version=1,
+            version_1=factory.RelatedFactory(
+                "tests.factories.VersionFactory", "workflow", definition=factory.SelfAttribute("workflow.definition")
+            ),
+        )
+        paused = factory.Trait(published=True, status=WorkflowStatus.PAUSED)
+        disabled = factory.Trait(published=True, status=WorkflowStatus.DISABLED)
+        archived = factory.Trait(published=True, status=WorkflowStatus.ARCHIVED)
+
+    project = factory.SubFactory(ProjectFactory)
+    name = factory.Sequence(lambda number: f"Workflow {number}")
+    definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class VersionFactory(RowFactory[WorkflowVersion]):
+    class Meta:
+        model = WorkflowVersion
+
+    workflow = factory.SubFactory(WorkflowFactory, status=WorkflowStatus.ACTIVE, version=1)
+    number = 1
+    definition = factory.LazyFunction(lambda: DEFINITION)
+    content_hash = factory.Sequence(lambda number: f"{number:064x}")
+
+
+class VariableFactory(RowFactory[WorkflowVariable]):
+    """A plain variable. Secret ones are made by ``workflows.services.set_variable``, which encrypts them."""
+
+    class Meta:
+        model = WorkflowVariable
+
+    workflow = factory.SubFactory(WorkflowFactory)
+    name = factory.Sequence(lambda number: f"VARIABLE_{number}")
+    value = '"a value"'
+
+
+class ExecutionFactory(RowFactory[WorkflowExecution]):
+    """An accepted execution that no worker has taken yet. All that belongs to it follows from ``workflow_version``."""
+
+    class Meta:
+        model = WorkflowExecution
+
+    class Params:
+        leased = factory.Trait(
+            status=ExecutionStatus.RUNNING,
+            started_at=factory.SelfAttribute("created_at"),
+            wake_at=None,
+            blocked_on=None,
+            lease_owner="worker",
+            lease_expires_at=factory.LazyAttribute(lambda execution: execution.created_at + timedelta(seconds=30)),
+            fence=1,
+            claims=1,
+        )
+        waiting = factory.Trait(
+            status=ExecutionStatus.RUNNING,
+            started_at=factory.SelfAttribute("created_at"),
+            wake_at=factory.LazyAttribute(lambda execution: execution.created_at + timedelta(hours=1)),
+            blocked_on=BlockedOn.TIMER,
+        )
+        ended = factory.Trait(
+            status=ExecutionStatus.COMPLETED,
+            started_at=factory.SelfAttribute("created_at"),
+            completed_at=factory.LazyAttribute(lambda execution: execution.created_at + timedelta(seconds=1)),
+            duration_seconds=1.0,
+            wake_at=None,
+            blocked_on=None,
+        )
+        failed = factory.Trait(
+            ended=True,
+            status=ExecutionStatus.FAILED,
+            error=factory.LazyFunction(
+                lambda: {
+                    "code": "node_failed",
+                    "message": "It failed.",
+                    "node_id": "end",
+                    "iteration": "",
+                    "details": {},
+                }
+            ),
+        )
+
+    workflow_version = factory.SubFactory(VersionFactory)
+    workflow = factory.SelfAttribute("workflow_version.workflow")
+    project = factory.SelfAttribute("workflow.project")
+    workflow_name = factory.SelfAttribute("workflow.name")
+    triggered_by = TriggerType.MANUAL
+    execution_context = factory.LazyFunction(lambda: {"trigger": {}, "node_id": "start"})
+    created_at = NOON
+    wake_at = factory.SelfAttribute("created_at")
+    blocked_on = BlockedOn.QUEUE
+
+
+class NodeRunFactory(RowFactory[WorkflowExecutionLog]):
+    """A completed run of the first node."""
+
+    class Meta:
+        model = WorkflowExecutionLog
+
+    class Params:
+        running = factory.Trait(status=ExecutionStatus.RUNNING, ports=[], completed_at=None, duration_ms=None)
+
+    execution = factory.SubFactory(ExecutionFactory)
+    node_id = "start"
+    node_type = NodeType.TRIGGER
+    status = ExecutionStatus.COMPLETED
+    ports = factory.LazyFunction(lambda: ["main"])
+    started_at = NOON
+    completed_at = NOON
+    duration_ms = 0
+
+
+class TriggerFactory(RowFactory[Trigger]):
+    class Meta:
+        model = Trigger
+
+    workflow = factory.SubFactory(WorkflowFactory, published=True)
+    node_id = factory.Sequence(lambda number: f"trigger_{number}")
+    type = TriggerType.MANUAL
+    config = factory.LazyAttribute(lambda trigger: {"kind": str(trigger.type)})
+
+
+class WebhookFactory(RowFactory[WebhookRegistration]):
+    """A webhook without authentication. Secrets are set by ``triggers.services.set_secret``, which encrypts them."""
+
+    class Meta:
+        model = WebhookRegistration
+
+    trigger = factory.SubFactory(TriggerFactory, type=TriggerType.WEBHOOK)
+    workflow = factory.SelfAttribute("trigger.workflow")
+    path = factory.Sequence(lambda number: f"hook-{number:032x}")
+    methods = factory.LazyFunction(lambda: ["POST"])
+    auth = factory.LazyFunction(lambda: {"scheme": "none"})
+
+
+class DeliveryFactory(RowFactory[WebhookDelivery]):
+    """An accepted delivery with its execution."""
+
+    class Meta:
+        model = WebhookDelivery
+
+    class Params:
+        rejected = factory.Trait(
+            verdict=DeliveryVerdict.REJECTED,
+            execution=None,
+            reason_code="bad_signature",
+            reason="The signature does not fit the body.",
+        )
+
+    registration = factory.SubFactory(WebhookFactory)
+    method = "POST"
+    body = b"{}"
+    verdict = DeliveryVerdict.ACCEPTED
+    execution = factory.SubFactory(
+        ExecutionFactory,
+        workflow_version__workflow=factory.SelfAttribute("...registration.workflow"),
+        workflow_version__number=2,
+        triggered_by=TriggerType.WEBHOOK,
+    )
+    received_at = NOON
+
+
+class ScheduledJobFactory(RowFactory[ScheduledJob]):
+    class Meta:
+        model = ScheduledJob
+
+    trigger = factory.SubFactory(TriggerFactory, type=TriggerType.SCHEDULE)
+    workflow = factory.SelfAttribute("trigger.workflow")
+    cron_expression = "0 * * * *"
+    next_run = NOON + timedelta(hours=1)
+
+
+class TemplateFactory(RowFactory[WorkflowTemplate]):
+    class Meta:
+        model = WorkflowTemplate
+
+    slug = factory.Sequence(lambda number: f"template-{number}")
+    name = factory.Sequence(lambda number: f"Template {number}")
+    category = "examples"
+    workflow_definition = factory.LazyFunction(lambda: DEFINITION)
