@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 
 from projects.clients import client_address
@@ -68,6 +68,11 @@ class Actor:
         return self.user.is_authenticated and self.user.is_active
 
     @property
+    def user_id(self) -> int:
+        """The person's id; 0 for nobody, which is nobody's."""
+        return self.user.pk or 0
+
+    @property
     def is_unlimited(self) -> bool:
         """Whether no membership is needed."""
         return self.is_somebody and self.user.is_superuser and self.token is None
@@ -95,7 +100,7 @@ def visible_projects(actor: Actor, permission: Permission = Permission.VIEW) -> 
     if actor.user.is_superuser:
         return projects
     memberships = ProjectMember.objects.filter(
-        user_id=actor.user.pk, role__in=[role for role in RANKS if role_allows(role, permission)]
+        user_id=actor.user_id, role__in=[role for role in RANKS if role_allows(role, permission)]
     )
     return projects.filter(pk__in=memberships.values("project_id"))
 
@@ -117,14 +122,23 @@ def role_in(actor: Actor, project: Project | UUID) -> Role | None:
     project_id = project.pk if isinstance(project, Project) else project
     if not actor.is_somebody or (actor.token is not None and actor.token.project_id != project_id):
         return None
+    memberships = ProjectMember.objects.filter(project_id=project_id, user_id=actor.user_id)
+    return effective_role(actor, memberships.values_list("role", flat=True).first())
+
+
+def effective_role(actor: Actor, member_role: Role | str | None) -> Role | None:
+    """Return what a membership amounts to: superusers need none, and a token may lessen it."""
     if actor.user.is_superuser:
-        role = Role.OWNER
-    else:
-        member = ProjectMember.objects.filter(project_id=project_id, user_id=actor.user.pk).first()
-        if member is None:
-            return None
-        role = Role(member.role)
-    return role if actor.token is None else lesser(role, actor.token.role)
+        member_role = Role.OWNER
+    if member_role is None:
+        return None
+    return Role(member_role) if actor.token is None else lesser(member_role, actor.token.role)
+
+
+def with_member_role(projects: QuerySet[Project], actor: Actor) -> QuerySet[Project]:
+    """Give each project the actor's ``member_role``, for :func:`effective_role`, in the same query."""
+    memberships = ProjectMember.objects.filter(project_id=OuterRef("pk"), user_id=actor.user_id)
+    return projects.annotate(member_role=Subquery(memberships.values("role")[:1]))
 
 
 def require(actor: Actor, project: Project | UUID, permission: Permission) -> Role:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the advice for a name that does not exist: the one that is meant, or those that there are."""
+    known = sorted(known)
+    if similar := get_close_matches(name, known, n=1):
+        return f"Did you mean {similar[0]}?"
+    return f"Known are: {', '.join(known)}." if known else "None is known here."
 
 
 class SegueError(Exception):

@@ -18,10 +18,11 @@ SECRET_LENGTH = 43  # 62**43 > 2**256
 CHECKSUM_LENGTH = 6  # 62**6 > 2**32
 
 
-def new_key() -> str:
-    """Return a fresh key."""
-    body = f"segue_{_random(PREFIX_LENGTH)}_{_random(SECRET_LENGTH)}"
-    return f"{body}_{_checksum(body)}"
+def new_key() -> tuple[str, str]:
+    """Return a fresh key and its prefix."""
+    prefix = _random(PREFIX_LENGTH)
+    body = f"segue_{prefix}_{_random(SECRET_LENGTH)}"
+    return f"{body}_{_checksum(body)}", prefix
 
 
 def prefix_of(key: str) -> str | None:

@@ -24,6 +24,6 @@ class NewestFirstPagination(CursorPagination):
             cursor = super().decode_cursor(request)
         except api_errors.NotFound as error:
             raise Invalid("The cursor is not one that was given out.", path="?cursor") from error
-        if cursor is not None and "\x00" in (cursor.position or ""):
+        if cursor is not None and "\x00" in str(cursor.position):
             raise Invalid("The cursor is not one that was given out.", path="?cursor")
         return cursor

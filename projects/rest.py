@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar, TypeVar, cast
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404
@@ -19,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from projects import access
 from projects.access import Actor, Permission
-from projects.exceptions import NotFound
+from projects.exceptions import NotFound, did_you_mean
 from projects.pagination import NewestFirstPagination
 from projects.parsers import StrictJSONParser
 from projects.problems import exception_handler
@@ -151,11 +151,10 @@ class ProjectScopedViewSet(GenericViewSet[Any]):
         :raises Forbidden: if the caller may see it, but not do this.
         """
         queryset = model if isinstance(model, QuerySet) else model._default_manager.all()
-        name = queryset.model._meta.verbose_name
         try:
             found = access.scope(queryset, self.actor, project_path).get(**lookup)
-        except (queryset.model.DoesNotExist, DjangoValidationError, ValueError):
-            raise NotFound(f"There is no such {name}.") from None
+        except (ObjectDoesNotExist, DjangoValidationError, ValueError):
+            raise NotFound(f"There is no such {queryset.model._meta.verbose_name}.") from None
         needed = permission or self.permission_needed
         if needed is not None:
             access.require(self.actor, access.project_id_of(found, project_path), needed)
@@ -192,7 +191,7 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
         super().__init__(**kwargs)
 
     def get_queryset(self) -> QuerySet[Any]:
-        queryset = super().get_queryset()
+        queryset = cast("QuerySet[Any]", super().get_queryset())
         view = self.context.get("view")
         if view is None or getattr(view, "swagger_fake_view", False):
             return queryset.none()
@@ -204,7 +203,7 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField[Any]):
             if not isinstance(data, str):
                 self.fail("incorrect_type", data_type=type(data).__name__)
             found = queryset.get(pk=data)
-        except (queryset.model.DoesNotExist, DjangoValidationError, ValueError):
+        except (ObjectDoesNotExist, DjangoValidationError, ValueError):
             self.fail("does_not_exist", pk_value=data, name=queryset.model._meta.verbose_name)
         view = self.context["view"]
         needed = self.permission or view.permission_needed
@@ -229,11 +228,8 @@ class StrictSerializer(serializers.Serializer[Any]):
         return value
 
     def _unknown(self, data: Mapping[Any, Any]) -> dict[str, list[ErrorDetail]]:
-        unknown = {}
-        for key in data:
-            if key in self.fields:
-                continue
-            similar = get_close_matches(str(key), list(self.fields), n=1)
-            advice = f"Did you mean {similar[0]}?" if similar else f"Known are: {', '.join(self.fields)}."
-            unknown[str(key)] = [ErrorDetail(f"There is no field {key}. {advice}", code="unknown_field")]
-        return unknown
+        return {
+            key: [ErrorDetail(f"There is no field {key}. {did_you_mean(key, self.fields)}", code="unknown_field")]
+            for key in data
+            if key not in self.fields
+        }

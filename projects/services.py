@@ -31,8 +31,8 @@ def create_project(name: str, *, description: str = "", by: Actor, now: datetime
     """
     if by.token is not None:
         raise Forbidden("A token belongs to one project; log in to make another.")
-    project = Project.objects.create(name=name, description=description, created_by_id=by.user.pk, created_at=now)
-    ProjectMember.objects.create(project=project, user_id=by.user.pk, role=Role.OWNER, created_at=now)
+    project = Project.objects.create(name=name, description=description, created_by_id=by.user_id, created_at=now)
+    ProjectMember.objects.create(project=project, user_id=by.user_id, role=Role.OWNER, created_at=now)
     audit.record("project.created", project, project=project, by=by)
     return project
 
@@ -151,13 +151,13 @@ def issue_token(
         raise Forbidden(f"Your role is {own.value}; a token of yours cannot be {role.value}.")
     if expires_at is not None and expires_at <= now:
         raise Invalid("The token would have expired already.", path="/expires_at")
-    key = keys.new_key()
+    key, prefix = keys.new_key()
     token = ApiToken.objects.create(
         project=project,
-        user_id=by.user.pk,
+        user_id=by.user_id,
         name=name,
         role=role,
-        prefix=keys.prefix_of(key),
+        prefix=prefix,
         digest=keys.digest_of(key),
         created_at=now,
         expires_at=expires_at,
@@ -172,7 +172,7 @@ def revoke_token(token: ApiToken, *, by: Actor, now: datetime) -> ApiToken:
 
     :raises Forbidden: if it is somebody else's and ``by`` does not administer the project.
     """
-    if token.user_id != by.user.pk:
+    if token.user_id != by.user_id:
         require(by, token.project, Permission.ADMINISTER)
     if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
         audit.record("token.revoked", token, project=token.project, by=by)

@@ -75,14 +75,14 @@ class MemberFactory(RowFactory[ProjectMember]):
 
 
 class TokenFactory(RowFactory[ApiToken]):
-    """A live token of a member. Its key is in ``key``, as nowhere else: ``token.key``."""
+    """A live token of a member. :func:`token_and_key` also tells its key."""
 
     class Meta:
         model = ApiToken
 
     class Params:
         member = factory.SubFactory(MemberFactory, role=factory.SelfAttribute("..role"))
-        secret_key = factory.LazyFunction(keys.new_key)
+        key = factory.LazyFunction(lambda: keys.new_key()[0])
         expired = factory.Trait(expires_at=NOON - timedelta(days=3650))
         revoked = factory.Trait(revoked_at=NOON)
 
@@ -90,14 +90,14 @@ class TokenFactory(RowFactory[ApiToken]):
     project = factory.LazyAttribute(lambda token: token.member.project)
     user = factory.LazyAttribute(lambda token: token.member.user)
     name = "A program"
-    prefix = factory.LazyAttribute(lambda token: keys.prefix_of(token.secret_key))
-    digest = factory.LazyAttribute(lambda token: keys.digest_of(token.secret_key))
+    prefix = factory.LazyAttribute(lambda token: keys.prefix_of(token.key))
+    digest = factory.LazyAttribute(lambda token: keys.digest_of(token.key))
 
 
 def token_and_key(**attributes: Any) -> tuple[ApiToken, str]:
     """Return a token with its key."""
-    key = keys.new_key()
-    return TokenFactory(secret_key=key, **attributes), key
+    key, _ = keys.new_key()
+    return TokenFactory(key=key, **attributes), key
 
 
 class AuditEntryFactory(RowFactory[AuditEntry]):

@@ -1,0 +1,66 @@
+"""How lists are filtered: what a query string may say, and what it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView
+
+from projects.exceptions import did_you_mean
+from projects.models import AuditEntry
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Refuses parameters that mean nothing: a mistyped filter must not answer with everything."""
+
+    # REST framework's request stands in for Django's, as it does everywhere.
+    def filter_queryset(  # type: ignore[override]
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> QuerySet[Any]:
+        filterset = self.get_filterset(request, queryset, view)
+        known = {*_filter_names(filterset), *_other_names(view)}
+        unknown = {
+            f"{name}": [ErrorDetail(f"There is no parameter {name}. {did_you_mean(name, known)}", "unknown_parameter")]
+            for name in request.query_params
+            if name not in known
+        }
+        if unknown:
+            raise ValidationError(unknown)
+        return super().filter_queryset(request, queryset, view)
+
+
+def _filter_names(filterset: Any) -> Iterator[str]:
+    if filterset is None:
+        return
+    for name, field in filterset.form.fields.items():
+        # A range is two parameters: created_after and created_before.
+        suffixes = getattr(field.widget, "suffixes", None)
+        yield from (f"{name}_{suffix}" if suffix else name for suffix in suffixes or [""])
+
+
+def _other_names(view: APIView) -> Iterator[str]:
+    paginator = getattr(view, "paginator", None)
+    for attribute in ("cursor_query_param", "page_size_query_param"):
+        if name := getattr(paginator, attribute, None):
+            yield name
+    if api_settings.URL_FORMAT_OVERRIDE:
+        yield api_settings.URL_FORMAT_OVERRIDE
+
+
+class AuditEntryFilter(django_filters.FilterSet):
+    """By whom, to what, when."""
+
+    project = django_filters.UUIDFilter(field_name="project_id")
+    actor = django_filters.NumberFilter(field_name="actor_id")
+    created = django_filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
+
+    class Meta:
+        model = AuditEntry
+        fields = ["project", "actor", "action", "target_type", "target_id", "created"]
