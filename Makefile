@@ -5,13 +5,14 @@
 .PHONY: help up demo test lint lock clean install install-dev
 
 # Options of `manage.py up`, for example: make up PORT=8001 WORKERS=4
-HOST ?= 127.0.0.1
+# Not from the environment: some shells keep the name of the machine in HOST.
+HOST = 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
 # Options of pytest, for example: make test PYTEST_ARGS="tests/projects -x"
 PYTEST_ARGS ?= -n 2
 # The Python that .venv is made with; otherwise the first on the PATH that is new enough.
-PYTHON ?=
+PYTHON =
 
 # The folder of this file. Kept out of make's own functions, which split paths at spaces.
 export SEGUE_MAKEFILE := $(MAKEFILE_LIST)

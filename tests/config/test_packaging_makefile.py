@@ -55,6 +55,9 @@ class TestUp:
 
         assert done.stdout == f"in {installed}: manage.py up --host 127.0.0.1 --port 8001 --workers 4\n"
 
+    def test_listens_for_this_machine_alone_whatever_the_shell_calls_its_host(self, installed):
+        assert "--host 127.0.0.1 " in make("up", cwd=installed, HOST="machine.example.com").stdout
+
     def test_works_from_any_folder(self, installed, tmp_path):
         by_file = make("-f", str(installed / "Makefile"), "up", cwd=tmp_path)
         by_folder = make("-C", str(installed), "up", cwd=tmp_path)
