@@ -238,9 +238,12 @@ class TestRedirects:
 
     def test_checks_the_address_of_every_hop(self):
         door = Door(allowed_ranges=["127.0.0.1/32"])
-        with Answering(host="127.0.0.2") as private, Answering(response(302, location=private.url())) as server:
-            with pytest.raises(AddressRefused):
-                door.request("GET", server.url())
+        with (
+            Answering(host="127.0.0.2") as private,
+            Answering(response(302, location=private.url())) as server,
+            pytest.raises(AddressRefused),
+        ):
+            door.request("GET", server.url())
 
         assert private.connections == 0
         door.close()
@@ -255,9 +258,12 @@ class TestRedirects:
         door.close()
 
     def test_checks_the_allowed_hosts_of_every_hop(self, door):
-        with Answering() as other, Answering(response(302, location=other.url(host="localhost"))) as server:
-            with pytest.raises(HostNotAllowed):
-                door.request("GET", server.url(), allowed_hosts=["127.0.0.1"])
+        with (
+            Answering() as other,
+            Answering(response(302, location=other.url(host="localhost"))) as server,
+            pytest.raises(HostNotAllowed),
+        ):
+            door.request("GET", server.url(), allowed_hosts=["127.0.0.1"])
 
         assert other.connections == 0
 
@@ -345,9 +351,11 @@ class TestLimits:
         ids=["many", "long", "longer"],
     )
     def test_headers_are_bounded_in_number_and_size(self, door, headers):
-        with Answering(f"HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n".encode()) as server:
-            with pytest.raises(TooLarge, match="headers"):
-                door.request("GET", server.url())
+        with (
+            Answering(f"HTTP/1.1 200 OK\r\n{headers}Content-Length: 0\r\n\r\n".encode()) as server,
+            pytest.raises(TooLarge, match="headers"),
+        ):
+            door.request("GET", server.url())
 
     def test_headers_up_to_the_limit_come_through(self, door):
         headers = "".join(f"X-{number}: y\r\n" for number in range(199))
@@ -355,9 +363,11 @@ class TestLimits:
             assert len(door.request("GET", server.url()).headers) == 200
 
     def test_a_server_that_never_answers(self, door):
-        with Server(lambda connection, _: connection.recv(65536) and connection.recv(1)) as server:
-            with pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught:
-                door.request("GET", server.url(), timeout=0.3)
+        with (
+            Server(lambda connection, _: connection.recv(65536) and connection.recv(1)) as server,
+            pytest.raises(TimedOut, match=r"within 0\.3 seconds") as caught,
+        ):
+            door.request("GET", server.url(), timeout=0.3)
 
         assert caught.value.retryable is True
 

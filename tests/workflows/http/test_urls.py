@@ -42,7 +42,8 @@ class TestParse:
             ("http://[fe80::1%25eth0]/", "no valid host"),
             (f"http://{'a' * 64}.example/", "no valid host"),
             (f"http://{'a.' * 127}example/", "no valid host"),
-            ("http://１２７.0.0.1/", "malformed"),
+            ("http://\uff11\uff12\uff17.0.0.1/", "malformed"),  # Full-width digits.
+            ("http://\u2460.example/", "malformed"),
             ("http://300.1.1.1/", "malformed"),
             ("http://[::1/", "malformed"),
             ("http://example.com:port/", "malformed"),

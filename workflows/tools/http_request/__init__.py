@@ -1,0 +1,117 @@
+"""The tool ``http.request``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from projects.exceptions import Invalid
+from workflows.http import DoorError, Reply, media
+from workflows.http.retry_after import retry_after_seconds
+from workflows.http.secrets import Secrets
+from workflows.nodes.base import Context, Effect, NodeError
+from workflows.tools.base import Tool, register
+from workflows.tools.http_request.arguments import READING_METHODS, RequestArguments
+from workflows.tools.http_request.sending import send
+
+# The server says "later" or is not well; everything else will be answered the same way again.
+RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_EXCERPT_CHARS = 2000
+
+
+@register("http.request")
+class HttpRequest(Tool[RequestArguments]):
+    """Call an HTTP service and return its answer.
+
+    The output always is ``{"status": 200, "headers": {…}, "body": …, "body_format": "json"}``. Header names are in lower case,
+    repeated ones joined by ``", "`` (``set-cookie`` by line ends). ``body_format`` tells what ``body`` is: ``json`` (the value),
+    ``text``, ``base64`` (everything else), or ``empty`` (null). Calls that may change something carry an ``Idempotency-Key``
+    that is the same for every attempt.
+    """
+
+    Arguments = RequestArguments
+    icon = "globe"
+    example: ClassVar[dict[str, Any]] = {
+        "method": "POST",
+        "url": "https://api.example.com/orders/{{ encodeURIComponent(input.id) }}/confirm",
+        "json": {"total": "{{ input.total }}"},
+        "auth": {"type": "bearer", "token": "{{ secret('API_TOKEN') }}"},
+    }
+
+    def effect(self, arguments: Mapping[str, Any]) -> Effect:
+        """A method that is not known yet, because it is an expression, counts as one that writes."""
+        method = arguments.get("method", "GET")
+        return Effect.READ if isinstance(method, str) and method in READING_METHODS else Effect.WRITE
+
+    def call(self, arguments: RequestArguments, context: Context) -> dict[str, Any]:
+        """Make the call.
+
+        :raises NodeError: ``http_status`` if the status is not among ``ok_statuses``; ``invalid_json`` if the answer should be
+            JSON and is not; ``invalid_arguments``; else the door's own code (``timeout``, ``dns``, ``address_refused``, …).
+        :raises Cancelled: if the engine abandoned the node.
+        """
+        secrets = Secrets(context.fill_secrets)
+        try:
+            reply = send(arguments, secrets, context)
+        except DoorError as error:
+            raise NodeError(
+                error.code,
+                f"{arguments.described}: {error.message}",
+                retryable=error.retryable,
+                details=_details(arguments),
+            ) from error
+        if not _is_ok(reply.status, arguments.ok_statuses):
+            raise _status_error(arguments, reply, secrets)
+        return _output(arguments, reply, secrets)
+
+
+def _is_ok(status: int, ok_statuses: list[int | str]) -> bool:
+    return any(_covers(ok, status) for ok in ok_statuses)
+
+
+def _covers(ok: int | str, status: int) -> bool:
+    if isinstance(ok, int):
+        return ok == status
+    first, _, last = ok.partition("-")
+    return int(first) <= status <= int(last)
+
+
+def _status_error(arguments: RequestArguments, reply: Reply, secrets: Secrets) -> NodeError:
+    return NodeError(
+        "http_status",
+        f"{arguments.described} answered with status {reply.status}.",
+        retryable=reply.status in RETRYABLE_STATUSES,
+        retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=datetime.now(UTC)),
+        details={**_details(arguments), "status": reply.status, "body": _excerpt(reply, secrets)},
+    )
+
+
+def _output(arguments: RequestArguments, reply: Reply, secrets: Secrets) -> dict[str, Any]:
+    try:
+        body_format, body = media.read(reply, arguments.response)
+    except Invalid as error:
+        raise NodeError(
+            "invalid_json",
+            f"{arguments.described} answered with what should be JSON and is not: {error.message} "
+            "To take it as it is, set `response` to text.",
+            details={**_details(arguments), "status": reply.status, "body": _excerpt(reply, secrets)},
+        ) from error
+    return {
+        "status": reply.status,
+        "headers": secrets.mask(dict(reply.headers)),
+        "body": body if body_format == "base64" else secrets.mask(body),
+        "body_format": body_format,
+    }
+
+
+def _excerpt(reply: Reply, secrets: Secrets) -> str:
+    """Return the beginning of a body. Masked before it is cut: half a secret would no longer be recognised."""
+    if not media.is_text(reply):
+        return f"{len(reply.body):,} bytes that are no text"
+    text: str = secrets.mask(media.text_of(reply))
+    return text if len(text) <= MAX_EXCERPT_CHARS else f"{text[:MAX_EXCERPT_CHARS]}…"
+
+
+def _details(arguments: RequestArguments) -> dict[str, Any]:
+    return {"method": arguments.method, "url": arguments.shown_url}
