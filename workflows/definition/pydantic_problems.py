@@ -15,9 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, core_schema
 
 from workflows.definition.problems import Problem, did_you_mean, listed, pointer
-from workflows.nodes.fields import Template
-
-LITERAL_HINT = 'Write the value itself. Text that only looks like an expression goes into {"$literal": "…"}.'
+from workflows.nodes.fields import FORBIDDEN, FORBIDDEN_HINT, Template
 
 _PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
 
@@ -70,7 +68,7 @@ def _problem(details: ErrorDetails, parts: Sequence[str | int], names: Sequence[
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(kind, ctx, given, parts, below)
     if isinstance(given, Template):
-        return Problem("expression_forbidden", path, f"{name} may not be an expression.", LITERAL_HINT)
+        return Problem(FORBIDDEN, path, f"{name} may not be an expression.", FORBIDDEN_HINT)
     if kind in _EXPECTED:
         return Problem("wrong_type", path, f"{name} must be {_EXPECTED[kind]}, not {type_of(given)}.")
     if kind in _BOUNDS:
@@ -109,7 +107,7 @@ def _wrong_tag(kind: str, ctx: Mapping[str, Any], given: Any, parts: Sequence[st
     if kind == "union_tag_not_found":
         return Problem("missing_key", path, f"{name} is missing.")
     if isinstance(value, Template):
-        return Problem("expression_forbidden", path, f"{name} may not be an expression.", LITERAL_HINT)
+        return Problem(FORBIDDEN, path, f"{name} may not be an expression.", FORBIDDEN_HINT)
     tags = _quoted(ctx["expected_tags"])
     hint = did_you_mean(value, tags) if isinstance(value, str) else ""
     return Problem("invalid_choice", path, f"{name} must be {listed(tags)}, not {shown(value)}.", hint)
@@ -200,7 +198,7 @@ def _step(annotation: Any, step: str | int) -> tuple[Any, bool, list[str]]:
         return arguments[1], True, []
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-        return (fields[step].annotation if step in fields else Any), True, list(fields)  # type: ignore[index]
+        return (fields[step].annotation if step in fields else Any), True, list(fields)
     return Any, True, []
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workflows.nodes.moments import TimeZoneName
+
 ID_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 
 MAX_NODES = 500
@@ -66,7 +68,7 @@ class EdgeShape(Shape):
 
 
 class SettingsShape(Shape):
-    timezone: str = "UTC"
+    timezone: TimeZoneName = "UTC"
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] | None = None
 
 

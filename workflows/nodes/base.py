@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from workflows.definition.problems import Problem
+
 ERROR_PORT = "error"
 MAIN_PORT = "main"
 
@@ -133,16 +135,14 @@ class NodeType(Generic[C]):
         """Return what running a node with this raw config does to the outside. Never raises."""
         return Effect.NONE
 
-    def check(self, config: C) -> list[tuple[str, str, str]]:
-        """Return what the config model cannot say: ``(code, pointer below config, message)`` each."""
+    def check(self, config: C) -> list[Problem]:
+        """Return what the config model cannot say. Paths are below the config; templates are still in place."""
         return []
 
-    def check_together(
-        self, configs: Mapping[str, C], *, execution_timeout_seconds: int
-    ) -> list[tuple[str, str, str, str]]:
+    def check_together(self, configs: Mapping[str, C], *, execution_timeout_seconds: int) -> list[tuple[str, Problem]]:
         """Return what is wrong with a definition's nodes of this type beside each other, or for its settings.
 
-        ``configs`` are the valid ones by node id. ``(node id, code, pointer below config, message)`` each.
+        ``configs`` are the valid ones by node id; each problem comes with the node's id, its path is below the config.
         """
         return []
 

@@ -3,6 +3,8 @@
 A draft's templates are wrapped in :class:`Template` before the config model sees them. A field typed ``Dynamic[T]`` lets
 them pass; every other field refuses them, so what a field does not allow is refused by the server, not only by a form.
 When a node runs, its templates have been evaluated, and ``Dynamic[T]`` is simply ``T``, strictly.
+
+``Any`` takes whatever it gets, templates too; where it stands and none are meant, the field is ``Fixed[T]``.
 """
 
 from __future__ import annotations
@@ -10,7 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import (
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
@@ -22,6 +30,10 @@ class Template:
     """A string of a draft that holds ``{{ … }}``: its value is known only when the node runs."""
 
     text: str
+
+
+FORBIDDEN = "expression_forbidden"
+FORBIDDEN_HINT = 'Write the value itself. Text that only looks like an expression goes into {"$literal": "…"}.'
 
 
 def holds_template(value: Any) -> bool:
@@ -54,7 +66,7 @@ def _again(details: ErrorDetails) -> InitErrorDetails:
     kind = details["type"]
     if kind not in get_args(core_schema.ErrorType):
         return InitErrorDetails(
-            type=PydanticCustomError(kind, details["msg"], details.get("ctx")),  # type: ignore[arg-type]
+            type=PydanticCustomError(kind, details["msg"], details.get("ctx")),
             loc=details["loc"],
             input=details["input"],
         )
@@ -72,3 +84,12 @@ class _LetsTemplatesPass:
 
 
 Dynamic = Annotated[T, _LetsTemplatesPass()]
+
+
+def _refuse_templates(value: Any) -> Any:
+    if holds_template(value):
+        raise PydanticCustomError(FORBIDDEN, "Expressions are not allowed here.", {"hint": FORBIDDEN_HINT})
+    return value
+
+
+Fixed = Annotated[T, BeforeValidator(_refuse_templates)]

@@ -1,0 +1,123 @@
+"""The order of nodes: the planner and the validation stand on it."""
+
+from __future__ import annotations
+
+from graphlib import CycleError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.builders import graph, parsed
+from workflows.definition.schema import Definition, Edge, Node
+from workflows.graph import Graph
+
+
+@st.composite
+def dags(draw: st.DrawFn) -> Definition:
+    """Any graph without cycles: edges lead from nodes to later ones, in whatever order they are written."""
+    count = draw(st.integers(1, 12))
+    ids = [f"n{number}" for number in range(count)]
+    pairs = [(source, target) for target in range(count) for source in range(target)]
+    chosen = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
+    nodes = tuple(Node(id=node_id, type="delay", name=node_id) for node_id in draw(st.permutations(ids)))
+    return Definition(nodes, tuple(Edge(ids[source], ids[target]) for source, target in chosen))
+
+
+class TestInOrder:
+    @given(dags())
+    def test_has_every_node_once_and_each_after_what_leads_to_it(self, dag):
+        order = Graph(dag).in_order()
+
+        assert sorted(order) == sorted(node.id for node in dag.nodes)
+        assert all(order.index(edge.source) < order.index(edge.target) for edge in dag.edges)
+
+    def test_keeps_to_the_order_of_writing_where_edges_leave_it_open(self):
+        ordered = graph("start > c > end", "start > a > end", "start > b > end")
+
+        assert ordered.in_order() == ("start", "c", "a", "b", "end")
+
+    def test_does_not_see_edges_that_only_attach_a_tool(self):
+        edges = (Edge("agent", "search"), Edge("search", "agent", type="tool"))
+        nodes = (Node("agent", "agent", "agent"), Node("search", "tool", "search"))
+
+        assert Graph(Definition(nodes, edges)).in_order() == ("agent", "search")
+
+    def test_refuses_a_cycle(self):
+        circle = graph("start > a > b > a")
+
+        with pytest.raises(CycleError):
+            circle.in_order()
+
+
+class TestFindCycle:
+    @pytest.mark.parametrize(
+        ("ways", "cycle"),
+        [
+            (["start > a > b > c > a"], {("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")}),
+            (["start > a > a"], {("a",)}),
+            (["start > a > b", "a ~> b"], {None}),
+        ],
+    )
+    def test_names_its_nodes_in_the_order_of_the_edges(self, ways, cycle):
+        assert graph(*ways).find_cycle() in cycle
+
+    @given(dags())
+    def test_finds_none_where_there_is_none(self, dag):
+        assert Graph(dag).find_cycle() is None
+
+
+class TestAncestors:
+    @given(dags())
+    def test_are_the_nodes_from_which_a_way_leads_here(self, dag):
+        ordered = Graph(dag)
+
+        for node in dag.nodes:
+            expected = {other.id for other in dag.nodes if node.id in ordered.descendants(other.id)} - {node.id}
+            assert ordered.ancestors(node.id) == expected
+
+    def test_of_a_join_are_those_of_all_branches(self):
+        assert graph("start > a > end", "start > b > end").ancestors("end") == {"start", "a", "b"}
+
+    def test_of_500_nodes_with_2000_edges_are_found_without_walking_every_way(self):
+        # Each node has edges from the four before it: the number of ways is astronomic.
+        nodes = tuple(Node(f"n{number}", "delay", "") for number in range(500))
+        edges = tuple(
+            Edge(f"n{source}", f"n{target}") for target in range(500) for source in range(max(0, target - 4), target)
+        )
+        ordered = Graph(Definition(nodes, edges))
+
+        assert len(ordered.ancestors("n499")) == 499
+        assert ordered.in_order()[-1] == "n499"
+
+
+class TestDescendants:
+    def test_count_the_starting_nodes_in(self):
+        assert graph("start > a > b", "other > c").descendants("a") == {"a", "b"}
+
+
+class TestEdges:
+    def test_are_told_apart_by_direction_and_keep_their_order(self):
+        edges = graph("start > check", "check.yes > end", "check.no > end")
+
+        assert [edge.source_port for edge in edges.edges_into("end")] == ["yes", "no"]
+        assert [edge.target for edge in edges.edges_out_of("check")] == ["end", "end"]
+        assert edges.edges_into("start") == ()
+
+
+class TestTriggers:
+    def test_are_the_trigger_nodes_as_they_were_written(self):
+        assert graph("hook > end", "clock > end").triggers == ("hook", "clock")
+
+
+class TestBuilder:
+    def test_reads_ways_ports_and_arrows(self):
+        built = parsed("start > check.yes > end ~> last", "check.error > last")
+
+        assert [(e.source, e.source_port, e.target, e.type) for e in built.edges] == [
+            ("start", "main", "check", "data"),
+            ("check", "yes", "end", "data"),
+            ("end", "main", "last", "action"),
+            ("check", "error", "last", "data"),
+        ]
+        assert [node.type for node in built.nodes] == ["trigger", "condition", "delay", "delay"]

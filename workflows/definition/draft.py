@@ -1,0 +1,144 @@
+"""What can be read of a draft that may have problems: as much as possible, so that all of them are found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from workflows.definition.problems import Problem, pointer
+from workflows.definition.pydantic_problems import problems_in
+from workflows.definition.schema import Definition, Edge, Node, Settings, edge_of
+from workflows.definition.shape import EdgeShape, NodeShape, OutlineShape, SettingsShape
+from workflows.graph import Graph
+
+# Keys that the design knows and this version does not, by where they stand.
+NOT_BUILT_IN_NODES = frozenset({"parent"})
+NOT_BUILT_IN_SETTINGS = frozenset({"on_failure", "concurrency", "max_concurrency"})
+# Keys that stand beside ``config``, whatever the node's type.
+POLICIES = frozenset(NodeShape.model_fields) - {"config"}
+
+
+@dataclass(frozen=True)
+class DraftNode:
+    """A node as far as it can be read. ``at`` is the JSON Pointer to it."""
+
+    at: str
+    id: str
+    type: str
+    config: Mapping[str, Any]
+    on_error: str
+
+
+@dataclass(frozen=True)
+class DraftEdge:
+    """An edge that can be read. ``at`` is the JSON Pointer to it."""
+
+    at: str
+    edge: Edge
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A draft as far as it can be read."""
+
+    nodes: tuple[DraftNode, ...]
+    edges: tuple[DraftEdge, ...]
+    inputs: Any
+    settings: Settings
+    # Ids of all nodes, also of those that cannot be read any further: an edge to one of them leads somewhere.
+    ids: frozenset[str]
+
+    def graph(self) -> Graph:
+        """Return the graph of the nodes that can be read and the edges between them."""
+        nodes = {node.id: Node(node.id, node.type, node.id) for node in reversed(self.nodes)}
+        edges = (edge.edge for edge in self.edges)
+        return Graph(
+            Definition(
+                nodes=tuple(reversed(nodes.values())),
+                edges=tuple(edge for edge in edges if edge.source in nodes and edge.target in nodes),
+            )
+        )
+
+
+def read_draft(raw: Mapping[str, Any]) -> tuple[Draft, list[Problem]]:
+    """Return what can be read of a definition's JSON, and what is wrong with its shape."""
+    problems = _shape_problems(OutlineShape, raw, "")
+    problems = [_settings_problem(problem) for problem in problems]
+    raw_nodes, raw_edges = _list(raw.get("nodes")), _list(raw.get("edges"))
+    for index, node in enumerate(raw_nodes):
+        problems += [_node_problem(problem) for problem in _shape_problems(NodeShape, node, pointer("nodes", index))]
+    edges = []
+    for index, edge in enumerate(raw_edges):
+        at = pointer("edges", index)
+        if found := _shape_problems(EdgeShape, edge, at):
+            problems += found
+        else:
+            edges.append(DraftEdge(at, edge_of(EdgeShape.model_validate(edge))))
+    draft = Draft(
+        nodes=tuple(node for index, each in enumerate(raw_nodes) if (node := _node(index, each))),
+        edges=tuple(edges),
+        inputs=raw.get("inputs"),
+        settings=_settings(raw.get("settings")),
+        ids=frozenset(each["id"] for each in raw_nodes if isinstance(each, dict) and isinstance(each.get("id"), str)),
+    )
+    return draft, problems
+
+
+def _node(index: int, raw: Any) -> DraftNode | None:
+    match raw:
+        case {"id": str(node_id), "type": str(type_)}:
+            config = raw.get("config", {})
+            return DraftNode(
+                at=pointer("nodes", index),
+                id=node_id,
+                type=type_,
+                config=config if isinstance(config, dict) else {},
+                on_error=str(raw.get("on_error", "fail")),
+            )
+        case _:
+            return None
+
+
+def _settings(raw: Any) -> Settings:
+    try:
+        return Settings(**dict(SettingsShape.model_validate({} if raw is None else raw)))
+    except ValidationError:
+        return Settings()
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _shape_problems(model: type[BaseModel], raw: Any, at: str) -> list[Problem]:
+    try:
+        model.model_validate(raw)
+    except ValidationError as error:
+        return problems_in(error, model, below=at)
+    return []
+
+
+def _settings_problem(problem: Problem) -> Problem:
+    parent, _, key = problem.path.rpartition("/")
+    if problem.code == "unknown_key" and parent == "/settings" and key in NOT_BUILT_IN_SETTINGS:
+        return not_built_yet(f"Setting `{key}`", problem.path)
+    return problem
+
+
+def _node_problem(problem: Problem) -> Problem:
+    key = problem.path.rpartition("/")[2]
+    if problem.code != "unknown_key" or problem.path.count("/") != 3:
+        return problem
+    if key in NOT_BUILT_IN_NODES:
+        return not_built_yet(f"Key `{key}`", problem.path)
+    if problem.hint.startswith("Did you mean"):
+        return problem
+    return replace(problem, hint="What belongs to the node's type stands inside `config`.")
+
+
+def not_built_yet(what: str, path: str) -> Problem:
+    """Return the problem for what the design knows and this version does not."""
+    return Problem("not_built_yet", path, f"{what} is not built yet in this version.", "Leave it out.")

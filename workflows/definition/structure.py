@@ -1,0 +1,139 @@
+"""Whether nodes and edges make a workflow: ids, ports, ways, cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from workflows.definition.draft import Draft, DraftEdge, DraftNode, not_built_yet
+from workflows.definition.problems import Problem, did_you_mean, listed
+from workflows.definition.schema import Definition, Edge
+from workflows.graph import Graph
+from workflows.nodes.base import ERROR_PORT, MAIN_PORT, NodeType
+
+MAX_CYCLES = 10
+
+NodeTypes = Mapping[str, NodeType[Any]]
+
+# Types that the design knows and this version does not.
+NOT_BUILT = frozenset({"loop", "parallel", "agent", "webhook"})
+
+
+def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    """Yield what is wrong with the nodes and edges of a draft, whatever their configs say."""
+    yield from _types(draft, node_types)
+    yield from _ids(draft)
+    yield from _triggers(draft, node_types)
+    yield from _edges(draft, node_types)
+    yield from _cycles(draft)
+    yield from _unreachable(draft, node_types)
+
+
+def _types(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    for node in draft.nodes:
+        path = f"{node.at}/type"
+        if node.type in node_types:
+            continue
+        if node.type in NOT_BUILT:
+            yield not_built_yet(f"Node type `{node.type}`", path)
+        else:
+            hint = did_you_mean(node.type, node_types) or f"There are {listed(sorted(node_types))}."
+            yield Problem("unknown_node_type", path, f"There is no node type `{node.type[:60]}`.", hint)
+
+
+def _ids(draft: Draft) -> Iterator[Problem]:
+    first: dict[str, DraftNode] = {}
+    for node in draft.nodes:
+        if first.setdefault(node.id, node) is not node:
+            message = f"The node at {first[node.id].at} is called `{node.id}` already."
+            yield Problem("duplicate_id", f"{node.at}/id", message, "Each node needs an id of its own.")
+
+
+def _triggers(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    if not any(_starts(node, node_types) for node in draft.nodes):
+        hint = 'Add a node {"id": "start", "type": "trigger", "config": {"kind": "manual"}}.'
+        yield Problem("no_trigger", "/nodes", "Nothing starts this workflow: it has no trigger node.", hint)
+
+
+def _starts(node: DraftNode, node_types: NodeTypes) -> bool:
+    return node.type in node_types and node_types[node.type].starts_workflow
+
+
+def _edges(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    nodes = {node.id: node for node in reversed(draft.nodes)}
+    seen: dict[tuple[str, str, str], DraftEdge] = {}
+    for each in draft.edges:
+        edge = each.edge
+        for end in ("source", "target"):
+            if (node_id := getattr(edge, end)) not in draft.ids:
+                message = f"There is no node `{node_id[:64]}`."
+                yield Problem("unknown_node", f"{each.at}/{end}", message, did_you_mean(node_id, draft.ids))
+        same = seen.setdefault((edge.source, edge.source_port, edge.target), each)
+        if same is not each:
+            message = f"The edge at {same.at} leads from there to there already."
+            yield Problem("duplicate_edge", each.at, message, "Remove one of the two.")
+        yield from _kind_of_edge(each)
+        if edge.source in nodes:
+            yield from _source(each, nodes[edge.source], node_types)
+        if edge.target in nodes and _starts(nodes[edge.target], node_types):
+            message = f"Nothing can lead into `{edge.target}`: a trigger is where an execution starts."
+            yield Problem("edge_into_trigger", f"{each.at}/target", message)
+
+
+def _kind_of_edge(each: DraftEdge) -> Iterator[Problem]:
+    if each.edge.type == "tool":
+        yield not_built_yet("Edge type `tool`", f"{each.at}/type")
+    elif each.edge.type == "processed_data" and each.edge.transform is None:
+        hint = 'Add "transform": "{{ input.… }}", or make it a `data` edge.'
+        yield Problem("missing_key", f"{each.at}/transform", "A `processed_data` edge needs a `transform`.", hint)
+    elif each.edge.type != "processed_data" and each.edge.transform is not None:
+        hint = "Make the edge's type `processed_data`, or remove `transform`."
+        message = f"A `{each.edge.type}` edge transforms nothing."
+        yield Problem("unknown_key", f"{each.at}/transform", message, hint)
+
+
+def _source(each: DraftEdge, node: DraftNode, node_types: NodeTypes) -> Iterator[Problem]:
+    if node.type not in node_types:
+        return
+    port, own = each.edge.source_port, node_types[node.type].ports(node.config)
+    ports = (*own, ERROR_PORT) if node.on_error == "port" else own
+    path = f"{each.at}/source_port"
+    if port not in ports:
+        hint = f"Set `on_error` of `{node.id}` to `port`." if port == ERROR_PORT else did_you_mean(port, ports)
+        yield Problem("unknown_port", path, f"Node `{node.id}` has no port `{port}`; it has {listed(ports)}.", hint)
+    elif each.edge.type == "condition" and own == (MAIN_PORT,):
+        message = f"A `condition` edge starts at a node that chooses between ports; `{node.id}` does not."
+        yield Problem("not_a_condition", f"{each.at}/type", message, "Make it a `data` or an `action` edge.")
+
+
+def _cycles(draft: Draft) -> Iterator[Problem]:
+    places = {edge.edge: edge.at for edge in reversed(draft.edges)}
+    graph = draft.graph()
+    for _ in range(MAX_CYCLES):
+        cycle = graph.find_cycle()
+        if cycle is None:
+            return
+        closing = next(edge for edge in graph.edges_out_of(cycle[-1]) if edge.target == cycle[0])
+        way = " → ".join(f"`{node_id}`" for node_id in (*cycle, cycle[0]))
+        yield Problem(
+            "cycle", places[closing], f"These nodes lead round in a circle: {way}.", "Remove one of the edges."
+        )
+        graph = _without(graph, closing)  # So that the next look finds the next circle.
+
+
+def _without(graph: Graph, unwanted: Edge) -> Graph:
+    edges = (edge for node_id in graph.nodes for edge in graph.edges_out_of(node_id))
+    between = (unwanted.source, unwanted.target)
+    kept = tuple(edge for edge in edges if (edge.source, edge.target) != between)
+    return Graph(Definition(nodes=tuple(graph.nodes.values()), edges=kept))
+
+
+def _unreachable(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    triggers = [node.id for node in draft.nodes if _starts(node, node_types)]
+    if not triggers:
+        return  # Said once, by `no_trigger`; every node would follow.
+    reached = draft.graph().descendants(*triggers)
+    for node in draft.nodes:
+        if node.id not in reached:
+            message = f"No way leads from a trigger to `{node.id}`, so that it would never run."
+            yield Problem("unreachable", node.at, message, "Connect it, or remove it.")

@@ -1,0 +1,90 @@
+"""Text that means time: zones, moments, durations. Read strictly; what is read is never guessed."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
+
+from workflows.definition.problems import did_you_mean
+
+_MOMENT = re.compile(
+    r"[12]\d{3}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(?P<zone>Z|[+-]\d\d:\d\d)?",
+    re.ASCII,
+)
+# Years and months have no fixed length, so that there are none.
+_DURATION = re.compile(
+    r"P(?=[\dT])(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,6})D)?"
+    r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,6})?)S)?)?",
+    re.ASCII,
+)
+
+
+def parse_moment(text: str, *, default_timezone: str) -> datetime:
+    """Return the moment that an ISO 8601 date and time names; without an offset it is meant in the default zone.
+
+    :raises ValueError: if it names none.
+    """
+    match = _MOMENT.fullmatch(text)
+    try:
+        moment = datetime.fromisoformat(text) if match else None
+    except ValueError:  # The 30th of February.
+        moment = None
+    if match is None or moment is None:
+        raise ValueError(f"{text[:60]!r} is no date and time. Write it as 2026-03-01T09:00:00+01:00.")
+    return moment if match["zone"] else moment.replace(tzinfo=ZoneInfo(default_timezone))
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return the length of an ISO 8601 duration in weeks, days, hours, minutes and seconds: ``P1DT12H``.
+
+    :raises ValueError: if it is none.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:60]!r} is no duration. Write it as PT30S, PT5M, P1DT12H or P2W.")
+    return timedelta(**{unit: float(number) for unit, number in match.groupdict().items() if number})
+
+
+def _known_zone(name: str) -> str:
+    if name not in _zones():
+        raise PydanticCustomError(
+            "unknown_timezone",
+            "There is no time zone {name}.",
+            {
+                "name": repr(name[:60]),
+                "hint": did_you_mean(name[:60], _zones()) or "Use an IANA name such as Europe/Berlin or UTC.",
+            },
+        )
+    return name
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _moment_text(text: str) -> str:
+    try:
+        parse_moment(text, default_timezone="UTC")
+    except ValueError as error:
+        raise PydanticCustomError("invalid_moment", "{error}", {"error": str(error)}) from error
+    return text
+
+
+def _duration_text(text: str) -> str:
+    try:
+        parse_duration(text)
+    except ValueError as error:
+        raise PydanticCustomError("invalid_duration", "{error}", {"error": str(error)}) from error
+    return text
+
+
+TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
+MomentText = Annotated[str, AfterValidator(_moment_text)]
+DurationText = Annotated[str, AfterValidator(_duration_text)]

@@ -1,0 +1,50 @@
+"""Say what came out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from workflows.nodes.base import Config, Context, Done, NodeType, register
+from workflows.nodes.fields import Dynamic
+from workflows.nodes.headers import HeaderName, HeaderValue
+
+# Belong to the connection, or to whoever owns the site that answers.
+_NOT_OURS = frozenset(
+    {"connection", "content-length", "content-security-policy", "date", "host", "keep-alive", "server", "set-cookie"}
+    | {"strict-transport-security", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def _allowed(name: str) -> str:
+    if name.lower() in _NOT_OURS:
+        raise PydanticCustomError("reserved_header", "Header {name} cannot be set by a workflow.", {"name": name})
+    return name
+
+
+class OutputConfig(Config):
+    """The result, and how a webhook that waits for it answers."""
+
+    value: Dynamic[Any] = Field(default=None, description="The result. Left out, it is the node's input.")
+    status: Dynamic[Annotated[int, Field(ge=200, le=599)]] = Field(
+        default=200, description="The HTTP status of a webhook's answer."
+    )
+    headers: Dynamic[
+        Annotated[dict[Annotated[HeaderName, AfterValidator(_allowed)], HeaderValue], Field(max_length=50)]
+    ] = Field(default={}, description="HTTP headers of a webhook's answer.")
+
+
+@register("output")
+class OutputNode(NodeType[OutputConfig]):
+    """Set the result of the execution, and the answer to a webhook that waits for it."""
+
+    Config = OutputConfig
+    icon = "flag"
+    example = {"value": {"total": "{{ input.total }}"}, "status": 201}
+
+    def run(self, config: OutputConfig, context: Context) -> Done:
+        """Put value, status and headers together."""
+        value = config.value if "value" in config.model_fields_set else context.input
+        return Done({"value": value, "status": config.status, "headers": dict(config.headers)})

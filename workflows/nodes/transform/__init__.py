@@ -1,0 +1,1 @@
+"""The transform node: reshape data without asking the outside. One file for each operation."""

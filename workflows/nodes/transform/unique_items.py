@@ -1,0 +1,26 @@
+"""The operation ``unique``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from workflows.nodes.transform.batch import Batch
+from workflows.nodes.transform.identity import identity_by
+from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.paths import Path
+
+
+class UniqueItems(Operation):
+    """Keep the first of items that are the same."""
+
+    operation: Literal["unique"]
+    by: Annotated[list[Path], Field(max_length=10)] = Field(
+        default=[], description="The fields that make two items the same; left out, all of them."
+    )
+
+    def apply(self, batch: Batch, each: Each) -> Batch:
+        """Return a list in which nothing comes twice."""
+        firsts = {identity_by(item, self.by): item for item in reversed(batch.items)}
+        return Batch(list(reversed(firsts.values())))
