@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
@@ -11,8 +11,11 @@ import projects.urls
 import templates_app.urls
 import triggers.urls
 import workflows.urls
+from config.errors import no_such_route
 
 router = DefaultRouter()
+# Otherwise every route exists a second time as /projects.json, and hands its views an argument that they do not expect.
+router.include_format_suffixes = False
 for app_urls in (projects.urls, workflows.urls, executions.urls, triggers.urls, templates_app.urls):
     app_urls.register(router)
 
@@ -21,4 +24,5 @@ urlpatterns = [
     path("auth/", include("rest_framework.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path("", no_such_route),
 ]

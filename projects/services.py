@@ -166,18 +166,21 @@ def issue_token(
     return token, key
 
 
-@transaction.atomic
-def revoke_token(token: ApiToken, *, by: Actor, now: datetime) -> ApiToken:
+def revoke_token(token: ApiToken, *, by: Actor, now: datetime) -> None:
     """End a token, at once and for good. Revoking it again changes nothing.
 
     :raises Forbidden: if it is somebody else's and ``by`` does not administer the project.
     """
     if token.user_id != by.user_id:
         require(by, token.project, Permission.ADMINISTER)
+    end_token(token, by=by, now=now)
+
+
+@transaction.atomic
+def end_token(token: ApiToken, *, by: Actor, now: datetime) -> None:
+    """End a token for somebody who may: an operator of the installation."""
     if ApiToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now):
         audit.record("token.revoked", token, project=token.project, by=by)
-    token.refresh_from_db()
-    return token
 
 
 def _lock(project: Project) -> None:

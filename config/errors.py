@@ -1,0 +1,48 @@
+"""What Django itself answers when no view could: JSON for programs, Django's pages for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from projects.problems import Problem, describe
+
+PROGRAMS_CALL = ("/api/", "/webhooks/")
+
+
+def no_such_route(request: HttpRequest) -> HttpResponse:
+    """Answer below ``/api/`` where no view is; last of its URLs, so that a forgotten slash is not a silent redirect."""
+    hint = None if request.path.endswith("/") else f"Paths of the API end with a slash: {request.path}/"
+    return _json(Problem(HTTPStatus.NOT_FOUND, "not_found", "There is no such path in the API.", hint=hint))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not request.path.startswith(PROGRAMS_CALL):
+        return defaults.bad_request(request, exception)
+    problem = describe(exception)
+    return _json(problem or Problem(HTTPStatus.BAD_REQUEST, "invalid", "The request is malformed."))
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not request.path.startswith(PROGRAMS_CALL):
+        return defaults.permission_denied(request, exception)
+    return _json(Problem(HTTPStatus.FORBIDDEN, "forbidden", "You may not do this."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if not request.path.startswith(PROGRAMS_CALL):
+        return defaults.page_not_found(request, exception)
+    return _json(Problem(HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if not request.path.startswith(PROGRAMS_CALL):
+        return defaults.server_error(request)
+    message = "Something went wrong in Segue. It is in its log; nothing was half done."
+    return _json(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message))
+
+
+def _json(problem: Problem) -> HttpResponse:
+    return JsonResponse(problem.as_json(), status=problem.status, headers=problem.headers)
