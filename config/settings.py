@@ -282,6 +282,7 @@ for allowed_range in EGRESS_ALLOWED_RANGES:
     except ValueError as error:
         raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
 
+WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
 WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=0)  # 0: no limit
 
