@@ -1,0 +1,210 @@
+"""What can be wrong with an installation, as Django system checks: ``manage.py check --deploy --database default``.
+
+Errors stop every command; warnings are for production and appear with ``--deploy`` alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+from django.db.utils import Error as DatabaseError
+
+from projects import crypto
+
+# Keys that stand in documentation and examples, or that nobody drew by lot.
+SAMPLE_KEYS = {bytes(32), bytes(range(32)), b"\xff" * 32}
+
+POSTGRESQL_MIN_VERSION = 15
+# Without these, a power cut loses or tears what was answered with 2xx.
+DURABLE_SETTINGS = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def check_encryption_keys(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether secrets can be encrypted, with keys that are worth the name."""
+    try:
+        keys = crypto.read_keys(settings.SEGUE_ENCRYPTION_KEYS)
+    except crypto.BadEncryptionKeys as error:
+        return [Error(error.message, hint=error.hint, id="segue.E001")]
+    return [
+        *(
+            Error(
+                f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is a sample: anybody can decrypt with it.",
+                hint="Make one: python manage.py make_encryption_key",
+                id="segue.E002",
+            )
+            for key in keys
+            if key.secret in SAMPLE_KEYS or len(set(key.secret)) < 8
+        ),
+        *(
+            Error(
+                f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is made from SECRET_KEY: one leak would open both.",
+                hint="Make one: python manage.py make_encryption_key",
+                id="segue.E003",
+            )
+            for key in keys
+            if key.secret in _derived_from(settings.SECRET_KEY)
+        ),
+    ]
+
+
+def check_broker(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether there is a broker to ring the bell at."""
+    known = ("redis://", "rediss://", "redis+socket://", "valkey://", "amqp://", "amqps://")
+    if str(settings.CELERY_BROKER_URL or "").startswith(known):
+        return []
+    return [
+        Error(
+            f"CELERY_BROKER_URL is {_without_password(settings.CELERY_BROKER_URL)!r}, which is no broker Segue works with.",
+            hint="Name a Redis, Valkey or RabbitMQ: redis://host:6379/0 or amqp://user:password@host:5672//",
+            id="segue.E004",
+        )
+    ]
+
+
+def check_database_engine(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether the database is one that Segue is tested on; and warn of SQLite in production."""
+    vendor = connections["default"].vendor
+    if vendor not in {"postgresql", "sqlite"}:
+        return [Error(f"Segue does not run on {vendor}.", hint="Use PostgreSQL, or SQLite.", id="segue.E005")]
+    return []
+
+
+def check_sqlite_in_production(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    if settings.DEBUG or connections["default"].vendor != "sqlite":
+        return []
+    return [
+        Warning(
+            "The database is SQLite: one machine, one writer at a time.",
+            hint="Set DATABASE_URL to a PostgreSQL server when you outgrow it.",
+            id="segue.W001",
+        )
+    ]
+
+
+def check_webhook_base_url(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether the URLs that Segue tells are ones that callers can use."""
+    url = settings.WEBHOOK_BASE_URL
+    if not url.startswith(("http://", "https://")):
+        return [
+            Error(
+                f"WEBHOOK_BASE_URL is {url!r}; it must be a URL.",
+                hint="Write it as callers reach it: https://segue.example.com",
+                id="segue.E006",
+            )
+        ]
+    if settings.SECURE and not url.startswith("https://"):
+        return [
+            Error(
+                f"WEBHOOK_BASE_URL is {url!r} although SECURE is on: secrets of webhooks would travel in the clear.",
+                hint="Write it with https.",
+                id="segue.E007",
+            )
+        ]
+    return []
+
+
+def check_sandbox(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    if settings.EXPRESSION_SANDBOX == "process":
+        return []
+    return [
+        Warning(
+            "Expressions are evaluated inside web and worker processes: whoever may edit a workflow is trusted with them.",
+            hint="Unset EXPRESSION_SANDBOX, unless all authors are trusted.",
+            id="segue.W002",
+        )
+    ]
+
+
+def check_secure(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    if settings.SECURE:
+        return []
+    return [
+        Warning(
+            "SECURE is off: sessions and API tokens travel in the clear.",
+            hint="Serve it over TLS and set SECURE=1; behind a proxy that ends TLS, BEHIND_PROXY=1 as well.",
+            id="segue.W003",
+        )
+    ]
+
+
+def check_database(app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Ask a PostgreSQL server whether it keeps what it is given (R-19). Runs with ``--database`` and with migrate."""
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        if connections[alias].vendor == "postgresql":
+            messages.extend(_postgresql_messages(alias))
+    return messages
+
+
+def _postgresql_messages(alias: str) -> Iterable[CheckMessage]:
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery()")
+            version, is_replica = cursor.fetchone()
+            values = {name: _setting(cursor, name) for name in DURABLE_SETTINGS}
+    except DatabaseError as error:
+        yield Error(f"The database does not answer: {error}", hint="Look at DATABASE_URL.", id="segue.E008")
+        return
+    if version < POSTGRESQL_MIN_VERSION:
+        yield Error(
+            f"PostgreSQL is version {version}; Segue needs {POSTGRESQL_MIN_VERSION} or newer.",
+            hint="Upgrade the server.",
+            id="segue.E009",
+        )
+    if is_replica:
+        yield Error(
+            "The database is a replica: what is decided from old rows is decided wrongly.",
+            hint="Name the primary server in DATABASE_URL.",
+            id="segue.E010",
+        )
+    for name, value in values.items():
+        if value == "off":
+            yield Warning(
+                f"PostgreSQL's {name} is off: a crash of its machine loses executions that were accepted.",
+                hint=f"Set {name} = on in postgresql.conf.",
+                id="segue.W004",
+            )
+
+
+def _setting(cursor: Any, name: str) -> str:
+    cursor.execute("SELECT current_setting(%s)", [name])
+    value: str = cursor.fetchone()[0]
+    return value
+
+
+def _derived_from(secret_key: str) -> set[bytes]:
+    raw = secret_key.encode()
+    candidates = {raw, hashlib.sha256(raw).digest(), raw[:32].ljust(32, b"\0")}
+    with contextlib.suppress(ValueError):  # It is not base64, as most are not.
+        candidates.add(base64.b64decode(raw, validate=True))
+    return candidates
+
+
+def _without_password(url: Any) -> str:
+    scheme, separator, rest = str(url or "").partition("://")
+    return f"{scheme}{separator}…@{rest.rpartition('@')[2]}" if "@" in rest else str(url or "")
+
+
+ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
+    check_encryption_keys,
+    check_broker,
+    check_database_engine,
+    check_webhook_base_url,
+)
+IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (check_sqlite_in_production, check_sandbox, check_secure)
+
+
+def register_all() -> None:
+    """Tell Django of the checks. Called when the app is ready."""
+    for check in ALWAYS:
+        register(check)
+    for check in IN_PRODUCTION:
+        register(check, Tags.security, deploy=True)
+    register(check_database, Tags.database)
