@@ -111,9 +111,10 @@ TEMPLATES = [
     }
 ]
 
-DATABASES: dict[str, Any] = {
-    "default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var' / 'segue.sqlite3'}")
-}
+# The path of the folder is no URL: it may hold anything.
+EMBEDDED_DATABASE = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(BASE_DIR / "var" / "segue.sqlite3")}
+DATABASE_URL = env.str("DATABASE_URL", default="")
+DATABASES: dict[str, Any] = {"default": env.db_url_config(DATABASE_URL) if DATABASE_URL else EMBEDDED_DATABASE}
 DATABASE = DATABASES["default"]
 DATABASE["CONN_MAX_AGE"] = None
 DATABASE["CONN_HEALTH_CHECKS"] = True
@@ -215,8 +216,8 @@ SPECTACULAR_SETTINGS = {
 
 # --- Celery: a bell, nothing more ---------------------------------------------------------------------------------------
 
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+REDIS_URL = env.str("REDIS_URL", default="") or "redis://127.0.0.1:6379/0"
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_URL
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
