@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 import psycopg
+import pytest
 
 from tests import environment
 from tests.environment import ROOT
@@ -210,3 +211,20 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextlib.contextmanager
+def installed(kind: str, folder: Path, broker_url: str, **settings: str) -> Iterator[Installation]:
+    """Yield an installation on ``postgres``, ``sqlite`` or ``rabbitmq``; skip the test where its parts are not to be had."""
+    if kind != "sqlite" and os.environ["TEST_DATABASE_URL"] == "sqlite":
+        pytest.skip("this run is on SQLite alone")
+    if kind == "rabbitmq":
+        if "TEST_RABBITMQ_URL" not in os.environ:
+            pytest.skip("TEST_RABBITMQ_URL names no RabbitMQ")
+        broker_url = os.environ["TEST_RABBITMQ_URL"]
+    with fresh_database("sqlite" if kind == "sqlite" else "postgres", folder) as database_url:
+        installation = Installation(folder, database_url=database_url, broker_url=broker_url, **settings)
+        try:
+            yield installation
+        finally:
+            installation.stop()

@@ -21,7 +21,7 @@ from executions.engine.values import Values
 from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
-from workflows.expressions import AnySandbox
+from workflows.expressions import Evaluator
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, Wait
 
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
@@ -39,7 +39,7 @@ class Turn:
         lease: leases.Lease,
         *,
         version: CompiledVersion,
-        sandbox: AnySandbox,
+        sandbox: Evaluator,
         submit: Callable[[Job], None],
     ) -> None:
         self.execution = execution
@@ -186,7 +186,7 @@ class Turn:
     def _settle(self, job: Job) -> None:
         try:
             outcome = job.result()
-            output = self._values.storable_output(job.context, outcome.output)
+            output = self._values.kept_output(outcome.output)
         except NodeError as error:
             self._fail(job.compiled, job.row, error)
             return
@@ -212,7 +212,7 @@ class Turn:
         elif delay is None and node.on_error == "port":
             caught_by = (ERROR_PORT,)
         self._journal.fail(
-            row, error=self._values.shown_error(error), now=self.now(), retry_in=delay, caught_by=caught_by
+            row, error=self._values.kept_error(error), now=self.now(), retry_in=delay, caught_by=caught_by
         )
 
     def _first_port(self, node_id: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -11,20 +10,18 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import close_old_connections, connection, transaction
-from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from executions import retention, tasks
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.retention import Removed
 from projects.exceptions import Invalid
-from projects.models import ApiToken
+from projects.ids import new_id
 from tests.clock import NOON
 from tests.factories import (
     DeliveryFactory,
     ExecutionFactory,
     NodeRunFactory,
-    TokenFactory,
     VersionFactory,
     WorkflowFactory,
 )
@@ -44,18 +41,6 @@ def ended(at: datetime = LONG_AGO, *, node_runs: int = 0, **attributes: Any) -> 
 
 def left() -> set[Any]:
     return set(WorkflowExecution.objects.values_list("pk", flat=True))
-
-
-@pytest.fixture
-def old_tokens() -> Iterator[None]:
-    """Register tokens as something that ages like executions."""
-
-    @retention.removable("tokens")
-    def old(before: datetime) -> QuerySet[ApiToken]:
-        return ApiToken.objects.filter(created_at__lt=before).order_by("created_at")
-
-    yield
-    del retention._removable["tokens"]
 
 
 class TestCleanUp:
@@ -156,7 +141,7 @@ class TestCleanUp:
         assert (delivery.execution_id, rerun.rerun_of_id) == (None, None)
 
     def test_reruns_of_a_removed_slot_do_not_become_the_slot(self):
-        slot = {"trigger_id": TokenFactory().pk, "scheduled_for": LONG_AGO}
+        slot = {"trigger_id": new_id(), "scheduled_for": LONG_AGO}
         first = ended(**slot)
         again = {"rerun_of": first, "workflow_version": first.workflow_version, **slot}
         reruns = {ended(NOON, **again).pk, ended(NOON, **again).pk}
@@ -191,16 +176,7 @@ class TestCleanUp:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")  # The table is too small for any index.
 
-        assert "executions_ended" in retention._expired_executions(NOON).values("pk")[:10].explain()
-
-    def test_removes_what_other_apps_registered_as_well(self, old_tokens):
-        TokenFactory(created_at=LONG_AGO)
-        young = TokenFactory(created_at=NOON)
-
-        removed = retention.clean_up(days=30, now=NOON, batch=1)
-
-        assert removed == Removed(others={"tokens": 1})
-        assert list(ApiToken.objects.all()) == [young]
+        assert "executions_ended" in retention._expired(NOON).values("pk")[:10].explain()
 
     def test_the_tick_removes_with_the_defaults(self):
         ended(node_runs=1)
@@ -239,16 +215,15 @@ class TestTwoCleanUpsAtOnce:
 
 
 class TestCountRemovable:
-    def test_counts_what_a_clean_up_then_removes(self, old_tokens):
+    def test_counts_what_a_clean_up_then_removes(self):
         version = VersionFactory()
         for _ in range(3):
             ended(node_runs=2, workflow_version=version)
         ended(NOON, node_runs=1)
-        TokenFactory(created_at=LONG_AGO)
 
         counted = retention.count_removable(days=30, now=NOON)
 
-        assert counted == Removed(executions=3, node_runs=6, others={"tokens": 1})
+        assert counted == Removed(executions=3, node_runs=6)
         assert retention.clean_up(days=30, now=NOON) == counted
 
 

@@ -57,9 +57,8 @@ def _bar() -> Progress:
 
 
 def _rows(removed: Removed) -> int:
-    return removed.executions + removed.node_runs + sum(removed.others.values())
+    return removed.executions + removed.node_runs
 
 
 def _in_words(removed: Removed) -> str:
-    counts = {"executions": removed.executions, "node runs": removed.node_runs} | removed.others
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return f"{removed.executions:,} executions, {removed.node_runs:,} node runs"
