@@ -25,8 +25,8 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DEEPER = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 # What PostgreSQL's text and jsonb cannot hold: NUL, and halves of surrogate pairs.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# Only plain JSON types: a datetime or a UUID that slipped in is a mistake to be heard of.
-_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+# A dataclass or a datetime that slipped in is a mistake to be heard of.
+_PLAIN = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
 
 class NotJson(Invalid):
@@ -88,7 +88,7 @@ def storable(value: Any) -> Any:
     """Return JSON data that PostgreSQL can hold and that reads back the same.
 
     NUL and lone surrogates become their visible escapes (six characters: ``\\u0000``). NaN and the infinities become null, as
-    in JavaScript; tuples become lists.
+    in JavaScript; tuples become lists, UUIDs and members of enums their text.
 
     :raises Invalid: if the value is not made of JSON types alone, or is nested deeper than 250.
     """
@@ -98,7 +98,7 @@ def storable(value: Any) -> Any:
             return orjson.loads(text)
     except TypeError as error:
         if "surrogates not allowed" not in str(error) and "64-bit" not in str(error):
-            raise Invalid(f"The value cannot be stored as JSON: {error}.") from None
+            raise _unstorable(error) from None
     return _cleaned(value, room=250)
 
 
@@ -165,23 +165,26 @@ def _refuse(text: str) -> Any:
 
 def _cleaned(value: Any, *, room: int) -> Any:
     if room == 0:
-        raise Invalid("The value cannot be stored as JSON: it is nested deeper than 250 levels.")
+        raise _unstorable("Recursion limit reached")
     match value:
         case str():
             return storable_text(value)
-        case bool() | None:
-            return value
-        case int():
-            return value if -(2**63) <= value < 2**64 else _rounded(value)
-        case float():
-            return value if math.isfinite(value) else None
+        case int() if not -(2**63) <= value < 2**64:
+            return _rounded(value)
         case dict():
             if any(not isinstance(key, str) for key in value):
-                raise Invalid("The value cannot be stored as JSON: Dict key must be str.")
+                raise _unstorable("Dict key must be str")
             return {storable_text(key): _cleaned(item, room=room - 1) for key, item in value.items()}
         case list() | tuple():
             return [_cleaned(item, room=room - 1) for item in value]
-    raise Invalid(f"The value cannot be stored as JSON: Type is not JSON serializable: {type(value).__name__}.")
+    try:
+        return orjson.loads(orjson.dumps(value, option=_PLAIN))
+    except TypeError as error:
+        raise _unstorable(error) from None
+
+
+def _unstorable(reason: object) -> Invalid:
+    return Invalid(f"The value cannot be stored as JSON: {reason}.")
 
 
 def _rounded(number: int) -> float | None:

@@ -135,9 +135,11 @@ def charlie(db: None) -> Any:
 
 
 def _person(name: str, project: Any, *, role: str) -> Any:
+    from projects.models import ProjectMember
     from tests.factories import MemberFactory, UserFactory
 
-    return MemberFactory(project=project, user=UserFactory(username=name), role=role).user
+    member = ProjectMember.objects.filter(project=project, user__username=name).first()
+    return (member or MemberFactory(project=project, user=UserFactory(username=name), role=role)).user
 
 
 @pytest.fixture

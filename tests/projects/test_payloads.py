@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from projects.exceptions import Invalid, TooLarge
+from projects.models import Role
 from projects.payloads import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -24,6 +26,7 @@ from projects.payloads import (
     storable,
     storable_text,
 )
+from tests.clock import NOON
 
 PLAIN = st.recursive(
     st.none()
@@ -176,6 +179,8 @@ class TestStorable:
             ([math.inf, -math.inf], [None, None]),
             (["\ud83d", math.nan, True, None, 1.5], [r"\ud83d", None, True, None, 1.5]),
             ((1, 2), [1, 2]),
+            ({"role": Role.OWNER}, {"role": "owner"}),
+            (["\x00", Role.OWNER, UUID(int=1)], [r"\u0000", "owner", str(UUID(int=1))]),
             (2**64, 2.0**64),
             (10**400, None),
             ("\\u0000 written out", "\\u0000 written out"),
@@ -185,7 +190,8 @@ class TestStorable:
         assert storable(value) == stored
 
     @pytest.mark.parametrize(
-        "value", [object(), b"bytes", {1: 2}, {"\ud83d": {1: 2}}, ["\ud83d", object()], {"a": {1, 2}}]
+        "value",
+        [object(), b"bytes", {1: 2}, {"\ud83d": {1: 2}}, ["\ud83d", object()], {"a": {1, 2}}, NOON, [NOON, "\x00"]],
     )
     def test_refuses_what_is_not_json(self, value):
         with pytest.raises(Invalid, match="cannot be stored as JSON"):
