@@ -4,7 +4,7 @@
 ``>`` is a data edge, ``~>`` an action edge, and ``check.yes`` leaves through the port ``yes``.
 
 What a node is follows from where it stands: nothing leads into it, so it is a manual trigger; it has ports, so it is a
-condition with those ports (``error`` aside); else it is a delay of no time, which hands its input on. A keyword says
+condition with those ports (``else`` and ``error`` it has anyway); else it is a delay of no time, which hands its input on. A keyword says
 otherwise: ``end=node("output", {"value": 1}, join="any")``.
 """
 
@@ -72,7 +72,7 @@ def _default(node_id: str, edges: list[dict[str, Any]]) -> dict[str, Any]:
     if not any(edge["target"] == node_id for edge in edges):
         return node("trigger", {"kind": "manual"})
     ports = [edge["source_port"] for edge in edges if edge["source"] == node_id and "source_port" in edge]
-    own = [port for port in dict.fromkeys(ports) if port != "error"]
+    own = [port for port in dict.fromkeys(ports) if port not in ("error", "else")]
     policies = {"on_error": "port"} if "error" in ports else {}
     if own:
         return node("condition", {"cases": [{"port": port, "when": False} for port in own]}, **policies)

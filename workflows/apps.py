@@ -5,3 +5,9 @@ from django.apps import AppConfig
 
 class WorkflowsConfig(AppConfig):
     name = "workflows"
+
+    def ready(self) -> None:
+        """Fill the catalogues of node types and tools."""
+        from workflows.nodes.loading import load
+
+        load()

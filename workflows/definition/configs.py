@@ -12,7 +12,7 @@ from workflows.definition.draft import POLICIES, Draft, DraftNode
 from workflows.definition.problems import Problem
 from workflows.definition.pydantic_problems import problems_in
 from workflows.nodes.base import NodeType
-from workflows.nodes.evaluation import wrapped
+from workflows.nodes.evaluation import fill
 
 
 def config_problems(
@@ -22,7 +22,7 @@ def config_problems(
     valid: dict[str, dict[str, BaseModel]] = {}
     places = {node.id: f"{node.at}/config" for node in draft.nodes}
     for node in draft.nodes:
-        if node.type not in node_types:
+        if node.type not in node_types or not node.has_config:
             continue
         config, problems = _read(node, node_types[node.type])
         yield from problems
@@ -37,7 +37,7 @@ def config_problems(
 def _read(node: DraftNode, node_type: NodeType[Any]) -> tuple[BaseModel | None, list[Problem]]:
     at = f"{node.at}/config"
     try:
-        config = node_type.Config.model_validate(wrapped(node.config))
+        config = node_type.Config.model_validate(fill(node.config, {}))
     except ValidationError as error:
         return None, [_misplaced(problem, at) for problem in problems_in(error, node_type.Config, below=at)]
     return config, [_below(at, problem) for problem in node_type.check(config)]

@@ -23,13 +23,17 @@ POLICIES = frozenset(NodeShape.model_fields) - {"config"}
 
 @dataclass(frozen=True)
 class DraftNode:
-    """A node as far as it can be read. ``at`` is the JSON Pointer to it."""
+    """A node as far as it can be read. ``at`` is the JSON Pointer to it.
+
+    ``has_config`` is false where something else than an object stands in its place; ``config`` is empty then.
+    """
 
     at: str
     id: str
     type: str
     config: Mapping[str, Any]
     on_error: str
+    has_config: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def _node(index: int, raw: Any) -> DraftNode | None:
                 type=type_,
                 config=config if isinstance(config, dict) else {},
                 on_error=str(raw.get("on_error", "fail")),
+                has_config=isinstance(config, dict),
             )
         case _:
             return None

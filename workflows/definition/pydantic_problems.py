@@ -6,15 +6,14 @@ Pydantic's own texts change between its versions and speak of Python; nobody out
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
 
-from pydantic import BaseModel, RootModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, core_schema
 
 from workflows.definition.problems import Problem, did_you_mean, listed, pointer
+from workflows.definition.pydantic_places import Place, place_of
 from workflows.nodes.fields import FORBIDDEN, FORBIDDEN_HINT, Template
 
 _PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
@@ -51,20 +50,39 @@ def problems_in(error: ValidationError, model: type[BaseModel], *, below: str) -
     :param below: JSON Pointer to the value that was validated.
     """
     found: dict[str, Problem] = {}
+    choices: dict[str, tuple[Place, list[ErrorDetails]]] = {}
     for details in error.errors(include_url=False):
-        parts, names = _place(model, details["loc"])
-        problem = _problem(details, parts, names, below)
-        found.setdefault(problem.path, problem)
+        place = place_of(model, details["loc"])
+        if place.is_choice:
+            choices.setdefault(pointer(*place.parts, below=below), (place, []))[1].append(details)
+        else:
+            problem = _problem(details, place, below)
+            found.setdefault(problem.path, problem)
+    for path, (place, all_details) in choices.items():
+        # What is wrong further inside, with the one type that fits the outside, says it better.
+        if not any(other.startswith(f"{path}/") for other in (*found, *choices)):
+            found.setdefault(path, _no_choice_fits(place.parts, all_details, path))
     return list(found.values())
 
 
-def _problem(details: ErrorDetails, parts: Sequence[str | int], names: Sequence[str], below: str) -> Problem:
-    kind, ctx, given = details["type"], details.get("ctx", {}), details["input"]
+def _no_choice_fits(parts: Sequence[str | int], all_details: Sequence[ErrorDetails], path: str) -> Problem:
+    """Return the problem of a value that may be of several types and is of none."""
+    name, given = _spoken(parts), all_details[0]["input"]
+    if isinstance(given, Template):
+        return Problem(FORBIDDEN, path, f"{name} may not be an expression.", FORBIDDEN_HINT)
+    expected = dict.fromkeys(_EXPECTED[each["type"]] for each in all_details if each["type"] in _EXPECTED)
+    if len(expected) < len(all_details):
+        return Problem("invalid_value", path, f"{name} is not valid here: {shown(given)}.")
+    return Problem("wrong_type", path, f"{name} must be {', '.join(expected)}; it is {type_of(given)}.")
+
+
+def _problem(details: ErrorDetails, place: Place, below: str) -> Problem:
+    kind, ctx, given, parts = details["type"], details.get("ctx", {}), details["input"], place.parts
     path, name = pointer(*parts, below=below), _spoken(parts)
     if kind == "missing":
         return Problem("missing_key", path, f"{name} is missing.")
     if kind == "extra_forbidden":
-        return Problem("unknown_key", path, f"There is no key {name} here.", _known_keys(str(parts[-1]), names))
+        return Problem("unknown_key", path, f"There is no key {name} here.", _known_keys(str(parts[-1]), place.names))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         return _wrong_tag(kind, ctx, given, parts, below)
     if isinstance(given, Template):
@@ -75,12 +93,20 @@ def _problem(details: ErrorDetails, parts: Sequence[str | int], names: Sequence[
         sentence, bound = _BOUNDS[kind]
         return Problem("out_of_range", path, f"{name} {sentence.format(ctx[bound])}; it is {shown(given)}.")
     if kind not in _PYDANTICS_OWN:
-        return Problem(kind, path, details["msg"], str(ctx.get("hint", "")))
+        return _ours(kind, ctx, details["msg"], path)
     return _rarer(kind, ctx, given, path, name)
+
+
+def _ours(code: str, ctx: Mapping[str, Any], message: str, path: str) -> Problem:
+    """Return the problem that a validator of our own raised. It may name a key below its place, and a hint."""
+    key = (ctx["key"],) if "key" in ctx else ()
+    return Problem(code, pointer(*key, below=path), message, ctx.get("hint", ""))
 
 
 def _rarer(kind: str, ctx: Mapping[str, Any], given: Any, path: str, name: str) -> Problem:
     match kind:
+        case "value_error":  # A validator's own sentence.
+            return Problem("invalid_value", path, str(ctx["error"]))
         case "literal_error":
             choices = _quoted(ctx["expected"])
             hint = did_you_mean(given, choices) if isinstance(given, str) else ""
@@ -93,9 +119,10 @@ def _rarer(kind: str, ctx: Mapping[str, Any], given: Any, path: str, name: str) 
             message = f"{name} may have at most {ctx['max_length']} items; it has {ctx['actual_length']}."
             return Problem("too_long", path, message)
         case "too_short":
-            return Problem("too_short", path, f"{name} must have at least {ctx['min_length']} items.")
+            return Problem("too_short", path, f"{name} may not be empty.")
         case "string_pattern_mismatch":
-            return Problem("invalid_format", path, f"{name} has not the right form: {shown(given)}.", _form(ctx))
+            hint = f"It must match {ctx['pattern']}"
+            return Problem("invalid_format", path, f"{name} has not the right form: {shown(given)}.", hint)
         case _:
             return Problem("invalid_value", path, f"{name} is not valid here: {shown(given)}.")
 
@@ -116,10 +143,6 @@ def _wrong_tag(kind: str, ctx: Mapping[str, Any], given: Any, parts: Sequence[st
 def _quoted(text: str) -> list[str]:
     """Return the words of pydantic's lists: ``'a', 'b' or 'c'``."""
     return re.findall(r"'([^']*)'", text) or [text]
-
-
-def _form(ctx: Mapping[str, Any]) -> str:
-    return f"It must match {ctx['pattern']}"
 
 
 def _known_keys(key: str, names: Sequence[str]) -> str:
@@ -170,62 +193,3 @@ def type_of(value: Any) -> str:
             return "an expression"
         case _:
             return "an object"
-
-
-def _place(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[list[str | int], list[str]]:
-    """Return the keys and indexes of the place that pydantic means, and the keys that are known beside the last.
-
-    Pydantic's ``loc`` also names the member of a union that it tried; JSON has no such step.
-    """
-    parts: list[str | int] = []
-    annotation: Any = model
-    names: list[str] = []
-    for step in loc:
-        annotation, is_key, names = _step(_bare(annotation), step)
-        if is_key:
-            parts.append(step)
-    return parts, names
-
-
-def _step(annotation: Any, step: str | int) -> tuple[Any, bool, list[str]]:
-    """Return what the step leads to, whether it is a step of the JSON too, and the keys known beside it."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return _member(arguments, step), False, []
-    if origin is list:
-        return arguments[0], True, []
-    if origin is dict:
-        return arguments[1], True, []
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        fields = {field.alias or name: field for name, field in annotation.model_fields.items()}
-        return (fields[step].annotation if step in fields else Any), True, list(fields)
-    return Any, True, []
-
-
-def _bare(annotation: Any) -> Any:
-    """Return an annotation without what does not show in ``loc``: Annotated, ``| None``, root models."""
-    while True:
-        members = [member for member in get_args(annotation) if member is not type(None)]
-        if get_origin(annotation) is Annotated:
-            annotation = get_args(annotation)[0]
-        elif get_origin(annotation) in (Union, types.UnionType) and len(members) == 1:
-            annotation = members[0]
-        elif isinstance(annotation, type) and issubclass(annotation, RootModel):
-            annotation = annotation.model_fields["root"].annotation
-        else:
-            return annotation
-
-
-def _member(members: Sequence[Any], tag: str | int) -> Any:
-    """Return the member of a tagged union that has this tag."""
-    return next((member for member in map(_bare, members) if tag in _tags(member)), Any)
-
-
-def _tags(member: Any) -> Iterator[Any]:
-    if isinstance(member, type) and issubclass(member, BaseModel):
-        for field in member.model_fields.values():
-            yield from _literals(field)
-
-
-def _literals(field: FieldInfo) -> tuple[Any, ...]:
-    return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()

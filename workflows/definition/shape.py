@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workflows.nodes.forms import Slug
 from workflows.nodes.moments import TimeZoneName
-
-ID_PATTERN = r"^[a-z][a-z0-9_]{0,63}$"
 
 MAX_NODES = 500
 MAX_EDGES = 2_000
@@ -28,7 +27,6 @@ Join = Literal["all", "any"]
 EdgeType = Literal["data", "tool", "processed_data", "action", "condition"]
 Backoff = Literal["exponential", "fixed"]
 
-Slug = Annotated[str, Field(pattern=ID_PATTERN)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 

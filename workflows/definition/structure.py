@@ -8,6 +8,7 @@ from typing import Any
 from workflows.definition.draft import Draft, DraftEdge, DraftNode, not_built_yet
 from workflows.definition.problems import Problem, did_you_mean, listed
 from workflows.definition.schema import Definition, Edge
+from workflows.expressions.templates import is_template
 from workflows.graph import Graph
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT, NodeType
 
@@ -90,6 +91,9 @@ def _kind_of_edge(each: DraftEdge) -> Iterator[Problem]:
         hint = "Make the edge's type `processed_data`, or remove `transform`."
         message = f"A `{each.edge.type}` edge transforms nothing."
         yield Problem("unknown_key", f"{each.at}/transform", message, hint)
+    elif each.edge.transform is not None and not is_template(each.edge.transform):
+        message = "`transform` holds no expression, so that the same text would arrive whatever is sent."
+        yield Problem("not_an_expression", f"{each.at}/transform", message, "Write {{ … }} around it.")
 
 
 def _source(each: DraftEdge, node: DraftNode, node_types: NodeTypes) -> Iterator[Problem]:

@@ -10,14 +10,13 @@ from pydantic import Field
 from workflows.definition.problems import Problem
 from workflows.nodes.base import ERROR_PORT, Config, Context, Done, NodeType, register
 from workflows.nodes.fields import Dynamic
-
-Port = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+from workflows.nodes.forms import Slug
 
 
 class Case(Config):
     """A port, and when it is taken."""
 
-    port: Port = Field(description="The port that is taken.")
+    port: Slug = Field(description="The port that is taken.")
     when: Dynamic[bool] = Field(description="An expression that is true or false: `{{ input.total > 100 }}`.")
 
 
@@ -25,7 +24,7 @@ class ConditionConfig(Config):
     """The cases in order, and the port for when none holds."""
 
     cases: Annotated[list[Case], Field(min_length=1, max_length=50)] = Field(description="The first that holds wins.")
-    otherwise: Port = Field(default="else", alias="else", description="The port that is taken when no case holds.")
+    otherwise: Slug = Field(default="else", alias="else", description="The port that is taken when no case holds.")
 
 
 @register("condition")

@@ -1,8 +1,7 @@
 """How a node's config becomes what its type runs with.
 
-A config is JSON with templates in it. First it is :func:`wrapped`: every template becomes a ``Template``, ``$literal`` is taken
-off. Then the engine evaluates :func:`templates_of` in one round trip, and :func:`configured` puts the results in and
-validates the whole strictly. What is data by then is never looked at as a template again.
+A config is JSON with templates in it. The engine evaluates :func:`templates_of` in one round trip, and :func:`configured`
+puts the results in and validates the whole strictly. What is data by then is never looked at as a template again.
 
 A deferred template that mentions ``item`` or ``index`` stays a ``Template``: the node evaluates it for each of its
 items. One that mentions neither has the same value for all of them, and is evaluated with the others.
@@ -10,64 +9,61 @@ items. One that mentions neither has the same value for all of them, and is eval
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from workflows.definition.problems import Problem, pointer
+from workflows.definition.problems import Problem
 from workflows.definition.pydantic_problems import problems_in
-from workflows.expressions import is_template, references_of
+from workflows.expressions.errors import ExpressionError
+from workflows.expressions.references import references
+from workflows.expressions.templates import find_templates, parse_template, substitute
 from workflows.nodes.base import NodeError, NodeType
 from workflows.nodes.fields import Template
 
-LITERAL = "$literal"
+_PER_ITEM = frozenset({"item", "index"})
 
 C = TypeVar("C", bound=BaseModel)
 
 
-def wrapped(value: Any) -> Any:
-    """Return JSON with its templates wrapped and ``{"$literal": …}`` replaced by what it holds, untouched."""
-    match value:
-        case str():
-            return Template(value) if is_template(value) else value
-        case Mapping():
-            if len(value) == 1 and LITERAL in value:
-                return value[LITERAL]
-            return {key: wrapped(item) for key, item in value.items()}
-        case list():
-            return [wrapped(item) for item in value]
-        case _:
-            return value
-
-
-def all_templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
+def all_templates_of(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return every template of a raw config, with the JSON Pointer to it."""
-    return [(pointer(*parts), template.text) for parts, template in _templates(wrapped(config))]
+    return list(find_templates(config))
 
 
 def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the templates of a raw config that are evaluated before the node runs, with the JSON Pointer to each."""
     return [
-        (pointer(*parts), template.text)
-        for parts, template in _templates(wrapped(config))
-        if not (is_deferred(node_type, parts) and is_per_item(template.text))
+        (pointer, text)
+        for pointer, text in find_templates(config)
+        if not (is_deferred(node_type, pointer) and is_per_item(text))
     ]
 
 
-def is_deferred(node_type: NodeType[Any], parts: Sequence[str | int]) -> bool:
+def is_deferred(node_type: NodeType[Any], pointer: str) -> bool:
     """Return whether expressions at this place of the config may be evaluated for each item."""
-    return any(_matches(pattern.split("."), parts) for pattern in node_type.deferred)
+    place = pointer.split("/")[1:]
+    return any(_lies_at_or_below(place, path.split(".")) for path in node_type.deferred)
 
 
 def is_per_item(text: str) -> bool:
     """Return whether a template's value depends on the item."""
-    return not references_of([text]).roots.isdisjoint({"item", "index"})
+    try:
+        interpolations = parse_template(text).interpolations
+    except ExpressionError:
+        return False  # Whoever evaluates it will say what is wrong.
+    return any(not _PER_ITEM.isdisjoint(references(each.source).roots) for each in interpolations)
 
 
-def fill(config: Any, results: Mapping[str, Any]) -> Any:
-    """Return a raw config with its templates replaced by their results, by JSON Pointer; the others stay wrapped."""
-    return _filled(wrapped(config), results, "")
+def fill(config: Mapping[str, Any], results: Mapping[str, Any]) -> Any:
+    """Return a raw config with the results of its templates, by JSON Pointer, in their places.
+
+    A template that has no result is wrapped as :class:`~workflows.nodes.fields.Template`, and ``{"$literal": …}`` replaced by
+    what it holds, untouched.
+    """
+    templates = {pointer: Template(text) for pointer, text in find_templates(config)}
+    return substitute(config, {**templates, **results})
 
 
 def configured(node_type: NodeType[Any], config: Mapping[str, Any], results: Mapping[str, Any]) -> BaseModel:
@@ -100,30 +96,6 @@ def _sentence(problem: Problem) -> str:
     return f"Config at {problem.path or 'the top'}: {problem.message} {problem.hint}".strip()
 
 
-def _templates(value: Any, parts: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Template]]:
-    match value:
-        case Template():
-            yield parts, value
-        case dict():
-            for key, item in value.items():
-                yield from _templates(item, (*parts, key))
-        case list():
-            for index, item in enumerate(value):
-                yield from _templates(item, (*parts, index))
-
-
-def _filled(value: Any, results: Mapping[str, Any], path: str) -> Any:
-    match value:
-        case Template():
-            return results.get(path, value)
-        case dict():
-            return {key: _filled(item, results, pointer(key, below=path)) for key, item in value.items()}
-        case list():
-            return [_filled(item, results, pointer(index, below=path)) for index, item in enumerate(value)]
-        case _:
-            return value
-
-
-def _matches(pattern: Sequence[str], parts: Sequence[str | int]) -> bool:
-    """Return whether a place lies at or below a dotted pattern, in which ``*`` is any key or index."""
-    return len(parts) >= len(pattern) and all(step in ("*", part) for step, part in zip(pattern, parts, strict=False))
+def _lies_at_or_below(place: Sequence[str], path: Sequence[str]) -> bool:
+    """Return whether a place lies at a path or below it, in which ``*`` is any key or index."""
+    return len(place) >= len(path) and all(step in ("*", key) for step, key in zip(path, place, strict=False))

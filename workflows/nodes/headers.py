@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from workflows.nodes.forms import Form
 
 # A token of RFC 9110.
-HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
-# Visible ASCII, spaces inside: a line break would begin another header.
-HeaderValue = Annotated[str, Field(pattern=r"^$|^[\x21-\x7e]([\x20-\x7e\t]{0,3998}[\x21-\x7e])?$")]
+HeaderName = Annotated[
+    str, Form("[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", "The name of an HTTP header has letters, digits and `-`, no spaces.")
+]
+# A line break would begin another header.
+HeaderValue = Annotated[
+    str,
+    Form(
+        r"([\x21-\x7e]([\x20-\x7e\t]{0,3998}[\x21-\x7e])?)?",
+        "The value of an HTTP header is one line of ASCII without spaces around it, at most 4,000 characters.",
+    ),
+]

@@ -38,7 +38,7 @@ class AggregateItems(Operation):
     @model_validator(mode="after")
     def _has_something_to_do(self) -> AggregateItems:
         if not self.by and not self.fields:
-            raise PydanticCustomError("missing_key", "Without `by`, aggregating needs `fields`.")
+            raise PydanticCustomError("missing_key", "Without `by`, aggregating needs `fields`.", {"key": "fields"})
         return self
 
     def apply(self, batch: Batch, each: Each) -> Batch:

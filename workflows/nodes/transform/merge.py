@@ -41,9 +41,11 @@ class Merge(Operation):
     @model_validator(mode="after")
     def _key_goes_with_by_key(self) -> Merge:
         if (self.how == "by_key") != (self.key is not None):
-            raise PydanticCustomError("missing_key", "`key` belongs to `how: by_key`, and only there.")
+            raise PydanticCustomError("missing_key", "`key` belongs to `how: by_key`, and only there.", {"key": "key"})
         if self.other_key is not None and len(self.other_key) != len(self.key or []):
-            raise PydanticCustomError("invalid_value", "`other_key` must name as many fields as `key`.")
+            raise PydanticCustomError(
+                "invalid_value", "`other_key` must name as many fields as `key`.", {"key": "other_key"}
+            )
         return self
 
     def apply(self, batch: Batch, each: Each) -> Batch:

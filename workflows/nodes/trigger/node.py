@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from workflows.definition.json_schema import schema_problems
 from workflows.definition.problems import Problem
 from workflows.nodes.base import Context, Done, NodeType, register
-from workflows.nodes.evaluation import wrapped
+from workflows.nodes.evaluation import fill
 from workflows.nodes.trigger.manual import ManualTrigger
 from workflows.nodes.trigger.schedule import ScheduleTrigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
@@ -27,7 +27,7 @@ def _is_built(config: Any) -> Any:
         raise PydanticCustomError(
             "not_built_yet",
             "Triggers of kind `{kind}` are not built yet in this version.",
-            {"kind": config["kind"], "hint": "Use `manual`, `webhook` or `schedule`."},
+            {"kind": config["kind"], "key": "kind", "hint": "Use `manual`, `webhook` or `schedule`."},
         )
     return config
 
@@ -41,7 +41,7 @@ def read_trigger(config: Mapping[str, Any]) -> AnyTrigger:
 
     :raises pydantic.ValidationError: if it has never been checked and is wrong.
     """
-    return TriggerConfig.model_validate(wrapped(config)).root
+    return TriggerConfig.model_validate(fill(config, {})).root
 
 
 @register("trigger")

@@ -48,7 +48,7 @@ class ScheduleTrigger(Config):
     def _ends_after_it_starts(self) -> ScheduleTrigger:
         start, end = self.starts_at("UTC"), self.ends_at("UTC")
         if start and end and end <= start:
-            raise PydanticCustomError("invalid_range", "`end_date` must be after `start_date`.")
+            raise PydanticCustomError("invalid_range", "`end_date` must be after `start_date`.", {"key": "end_date"})
         return self
 
     def starts_at(self, default_timezone: str) -> datetime | None:

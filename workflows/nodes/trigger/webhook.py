@@ -9,10 +9,19 @@ from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Fixed
+from workflows.nodes.forms import Form
 from workflows.nodes.headers import HeaderName, HeaderValue
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Scheme = Literal["none", "standard_webhooks", "github", "bearer", "header"]
+
+Path = Annotated[
+    str,
+    Field(max_length=200),
+    Form(
+        "[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", "Letters, digits, `-` and `_`, in parts with single slashes between them."
+    ),
+]
 
 # The header that names a delivery, in the schemes that have one.
 DELIVERY_HEADERS = {"standard_webhooks": "webhook-id", "github": "x-github-delivery"}
@@ -38,9 +47,11 @@ class WebhookAuth(Config):
     @model_validator(mode="after")
     def _header_goes_with_its_scheme(self) -> WebhookAuth:
         if self.scheme == "header" and self.header is None:
-            raise PydanticCustomError("missing_key", "The scheme `header` needs to know which `header`.")
+            raise PydanticCustomError(
+                "missing_key", "The scheme `header` needs to know which `header`.", {"key": "header"}
+            )
         if self.scheme != "header" and self.header is not None:
-            raise PydanticCustomError("unknown_key", "`header` goes only with the scheme `header`.")
+            raise PydanticCustomError("unknown_key", "`header` goes only with the scheme `header`.", {"key": "header"})
         return self
 
 
@@ -48,7 +59,7 @@ class WebhookTrigger(Config):
     """An HTTP request to the workflow's own address starts it."""
 
     kind: Literal["webhook"]
-    path: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", max_length=200)] | None = Field(
+    path: Path | None = Field(
         default=None, description="The address after /webhooks/. Left out, it is made up and cannot be guessed."
     )
     methods: Annotated[list[Method], Field(min_length=1), AfterValidator(_each_once)] = Field(
@@ -76,7 +87,7 @@ class WebhookTrigger(Config):
             raise PydanticCustomError(
                 "auth_required",
                 "A webhook with a path of its own choice must ask callers to prove who they are.",
-                {"hint": "Set `auth`, or leave `path` out and get one that nobody can guess."},
+                {"key": "auth", "hint": "Set `auth`, or leave `path` out and get one that nobody can guess."},
             )
         return self
 

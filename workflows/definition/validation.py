@@ -1,0 +1,67 @@
+"""Whether a draft can be published: everything that is wrong with it, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from workflows.definition.configs import config_problems
+from workflows.definition.draft import Draft, read_draft
+from workflows.definition.json_schema import schema_problems, value_problems
+from workflows.definition.limits import limit_problems
+from workflows.definition.problems import Problem
+from workflows.definition.references import Compile, expression_problems
+from workflows.definition.structure import NodeTypes, structure_problems
+from workflows.nodes.fields import FORBIDDEN
+
+
+def check(
+    raw: Any,
+    *,
+    node_types: NodeTypes,
+    variables: Mapping[str, bool],
+    compile: Compile | None = None,
+    execution_timeout_seconds: int = 3600,
+) -> list[Problem]:
+    """Return every problem of a definition's JSON; none if it can be published. Never raises, whatever the JSON.
+
+    What makes JSON unfit to be looked at (its size, its depth, characters that cannot be stored) is answered alone.
+
+    :param node_types: the catalogue.
+    :param variables: the workflow's variables by name, and whether each is a secret.
+    :param compile: asks the engine of the expressions whether it can compile them; without it, only their grammar is looked at.
+    :param execution_timeout_seconds: how long an execution may last where the definition does not say.
+    """
+    if problems := limit_problems(raw):
+        return problems
+    if not isinstance(raw, dict):
+        return [Problem("wrong_type", "", "A definition is an object with `schema`, `nodes` and `edges`.")]
+    draft, problems = read_draft(raw)
+    timeout = draft.settings.timeout_seconds or execution_timeout_seconds
+    problems += structure_problems(draft, node_types)
+    problems += config_problems(draft, node_types, execution_timeout_seconds=timeout)
+    # What is wrong with an expression where none is allowed does not matter.
+    forbidden = tuple(f"{problem.path}/" for problem in problems if problem.code == FORBIDDEN)
+    found = expression_problems(draft, node_types, variables=variables, compile=compile)
+    problems += (problem for problem in found if not f"{problem.path}/".startswith(forbidden))
+    problems += _inputs(draft)
+    return list(dict.fromkeys(problems))
+
+
+def check_inputs(schema: Mapping[str, Any] | None, value: Any) -> list[Problem]:
+    """Return what is wrong with the input of a manual start.
+
+    :param schema: the definition's ``inputs``; without it, any object will do.
+    """
+    if not isinstance(value, dict):
+        return [Problem("wrong_type", "", "The input of an execution is an object.")]
+    return value_problems(schema, value) if schema is not None else []
+
+
+def _inputs(draft: Draft) -> Iterator[Problem]:
+    if not isinstance(draft.inputs, dict):
+        return  # Left out, or a matter of shape.
+    if draft.inputs.get("type") != "object":
+        message = "The input of an execution is an object, so that its schema must say so."
+        yield Problem("inputs_not_object", "/inputs/type", message, 'Write "type": "object".')
+    yield from schema_problems(draft.inputs, below="/inputs")
