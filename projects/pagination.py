@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
 from rest_framework import exceptions as api_errors
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -23,7 +25,21 @@ class NewestFirstPagination(CursorPagination):
         try:
             cursor = super().decode_cursor(request)
         except api_errors.NotFound as error:
-            raise Invalid("The cursor is not one that was given out.", path="?cursor") from error
-        if cursor is not None and "\x00" in str(cursor.position):
-            raise Invalid("The cursor is not one that was given out.", path="?cursor")
+            raise _unknown_cursor() from error
+        if cursor is not None and not _is_moment(cursor.position):
+            raise _unknown_cursor()
         return cursor
+
+
+def _is_moment(position: str | int | None) -> bool:
+    if position is None:
+        return True  # The first page, counted from its start.
+    try:
+        moment = parse_datetime(str(position))
+    except ValueError:
+        return False
+    return moment is not None and is_aware(moment)
+
+
+def _unknown_cursor() -> Invalid:
+    return Invalid("The cursor is not one that was given out.", path="?cursor", hint="Follow next and previous.")
