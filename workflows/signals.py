@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
-# A draft became a version. Arguments: version (WorkflowVersion), by (user or None), now.
+# A draft became a version. Arguments: version (WorkflowVersion), by (projects.access.Actor or None), now.
 version_published = Signal()
 
 # A workflow's status changed. Arguments: workflow (Workflow, with its new status), previous (WorkflowStatus), now.

@@ -1,0 +1,78 @@
+"""The catalogue of node types and tools, described for people, editors and programs. Pure Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from workflows.nodes import base as nodes
+from workflows.tools import base as tools
+
+
+@dataclass(frozen=True)
+class NodeTypeEntry:
+    """One node type. ``ports`` and ``effect`` depend on the config; they are those of the example."""
+
+    key: str
+    description: str
+    icon: str
+    starts_workflow: bool
+    accepts_secrets: bool
+    ports: tuple[str, ...]
+    effect: str
+    config_schema: dict[str, Any]
+    example: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolEntry:
+    """One tool. ``effect`` depends on the arguments; it is that of the example."""
+
+    name: str
+    description: str
+    icon: str
+    effect: str
+    arguments_schema: dict[str, Any]
+    example: dict[str, Any]
+
+
+def node_types() -> list[NodeTypeEntry]:
+    """Return all node types, by key."""
+    return [_node_type_entry(node_type) for _, node_type in sorted(nodes.catalogue().items())]
+
+
+def tool_entries() -> list[ToolEntry]:
+    """Return all tools, by name."""
+    return [_tool_entry(tool) for _, tool in sorted(tools.catalogue().items())]
+
+
+@cache
+def _node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
+    return NodeTypeEntry(
+        key=node_type.key,
+        description=_first_line(node_type),
+        icon=node_type.icon,
+        starts_workflow=node_type.starts_workflow,
+        accepts_secrets=node_type.accepts_secrets,
+        ports=node_type.ports(node_type.example),
+        effect=node_type.effect(node_type.example).value,
+        config_schema=node_type.Config.model_json_schema(),
+        example=node_type.example,
+    )
+
+
+@cache
+def _tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
+    return ToolEntry(
+        name=tool.name,
+        description=_first_line(tool),
+        icon=tool.icon,
+        effect=tool.effect(tool.example).value,
+        arguments_schema=tool.Arguments.model_json_schema(),
+        example=tool.example,
+    )
+
+
+def _first_line(thing: object) -> str:
+    return (type(thing).__doc__ or "").strip().partition("\n")[0]
