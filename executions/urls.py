@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from rest_framework.routers import BaseRouter
 
+from executions.statistics_views import ProjectStatisticsViewSet, WorkflowStatisticsViewSet
+from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet
+
 
 def register(router: BaseRouter) -> None:
     """Add this app's viewsets to the API's router."""
+    router.register("executions", ExecutionViewSet, basename="execution")
+    router.register(r"executions/(?P<execution_id>[^/.]+)/node-runs", NodeRunViewSet, basename="node-run")
+    router.register(r"workflows/(?P<workflow_id>[^/.]+)/run", RunViewSet, basename="workflow-run")
+    router.register(
+        r"projects/(?P<project_id>[^/.]+)/statistics", ProjectStatisticsViewSet, basename="project-statistics"
+    )
+    router.register(
+        r"workflows/(?P<workflow_id>[^/.]+)/statistics", WorkflowStatisticsViewSet, basename="workflow-statistics"
+    )

@@ -16,12 +16,12 @@ from executions.engine.context import RunContext
 from executions.engine.journal import Journal
 from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
-from executions.engine.versions import CompiledNode, CompiledTemplate, CompiledVersion
+from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
-from workflows.expressions import Evaluator, ExpressionError
+from workflows.expressions import Evaluator, ExpressionError, RenderError, render, render_each
 from workflows.nodes.base import NodeError
 from workflows.nodes.evaluation import configured
 
@@ -55,12 +55,12 @@ class Values:
 
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
-        mentions = compiled.references
+        mentions = compiled.mentions
         mark = secrets.token_hex(8)
         own_secrets = self._load_secrets(mentions.secrets)
         roots = self._roots(compiled)
         given = _Given(roots, row.started_at, self._absent(compiled), mark if compiled.type.accepts_secrets else None)
-        results = self._evaluate(compiled, given)
+        results = self._rendered(compiled.templates, given, of=f"Node `{row.node_id}`")
         config = configured(compiled.type, compiled.node.config, results)
         context = RunContext(
             input=roots["input"],
@@ -70,7 +70,7 @@ class Values:
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
             secrets=own_secrets,
-            evaluate_items=lambda expression, items: self._evaluate_items(compiled, expression, items, given),
+            evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
         )
         shown = {"from": [edge.source for edge in self._taken(row.node_id)]}
         if results:
@@ -142,7 +142,7 @@ class Values:
     # --- Roots ------------------------------------------------------------------------------------------------------
 
     def _roots(self, compiled: CompiledNode) -> dict[str, Any]:
-        mentions = compiled.references
+        mentions = compiled.mentions
         roots: dict[str, Any] = {
             "input": self.input_of(compiled.node.id),
             "trigger": self._execution.execution_context["trigger"],
@@ -163,7 +163,7 @@ class Values:
 
     def _absent(self, compiled: CompiledNode) -> dict[str, str]:
         """Return why the nodes that are mentioned and have no output have none."""
-        missing = [node_id for node_id in compiled.references.node_ids if not self._has_settled(node_id)]
+        missing = [node_id for node_id in compiled.mentions.node_ids if not self._has_settled(node_id)]
         return {
             node_id: "has not run yet" if node_id in self._journal.facts else "was skipped" for node_id in missing
         }
@@ -179,11 +179,10 @@ class Values:
         output = self._journal.outputs([edge.source])[edge.source]
         if edge.transform is None:
             return output
-        template = CompiledTemplate.of(f"/edges/{edge.source}-{edge.target}/transform", edge.transform)
         roots = {"input": output, "trigger": self._execution.execution_context["trigger"]}
         now = self._journal.row(edge.source).completed_at or self._execution.created_at
-        (value,) = self._values_of([template], _Given(roots, now, {}, None), of=f"Edge `{edge.source}` to `{edge.target}`")
-        return value
+        place = f"The edge from `{edge.source}` to `{edge.target}`"
+        return self._rendered([("/transform", edge.transform)], _Given(roots, now, {}, None), of=place)["/transform"]
 
     @cached_property
     def _variables(self) -> dict[str, Any]:
@@ -210,38 +209,28 @@ class Values:
 
     # --- Evaluation -------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, compiled: CompiledNode, given: _Given) -> dict[str, Any]:
-        if not compiled.templates:
-            return {}
-        values = self._values_of(compiled.templates, given, of=f"Node `{compiled.node.id}`")
-        return {template.pointer: value for template, value in zip(compiled.templates, values, strict=True)}
-
-    def _values_of(self, templates: Sequence[CompiledTemplate], given: _Given, *, of: str) -> list[Any]:
-        """Evaluate templates, in one round trip."""
-        expressions = [expression for template in templates for expression in template.expressions]
-        results = iter(
-            self._sandbox.evaluate(
-                expressions, given.roots, now=given.now, absent=given.absent, secret_mark=given.secret_mark
-            )
-        )
-        values = []
-        for template in templates:
-            try:
-                values.append(template.filled([next(results).unwrap() for _ in template.expressions]))
-            except ExpressionError as error:
-                raise _failed(error, where=f"{of}, {template.pointer}") from error
-        return values
-
-    def _evaluate_items(
-        self, compiled: CompiledNode, expression: str, items: Sequence[Any], given: _Given
-    ) -> list[Any]:
-        template = CompiledTemplate.of("", expression)
+    def _rendered(self, templates: Sequence[tuple[str, str]], given: _Given, *, of: str) -> dict[str, Any]:
+        """Evaluate templates in one round trip; return their values by JSON Pointer."""
+        texts = [text for _, text in templates]
         try:
-            return self._sandbox.evaluate_each(
-                template.single, items, given.roots, now=given.now, absent=given.absent
+            values = render(
+                texts,
+                self._sandbox,
+                given.roots,
+                now=given.now,
+                absent=given.absent,
+                secret_mark=given.secret_mark,
             )
+        except RenderError as failed:
+            index, error = min(((int(place.strip("/")), error) for place, error in failed.errors.items()), key=lambda found: found[0])
+            raise _failed(error, where=f"{of}, {templates[index][0]}") from error
+        return {pointer: value for (pointer, _), value in zip(templates, values, strict=True)}
+
+    def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
+        try:
+            return render_each(text, items, self._sandbox, given.roots, now=given.now, absent=given.absent)
         except ExpressionError as error:
-            raise _failed(error, where=f"Node `{compiled.node.id}`, item {error.index}") from error
+            raise _failed(error, where=f"Node `{node_id}`, item {error.index}") from error
 
     def _fit(self, value: dict[str, Any]) -> dict[str, Any]:
         """Return what is recorded beside an output, or a note that it was too large."""

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from workflows.definition.schema import Definition, Node, parse
-from workflows.expressions import References, references_of
+from workflows.expressions import parse_template
+from workflows.expressions.references import references
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import NodeType, catalogue
 from workflows.nodes.evaluation import all_templates_of, templates_of
+
+
+@dataclass(frozen=True)
+class Mentions:
+    """What all expressions of a node together mention."""
+
+    roots: frozenset[str]
+    node_ids: frozenset[str]
+    has_dynamic_nodes: bool
+    secrets: frozenset[str]
+
+    @classmethod
+    def in_templates(cls, texts: Iterable[str]) -> Mentions:
+        """Read the templates of a published version, which are known to be well formed."""
+        found = [references(part.source) for text in texts for part in parse_template(text).interpolations]
+        return cls(
+            roots=frozenset().union(*(each.roots for each in found)),
+            node_ids=frozenset().union(*(each.node_ids for each in found)),
+            has_dynamic_nodes=any(each.has_dynamic_nodes for each in found),
+            secrets=frozenset().union(*(each.secrets for each in found)),
+        )
 
 
 @dataclass(frozen=True)
@@ -22,7 +45,7 @@ class CompiledNode:
     node: Node
     type: NodeType[Any]
     templates: tuple[tuple[str, str], ...]
-    references: References
+    mentions: Mentions
 
 
 @dataclass(frozen=True)
@@ -56,5 +79,5 @@ def _compile(node: Node) -> CompiledNode:
         node=node,
         type=node_type,
         templates=tuple(templates_of(node_type, node.config)),
-        references=references_of(text for _, text in all_templates_of(node_type, node.config)),
+        mentions=Mentions.in_templates(text for _, text in all_templates_of(node.config)),
     )

@@ -29,9 +29,8 @@ from executions.engine.job import Job
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
-from workflows.expressions import Evaluator
+from workflows.expressions import Evaluator, shared_evaluator
 from workflows.models import Workflow, WorkflowStatus
-from workflows.sandboxing import new_sandbox
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class Worker:
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(settings.ENGINE_THREADS, thread_name_prefix="node")
         self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()))
-        self._sandbox: Evaluator = new_sandbox()
+        self._sandbox: Evaluator = shared_evaluator()
         self._is_working = threading.Lock()
 
     @classmethod

@@ -1,0 +1,99 @@
+"""Whether the engine is well, in one look: what is due, who works, what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.db.models import Count, Min, Q, QuerySet
+
+from executions.models import LIVE, WorkflowExecution
+
+LAST = timedelta(hours=1)
+BROKER_SECONDS = 1
+MOST_OWNERS = 50
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A worker process that holds leases. An idle one holds none, and is not seen."""
+
+    name: str
+    executions: int
+    # Of the lease that runs out first.
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The engine at one moment."""
+
+    due: int
+    # When the execution that waits longest for a worker became due.
+    due_since: datetime | None
+    leased: int
+    expired_leases: int
+    owners: tuple[Owner, ...]
+    # Live executions that do not move, by what they wait for.
+    waiting: Mapping[str, int]
+    # Executions of the last hour, by the status that they have now.
+    last_hour: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Whether bells can be rung. Without a broker everything still runs, found by sweeps."""
+
+    is_reachable: bool
+    detail: str
+
+
+def operations(now: datetime) -> Operations:
+    """Return how the engine is at a moment, which is the database's."""
+    live = WorkflowExecution.objects.filter(status__in=LIVE)
+    due = live.filter(wake_at__lte=now).aggregate(count=Count("pk"), since=Min("wake_at"))
+    leases = WorkflowExecution.objects.filter(lease_expires_at__isnull=False)
+    held = leases.aggregate(count=Count("pk"), expired=Count("pk", filter=Q(lease_expires_at__lt=now)))
+    return Operations(
+        due=due["count"],
+        due_since=due["since"],
+        leased=held["count"],
+        expired_leases=held["expired"],
+        owners=_owners(leases),
+        waiting=_counts(live.filter(blocked_on__isnull=False), "blocked_on"),
+        last_hour=_counts(WorkflowExecution.objects.filter(created_at__gte=now - LAST), "status"),
+    )
+
+
+def broker() -> Broker:
+    """Return whether the broker answers, after a second at most."""
+    with current_app.connection_for_write(connect_timeout=BROKER_SECONDS) as connection:
+        # Without password.
+        name = connection.as_uri()
+        try:
+            connection.connect()
+            waiting = _bells(connection)
+        except Exception as error:  # Whatever the broker's client raises.
+            return Broker(is_reachable=False, detail=f"{name}: {type(error).__name__}")
+    return Broker(is_reachable=True, detail=f"{name}, {waiting} bells waiting")
+
+
+def _bells(connection: Any) -> int:
+    queue = connection.default_channel.queue_declare(settings.CELERY_TASK_DEFAULT_QUEUE, passive=True)
+    return int(queue.message_count)
+
+
+def _owners(leases: QuerySet[WorkflowExecution]) -> tuple[Owner, ...]:
+    rows = leases.values("lease_owner").annotate(count=Count("pk"), first=Min("lease_expires_at"))
+    return tuple(
+        Owner(row["lease_owner"], row["count"], row["first"]) for row in rows.order_by("lease_owner")[:MOST_OWNERS]
+    )
+
+
+def _counts(rows: QuerySet[WorkflowExecution], column: str) -> dict[str, int]:
+    counted = rows.order_by(column).values_list(column).annotate(count=Count("pk"))
+    return dict(counted)
