@@ -1,7 +1,17 @@
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class TriggersConfig(AppConfig):
     name = "triggers"
+
+    def ready(self) -> None:
+        """Listen to workflows and executions, and take part in every sweep."""
+        import_module("triggers.receivers")
+        recovery = import_module("executions.engine.recovery")
+        services = import_module("triggers.services")
+        recovery.register_sweeper(services.fire_due_schedules)
+        recovery.register_sweeper(services.remove_old_deliveries)

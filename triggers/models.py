@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
@@ -9,7 +11,8 @@ from django.utils.timezone import now
 from executions.models import WorkflowExecution
 from projects.constraints import one_of
 from projects.ids import new_id
-from workflows.models import TriggerType, Workflow
+from triggers.schedules.calendar import Schedule
+from workflows.models import TriggerType, Workflow, WorkflowStatus
 
 
 class Trigger(models.Model):
@@ -40,6 +43,20 @@ class Trigger(models.Model):
         return f"{self.node_id} ({self.type}) of {self.workflow}"
 
 
+class WebhookRegistrationQuerySet(models.QuerySet["WebhookRegistration"]):
+    """Names for sets of registrations."""
+
+    def routed(self) -> WebhookRegistrationQuerySet:
+        """Those whose path is open: published, not switched off, of a workflow that is not a draft or archived."""
+        return self.filter(
+            is_active=True,
+            trigger__is_active=True,
+            trigger__is_registered=True,
+            trigger__type=TriggerType.WEBHOOK,
+            workflow__status__in=(WorkflowStatus.ACTIVE, WorkflowStatus.PAUSED, WorkflowStatus.DISABLED),
+        )
+
+
 class WebhookRegistration(models.Model):
     """The route of one webhook trigger: ``/webhooks/<path>`` answers because this row is there."""
 
@@ -58,6 +75,10 @@ class WebhookRegistration(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     last_triggered = models.DateTimeField(null=True, blank=True, editable=False)
     trigger_count = models.PositiveBigIntegerField(default=0, editable=False)
+    # The rate limit's memory: when all deliveries so far would have come at the allowed pace, in microseconds since 1970.
+    paced_until_us = models.BigIntegerField(default=0, editable=False)
+
+    objects = WebhookRegistrationQuerySet.as_manager()
 
     class Meta:
         db_table = "webhook_registrations"
@@ -83,13 +104,17 @@ class WebhookDelivery(models.Model):
     query_string = models.TextField(blank=True, default="")
     headers = models.JSONField(default=dict)
     body = models.BinaryField(default=b"")
+    # False for one that was rejected before it was read, or that was too long to keep.
+    is_body_complete = models.BooleanField(default=True)
+    # Whether the sender had proven itself as far as the webhook asks for it.
+    is_genuine = models.BooleanField(default=False)
     ip_address = models.GenericIPAddressField(null=True)
     verdict = models.CharField(max_length=16, choices=DeliveryVerdict.choices)
     # For a rejected one: a stable code and a sentence.
     reason_code = models.CharField(max_length=64, blank=True, default="")
     reason = models.CharField(max_length=500, blank=True, default="")
     # The sender's id of the delivery; unique among the accepted ones of a registration.
-    dedupe_key = models.CharField(max_length=255, null=True, blank=True)
+    dedupe_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where it is not null
     execution = models.ForeignKey(
         WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
     )
@@ -111,10 +136,34 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["registration", "-received_at", "-id"], name="deliveries_registration_newest"),
             models.Index(fields=["-received_at", "-id"], name="deliveries_newest"),
+            # What a hook has turned away, of which only the newest are kept.
+            models.Index(
+                fields=["registration", "-received_at", "-id"],
+                name="deliveries_not_accepted",
+                condition=~Q(verdict=DeliveryVerdict.ACCEPTED),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.method} to {self.registration} at {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
+    """Names for sets of jobs."""
+
+    def running(self) -> ScheduledJobQuerySet:
+        """Those that fire when their time comes: published, not paused or switched off, of an active workflow."""
+        return self.filter(
+            is_active=True,
+            trigger__is_active=True,
+            trigger__is_registered=True,
+            trigger__type=TriggerType.SCHEDULE,
+            workflow__status=WorkflowStatus.ACTIVE,
+        )
+
+    def due(self, now: datetime) -> ScheduledJobQuerySet:
+        """Those whose slot has come."""
+        return self.running().filter(next_run__lte=now)
 
 
 class ScheduledJob(models.Model):
@@ -134,9 +183,12 @@ class ScheduledJob(models.Model):
     next_run = models.DateTimeField(null=True, blank=True, editable=False)
     run_count = models.PositiveBigIntegerField(default=0, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
+    # 0: it goes on whatever happens.
     max_consecutive_failures = models.PositiveIntegerField(default=5)
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = ScheduledJobQuerySet.as_manager()
 
     class Meta:
         db_table = "scheduled_jobs"
@@ -151,3 +203,11 @@ class ScheduledJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.cron_expression} ({self.timezone}) for {self.workflow}"
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it is due.
+
+        :raises ValueError: if the row holds an expression or a zone that means nothing.
+        """
+        return Schedule(self.cron_expression, self.timezone, start=self.start_date, end=self.end_date)

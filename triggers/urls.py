@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from rest_framework.routers import BaseRouter
 
+from triggers.views import DeliveryViewSet, ScheduledJobViewSet, TriggerViewSet, WebhookViewSet
+
 
 def register(router: BaseRouter) -> None:
     """Add this app's viewsets to the API's router."""
+    router.register("triggers", TriggerViewSet, basename="trigger")
+    router.register("webhook-registrations", WebhookViewSet, basename="webhook-registration")
+    router.register(
+        r"webhook-registrations/(?P<registration_id>[^/.]+)/deliveries", DeliveryViewSet, basename="webhook-delivery"
+    )
+    router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")

@@ -40,8 +40,9 @@ class Schedule:
         """
         try:
             CronSim(self.cron, datetime(2000, 1, 1))  # noqa: DTZ001 - wall-clock time
-        except (CronSimError, ValueError, RecursionError) as error:
-            raise ValueError(f"Cron expression {self.cron!r}: {error}.") from error
+        except (CronSimError, ValueError, TypeError, AssertionError) as error:
+            # The last three are cronsim's answers to combinations that it does not foresee, such as 5#3/2.
+            raise ValueError(f"Cron expression {self.cron!r} means nothing: {error}.") from error
         try:
             ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError) as error:

@@ -207,7 +207,8 @@ class TestSlots:
 
 class TestSchedule:
     @pytest.mark.parametrize(
-        "cron", ["", "* * * *", "60 * * * *", "0 0 31 2 *", "a b c d e", "0 0 * * * * *", "*/0 * * * *"]
+        "cron",
+        ["", "* * * *", "60 * * * *", "0 0 31 2 *", "a b c d e", "0 0 * * * * *", "*/0 * * * *", "0 0 * * 5#3/2"],
     )
     def test_refuses_an_expression_that_means_nothing(self, cron):
         with pytest.raises(ValueError, match="Cron expression"):

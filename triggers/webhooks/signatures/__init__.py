@@ -6,19 +6,30 @@
 
 from __future__ import annotations
 
-from triggers.webhooks.signatures import bearer, github, header_token, none, standard_webhooks
-from triggers.webhooks.signatures.base import Scheme, UnknownScheme, Verdict, known_schemes, scheme_of, verify
+from triggers.webhooks.signatures import bearer, github, header, none, standard_webhooks
+from triggers.webhooks.signatures.base import (
+    Scheme,
+    UnknownScheme,
+    Verdict,
+    delivery_id,
+    known_schemes,
+    scheme_of,
+    scheme_or_closed,
+    verify,
+)
 
 __all__ = [
     "Scheme",
     "UnknownScheme",
     "Verdict",
     "bearer",
+    "delivery_id",
     "github",
-    "header_token",
+    "header",
     "known_schemes",
     "none",
     "scheme_of",
+    "scheme_or_closed",
     "standard_webhooks",
     "verify",
 ]

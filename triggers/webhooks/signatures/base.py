@@ -75,14 +75,16 @@ class Scheme:
         """Return the verdict on a request, given the secrets of which any may be used."""
         raise NotImplementedError(f"Scheme {self.key} checks nothing.")
 
-    def delivery_id(self, headers: Mapping[str, str]) -> str | None:
-        """Return the sender's name for the delivery, or None if it gave none."""
-        given = headers.get(self.id_header, "").strip()
-        if not given:
-            return None
-        if len(given) <= MAX_DELIVERY_ID and _VISIBLE_ASCII.fullmatch(given):
-            return given
-        return f"sha256:{hashlib.sha256(given.encode(errors='surrogatepass')).hexdigest()}"
+
+@dataclass(frozen=True)
+class Closed(Scheme):
+    """What a webhook has whose scheme is not known: nobody gets in."""
+
+    key = "closed"
+    needs_secret = False
+
+    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
+        return refused("scheme_unknown", "The webhook's signature scheme is not known, so nothing can prove itself.")
 
 
 _registry: dict[str, type[Scheme]] = {}
@@ -122,6 +124,14 @@ def scheme_of(auth: Mapping[str, Any]) -> Scheme:
         ) from None
 
 
+def scheme_or_closed(auth: Mapping[str, Any]) -> Scheme:
+    """Return the scheme of a registration that is asked; if there is none, one that refuses everything (S-WH-2)."""
+    try:
+        return scheme_of(auth)
+    except UnknownScheme:
+        return Closed()
+
+
 def verify(scheme: Scheme, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
     """Return whether a request was made by somebody who knows one of the secrets.
 
@@ -133,7 +143,17 @@ def verify(scheme: Scheme, secrets: Sequence[str], headers: Mapping[str, str], b
     verdict = scheme.check(secrets, headers, body, now)
     if not verdict.is_genuine or verdict.delivery_id is not None:
         return verdict
-    return Verdict(is_genuine=True, delivery_id=scheme.delivery_id(headers))
+    return Verdict(is_genuine=True, delivery_id=delivery_id(headers, scheme.id_header))
+
+
+def delivery_id(headers: Mapping[str, str], name: str) -> str | None:
+    """Return the sender's name for a delivery, which stands in a header, or None if it gave none."""
+    given = headers.get(name, "").strip()
+    if not given:
+        return None
+    if len(given) <= MAX_DELIVERY_ID and _VISIBLE_ASCII.fullmatch(given):
+        return given
+    return f"sha256:{hashlib.sha256(given.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def ascii_header(headers: Mapping[str, str], name: str) -> str | None:

@@ -20,7 +20,7 @@ AUTHS = [
     {"scheme": "standard_webhooks"},
     {"scheme": "github"},
     {"scheme": "bearer"},
-    {"scheme": "header_token", "header": "X-Token"},
+    {"scheme": "header", "header": "X-Token"},
 ]
 GENUINE = {
     "standard_webhooks": {
@@ -30,7 +30,7 @@ GENUINE = {
     },
     "github": {"x-hub-signature-256": f"sha256={hmac.digest(SECRET.encode(), BODY, 'sha256').hex()}"},
     "bearer": {"authorization": f"Bearer {SECRET}"},
-    "header_token": {"x-token": SECRET},
+    "header": {"x-token": SECRET},
 }
 ANY_TEXT = st.text(st.characters(codec=None), max_size=100)
 AUTH = st.sampled_from(AUTHS)

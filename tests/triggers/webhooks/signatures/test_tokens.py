@@ -108,7 +108,7 @@ class TestBearer:
 
 
 class TestHeaderToken:
-    AUTH = {"scheme": "header_token", "header": "X-Gitlab-Token"}
+    AUTH = {"scheme": "header", "header": "X-Gitlab-Token"}
 
     def test_takes_the_token(self):
         assert check(self.AUTH, [TOKEN], {"x-gitlab-token": TOKEN}).is_genuine
@@ -148,10 +148,10 @@ class TestDeliveryId:
 
 class TestSchemeOf:
     def test_knows_the_schemes(self):
-        assert known_schemes() == ("bearer", "github", "header_token", "none", "standard_webhooks")
+        assert known_schemes() == ("bearer", "github", "header", "none", "standard_webhooks")
 
     @pytest.mark.parametrize(
-        "auth", [{}, {"scheme": "md5"}, {"scheme": None}, {"scheme": "header_token"}, {"scheme": "github", "x": 1}]
+        "auth", [{}, {"scheme": "md5"}, {"scheme": None}, {"scheme": "header"}, {"scheme": "github", "x": 1}]
     )
     def test_fails_closed_on_anything_else(self, auth):
         """S-WH-2"""

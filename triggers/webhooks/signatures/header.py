@@ -10,7 +10,7 @@ from triggers.webhooks.signatures.base import Scheme, Verdict, ascii_header, is_
 from triggers.webhooks.signatures.bearer import problem_with_token
 
 
-@register("header_token")
+@register("header")
 @dataclass(frozen=True)
 class HeaderToken(Scheme):
     """``<header>: <secret>``."""

@@ -1,0 +1,60 @@
+"""What lists of triggers can be narrowed by."""
+
+from __future__ import annotations
+
+import django_filters
+
+from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from workflows.models import TriggerType
+
+
+class OfWorkflowFilter(django_filters.FilterSet):
+    """By project and workflow, and by the switch."""
+
+    project = django_filters.UUIDFilter(field_name="workflow__project_id")
+    workflow = django_filters.UUIDFilter(field_name="workflow_id")
+    is_active = django_filters.BooleanFilter()
+
+
+class TriggerFilter(OfWorkflowFilter):
+    """By kind as well."""
+
+    type = django_filters.ChoiceFilter(choices=TriggerType.choices)
+    is_registered = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Trigger
+        fields: list[str] = []
+
+
+class WebhookFilter(OfWorkflowFilter):
+    """By trigger as well."""
+
+    trigger = django_filters.UUIDFilter(field_name="trigger_id")
+
+    class Meta:
+        model = WebhookRegistration
+        fields: list[str] = []
+
+
+class ScheduledJobFilter(OfWorkflowFilter):
+    """By trigger as well."""
+
+    trigger = django_filters.UUIDFilter(field_name="trigger_id")
+
+    class Meta:
+        model = ScheduledJob
+        fields: list[str] = []
+
+
+class DeliveryFilter(django_filters.FilterSet):
+    """By what became of it, and when it came."""
+
+    verdict = django_filters.ChoiceFilter(choices=DeliveryVerdict.choices)
+    execution = django_filters.UUIDFilter(field_name="execution_id")
+    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+
+    class Meta:
+        model = WebhookDelivery
+        fields: list[str] = []

@@ -1,0 +1,224 @@
+"""Triggers, webhooks, deliveries and scheduled jobs as the API shows them. No secret is in any of them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework import serializers
+
+from projects.rest import StrictSerializer
+from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+
+MAX_GRACE_SECONDS = 30 * 24 * 3600
+MAX_PREVIEW = 100
+
+
+class TriggerSerializer(serializers.ModelSerializer[Trigger]):
+    """A trigger node of a workflow's published version."""
+
+    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
+    workflow_name = serializers.CharField(source="workflow.name", read_only=True)
+
+    class Meta:
+        model = Trigger
+        fields: ClassVar[list[str]] = [
+            "id",
+            "project",
+            "workflow",
+            "workflow_name",
+            "node_id",
+            "type",
+            "config",
+            "is_registered",
+            "is_active",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+
+class WebhookSerializer(serializers.ModelSerializer[WebhookRegistration]):
+    """The route of a webhook trigger."""
+
+    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
+    workflow_name = serializers.CharField(source="workflow.name", read_only=True)
+    node_id = serializers.CharField(source="trigger.node_id", read_only=True)
+    is_registered = serializers.BooleanField(
+        source="trigger.is_registered", read_only=True, help_text="Whether the published version still has the node."
+    )
+    url = serializers.SerializerMethodField(help_text="Where callers send their requests.")
+    has_secret = serializers.SerializerMethodField(help_text="Without one, a scheme that needs one refuses everything.")
+
+    class Meta:
+        model = WebhookRegistration
+        fields: ClassVar[list[str]] = [
+            "id",
+            "project",
+            "workflow",
+            "workflow_name",
+            "trigger",
+            "node_id",
+            "url",
+            "path",
+            "methods",
+            "auth",
+            "has_secret",
+            "headers_validation",
+            "body_schema",
+            "is_registered",
+            "is_active",
+            "last_triggered",
+            "trigger_count",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+    def get_url(self, registration: WebhookRegistration) -> str:
+        return f"{settings.WEBHOOK_BASE_URL}/webhooks/{registration.path}"
+
+    def get_has_secret(self, registration: WebhookRegistration) -> bool:
+        return bool(registration.secret)
+
+
+class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+    """A received request in a list: what it was and what became of it."""
+
+    class Meta:
+        model = WebhookDelivery
+        fields: ClassVar[list[str]] = [
+            "id",
+            "registration",
+            "received_at",
+            "method",
+            "ip_address",
+            "verdict",
+            "reason_code",
+            "reason",
+            "is_genuine",
+            "dedupe_key",
+            "execution",
+            "redelivery_of",
+        ]
+        read_only_fields = fields
+
+
+class DeliveryDetailSerializer(DeliverySerializer):
+    """One received request with all that was kept of it."""
+
+    body = serializers.SerializerMethodField(help_text="As text if it is UTF-8, else as base64.")
+    body_encoding = serializers.SerializerMethodField(help_text="`utf-8` or `base64`.")
+
+    class Meta(DeliverySerializer.Meta):
+        fields: ClassVar[list[str]] = [
+            *DeliverySerializer.Meta.fields,
+            "query_string",
+            "headers",
+            "body",
+            "body_encoding",
+            "is_body_complete",
+        ]
+        read_only_fields = fields
+
+    def get_body(self, delivery: WebhookDelivery) -> str:
+        text = _text(delivery)
+        return base64.b64encode(bytes(delivery.body)).decode() if text is None else text
+
+    def get_body_encoding(self, delivery: WebhookDelivery) -> str:
+        return "base64" if _text(delivery) is None else "utf-8"
+
+
+class ScheduledJobSerializer(serializers.ModelSerializer[ScheduledJob]):
+    """The clock of a schedule trigger."""
+
+    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
+    workflow_name = serializers.CharField(source="workflow.name", read_only=True)
+    node_id = serializers.CharField(source="trigger.node_id", read_only=True)
+    is_registered = serializers.BooleanField(
+        source="trigger.is_registered", read_only=True, help_text="Whether the published version still has the node."
+    )
+
+    class Meta:
+        model = ScheduledJob
+        fields: ClassVar[list[str]] = [
+            "id",
+            "project",
+            "workflow",
+            "workflow_name",
+            "trigger",
+            "node_id",
+            "cron_expression",
+            "timezone",
+            "start_date",
+            "end_date",
+            "is_registered",
+            "is_active",
+            "paused_reason",
+            "last_run",
+            "next_run",
+            "run_count",
+            "consecutive_failures",
+            "max_consecutive_failures",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+
+class SwitchInput(StrictSerializer):
+    """On or off."""
+
+    is_active = serializers.BooleanField()
+
+
+class SecretInput(StrictSerializer):
+    """A new secret for a webhook."""
+
+    secret = serializers.CharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        trim_whitespace=False,
+        max_length=2000,
+        help_text="Left out, one is made: `whsec_` and the base64 of 32 random bytes.",
+    )
+    grace_seconds = serializers.IntegerField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=MAX_GRACE_SECONDS,
+        help_text="How long the secrets that it has stay valid beside the new one; 0: not at all.",
+    )
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    """A webhook's new secret. This answer is the only place that shows it."""
+
+    secret = serializers.CharField()
+
+
+class NoteInput(StrictSerializer):
+    """Why somebody does it, for those who come later."""
+
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
+
+
+class PreviewInput(StrictSerializer):
+    """How far to look ahead."""
+
+    count = serializers.IntegerField(required=False, default=10, min_value=1, max_value=MAX_PREVIEW)
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """The next slots of a schedule."""
+
+    timezone = serializers.CharField()
+    slots = serializers.ListField(child=serializers.DateTimeField())
+
+
+def _text(delivery: WebhookDelivery) -> str | None:
+    try:
+        return bytes(delivery.body).decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,306 @@
+"""The inbox: what a webhook receives, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from executions.exceptions import NotRunnable
+from executions.models import WorkflowExecution
+from executions.services import start_execution
+from projects import audit
+from projects.access import Actor
+from projects.crypto import SecretUnreadable
+from projects.exceptions import Unavailable
+from triggers.exceptions import InvalidDelivery, NotRedeliverable
+from triggers.models import DeliveryVerdict, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.services.webhook_secrets import live_secrets
+from triggers.webhooks import bodies, checks, private_headers
+from triggers.webhooks.received import Received
+from triggers.webhooks.refusal import Refused
+from triggers.webhooks.signatures import delivery_id, scheme_or_closed, verify
+from workflows.models import TriggerType, Workflow, WorkflowVersion
+from workflows.nodes.trigger.webhook import WebhookTrigger
+
+# What is kept of what was turned away: enough to see what went wrong, too little to fill a disk.
+MAX_NOT_ACCEPTED_KEPT = 1000
+MAX_REFUSED_BODY = 64 * 1024
+MAX_REASON = 500
+REMOVED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a sender gets for a delivery. ``execution_id`` is None for a copy of one that was cleaned up since."""
+
+    execution_id: UUID | None
+    is_duplicate: bool = False
+
+
+# --- Receiving ----------------------------------------------------------------------------------------------------------
+
+
+def receive_delivery(
+    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, now: datetime
+) -> Receipt:
+    """Take a delivery in: check it, and start its execution in the commit that keeps it (R-1).
+
+    One that was here before, by its delivery id, gets the first one's execution (R-2).
+
+    :raises Refused: if it is not accepted. Nothing is kept of it yet; see :func:`keep_refused`.
+    :raises Unavailable: if the webhook's secrets can't be read.
+    """
+    key = _authenticate(registration, options, received, now=now)
+    try:
+        if key is not None and (first := _first(registration, key)):
+            return _duplicate(registration, received, first=first, now=now)
+        return _accept(registration, options, received, key=key, now=now)
+    except Refused as refused:
+        refused.is_genuine = True
+        raise
+
+
+def _authenticate(
+    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, now: datetime
+) -> str | None:
+    """Return the delivery's id, if it has one, once it has proven itself.
+
+    :raises Refused: with 401; the sender does not learn why (S-WH-10).
+    """
+    scheme = scheme_or_closed(registration.auth)
+    try:
+        secrets = live_secrets(registration, now) if scheme.needs_secret else []
+    except SecretUnreadable as error:
+        raise Unavailable("The webhook cannot verify anything right now. Try again later.", retry_after=60) from error
+    verdict = verify(scheme, secrets, received.headers, received.body, now)
+    if not verdict.is_genuine:
+        raise Refused(
+            HTTPStatus.UNAUTHORIZED,
+            "unauthorized",
+            "The request could not be verified.",
+            reason_code=verdict.code,
+            reason=verdict.message,
+        )
+    if options.dedupe_header:
+        return delivery_id(received.headers, options.dedupe_header.lower())
+    return verdict.delivery_id
+
+
+def _accept(
+    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, key: str | None, now: datetime
+) -> Receipt:
+    checks.check_required_headers(registration.headers_validation, received.headers)
+    payload = _payload(registration, received)
+    checks.check_body(registration.body_schema, payload["body"])
+    try:
+        with transaction.atomic():
+            execution = _start(registration, payload, received, awaited=options.respond == "finished", by=None, now=now)
+            _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, dedupe_key=key)
+            # Last, because deliveries of one webhook take turns from here to the commit.
+            WebhookRegistration.objects.filter(pk=registration.pk).update(
+                last_triggered=now, trigger_count=F("trigger_count") + 1
+            )
+    except NotRunnable:
+        raise Refused(
+            HTTPStatus.CONFLICT, "workflow_disabled", "The workflow behind this webhook is switched off."
+        ) from None
+    except IntegrityError:
+        first = _first(registration, key) if key is not None else None
+        if first is None:
+            raise
+        return _duplicate(registration, received, first=first, now=now)
+    return Receipt(execution.pk)
+
+
+def _start(
+    registration: WebhookRegistration,
+    payload: dict[str, Any],
+    received: Received,
+    *,
+    awaited: bool,
+    by: Actor | None,
+    now: datetime,
+) -> WorkflowExecution:
+    return start_execution(
+        _newest_version(registration.workflow),
+        kind=TriggerType.WEBHOOK,
+        node_id=registration.trigger.node_id,
+        payload=payload,
+        now=now,
+        trigger_id=registration.trigger_id,
+        by=by,
+        ip_address=received.ip_address,
+        user_agent=received.user_agent,
+        awaited=awaited,
+    )
+
+
+def _newest_version(workflow: Workflow) -> WorkflowVersion:
+    # Without the definition: it may be large, and only the worker reads it.
+    version = WorkflowVersion.objects.defer("definition").get(workflow=workflow, number=workflow.version)
+    version.workflow = workflow
+    return version
+
+
+def _payload(registration: WebhookRegistration, received: Received) -> dict[str, Any]:
+    """Return what expressions see as ``trigger``.
+
+    :raises Refused: if the query or the body can't be read.
+    """
+    return {
+        "method": received.method,
+        "path": received.path,
+        "query": bodies.form(received.query_string),
+        "headers": private_headers.public(received.headers, scheme_or_closed(registration.auth)),
+        "body": bodies.read(received.body, received.headers.get("content-type", "")),
+    }
+
+
+# --- Duplicates ---------------------------------------------------------------------------------------------------------
+
+
+def _first(registration: WebhookRegistration, key: str) -> WebhookDelivery | None:
+    accepted = WebhookDelivery.objects.filter(registration=registration, verdict=DeliveryVerdict.ACCEPTED)
+    return accepted.filter(dedupe_key=key).first()
+
+
+def _duplicate(
+    registration: WebhookRegistration, received: Received, *, first: WebhookDelivery, now: datetime
+) -> Receipt:
+    if bytes(first.body) != received.body:
+        raise Refused(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "idempotency_mismatch",
+            "A delivery with this id was here before, with another body. Use a new id for a new delivery.",
+        )
+    with transaction.atomic():
+        # Without the body: the first one has it.
+        _keep(
+            registration,
+            received,
+            DeliveryVerdict.DUPLICATE,
+            body=b"",
+            execution_id=first.execution_id,
+            dedupe_key=first.dedupe_key,
+        )
+        _trim(registration)
+    return Receipt(first.execution_id, is_duplicate=True)
+
+
+# --- Keeping ------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def keep_refused(registration: WebhookRegistration, received: Received, refused: Refused) -> WebhookDelivery:
+    """Keep a delivery that was turned away, with the reason, and at most 64 KiB of its body.
+
+    Of what a webhook has not accepted, the newest 1,000 are kept.
+    """
+    delivery = _keep(
+        registration,
+        received,
+        DeliveryVerdict.REJECTED,
+        body=received.body[:MAX_REFUSED_BODY],
+        is_body_complete=received.is_body_complete and len(received.body) <= MAX_REFUSED_BODY,
+        is_genuine=refused.is_genuine,
+        reason_code=refused.reason_code,
+        reason=refused.reason[:MAX_REASON],
+    )
+    _trim(registration)
+    return delivery
+
+
+def _keep(
+    registration: WebhookRegistration, received: Received, verdict: DeliveryVerdict, **values: Any
+) -> WebhookDelivery:
+    facts = {
+        "received_at": received.received_at,
+        "method": received.method[:10],
+        "query_string": received.query_string,
+        "headers": private_headers.masked(received.headers, scheme_or_closed(registration.auth)),
+        "body": received.body,
+        "ip_address": received.ip_address,
+        "is_genuine": True,
+    }
+    return WebhookDelivery.objects.create(registration=registration, verdict=verdict, **(facts | values))
+
+
+def _trim(registration: WebhookRegistration) -> None:
+    not_accepted = WebhookDelivery.objects.filter(registration=registration).exclude(verdict=DeliveryVerdict.ACCEPTED)
+    newest_first = not_accepted.order_by("-received_at", "-id").values_list("pk", flat=True)
+    too_many = list(newest_first[MAX_NOT_ACCEPTED_KEPT : MAX_NOT_ACCEPTED_KEPT + REMOVED_AT_ONCE])
+    if too_many:
+        WebhookDelivery.objects.filter(pk__in=too_many).delete()
+
+
+def remove_old_deliveries(now: datetime) -> int:
+    """Remove some deliveries that are older than ``EXECUTION_RETENTION_DAYS``; returns how many.
+
+    Their ids are forgotten with them: a copy that comes later starts an execution.
+    """
+    before = now - timedelta(days=settings.EXECUTION_RETENTION_DAYS)
+    old = WebhookDelivery.objects.filter(received_at__lt=before).order_by("received_at", "id")
+    removed, _ = WebhookDelivery.objects.filter(
+        pk__in=list(old.values_list("pk", flat=True)[:REMOVED_AT_ONCE])
+    ).delete()
+    return removed
+
+
+# --- Again --------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def redeliver(delivery: WebhookDelivery, *, by: Actor | None, now: datetime) -> WebhookDelivery:
+    """Deliver again what lies in the inbox, also what was rejected: a new execution on the newest version.
+
+    :raises NotRedeliverable: if the sender had not proven itself, if the body is not whole, or if it is a copy.
+    :raises InvalidDelivery: if the body does not fit the webhook's schema.
+    :raises NotRunnable: if the workflow can't start executions now.
+    """
+    registration = delivery.registration
+    _check_redeliverable(delivery, registration.trigger)
+    received = Received(
+        method=delivery.method,
+        path=f"/webhooks/{registration.path}",
+        query_string=delivery.query_string,
+        headers=delivery.headers,
+        body=bytes(delivery.body),
+        received_at=now,
+        ip_address=delivery.ip_address,
+        user_agent=delivery.headers.get("user-agent", "")[:500],
+    )
+    try:
+        payload = _payload(registration, received)
+        checks.check_body(registration.body_schema, payload["body"])
+    except Refused as refused:
+        raise InvalidDelivery(refused.message, problems=refused.problems) from None
+    execution = _start(registration, payload, received, awaited=False, by=by, now=now)
+    again = _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, redelivery_of=delivery)
+    audit.record(
+        "webhook_delivery.redelivered",
+        delivery,
+        project=registration.workflow.project,
+        by=by,
+        details={"as": str(again.pk), "execution": str(execution.pk)},
+    )
+    return again
+
+
+def _check_redeliverable(delivery: WebhookDelivery, trigger: Trigger) -> None:
+    if not trigger.is_registered or trigger.type != TriggerType.WEBHOOK:
+        raise NotRedeliverable("The workflow's newest version has this webhook no more.")
+    if delivery.verdict == DeliveryVerdict.DUPLICATE:
+        raise NotRedeliverable("This is a copy of an earlier delivery. Redeliver that one.")
+    if not delivery.is_genuine:
+        raise NotRedeliverable(
+            "The sender of this delivery had not proven itself, so its content is not to be trusted."
+        )
+    if not delivery.is_body_complete:
+        raise NotRedeliverable("The body of this delivery was not kept, or not all of it. Ask its sender for it.")

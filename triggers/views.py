@@ -1,0 +1,166 @@
+"""The API's endpoints for triggers, webhooks, their deliveries, and scheduled jobs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from projects.access import Permission
+from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
+from triggers import services
+from triggers.filters import DeliveryFilter, ScheduledJobFilter, TriggerFilter, WebhookFilter
+from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.serializers import (
+    DeliveryDetailSerializer,
+    DeliverySerializer,
+    NoteInput,
+    PreviewInput,
+    PreviewSerializer,
+    ScheduledJobSerializer,
+    SecretInput,
+    SecretSerializer,
+    SwitchInput,
+    TriggerSerializer,
+    WebhookSerializer,
+)
+
+
+class TriggerViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """Why workflows start: one row for each trigger node that was ever published."""
+
+    queryset = Trigger.objects.select_related("workflow__project").defer("workflow__definition")
+    project_path = "workflow__project"
+    serializer_class = TriggerSerializer
+    filterset_class = TriggerFilter
+    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "partial_update": Permission.OPERATE}
+
+    @extend_schema(request=SwitchInput, responses=TriggerSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Switch the trigger on or off. A new version leaves the switch alone."""
+        trigger = self.get_object()
+        services.switch_trigger(trigger, **self.validated(SwitchInput), by=self.actor, now=timezone.now())
+        return Response(self.get_serializer(trigger).data)
+
+
+class WebhookViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """The routes of webhook triggers."""
+
+    queryset = WebhookRegistration.objects.select_related("workflow__project", "trigger").defer(
+        "workflow__definition", "trigger__config"
+    )
+    project_path = "workflow__project"
+    serializer_class = WebhookSerializer
+    filterset_class = WebhookFilter
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "partial_update": Permission.OPERATE,
+        "secret": Permission.EDIT,
+    }
+
+    @extend_schema(request=SwitchInput, responses=WebhookSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Open or close the route. While it is closed, it answers 404."""
+        registration = self.get_object()
+        services.switch_webhook(registration, **self.validated(SwitchInput), by=self.actor, now=timezone.now())
+        return Response(self.get_serializer(registration).data)
+
+    @extend_schema(request=SecretInput, responses={201: SecretSerializer})
+    @action(detail=True, methods=["post"])
+    def secret(self, request: Request, pk: str) -> Response:
+        """Set a secret, or have one made. It is shown in this answer and never again."""
+        registration, asked = self.get_object(), self.validated(SecretInput)
+        grace, given = timedelta(seconds=asked["grace_seconds"]), asked["secret"]
+        now = timezone.now()
+        if grace:
+            secret = services.rotate_secret(registration, secret=given, grace=grace, by=self.actor, now=now)
+        else:
+            secret = services.set_secret(registration, secret=given, by=self.actor, now=now)
+        return Response({"secret": secret}, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class DeliveryPagination(NewestFirstPagination):
+    """The deliveries that came last, first."""
+
+    ordering = ("-received_at", "-id")
+
+
+class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """The inbox of a webhook: what came in, accepted or not."""
+
+    queryset = WebhookDelivery.objects.select_related("registration__workflow", "registration__trigger").defer(
+        "registration__workflow__definition"
+    )
+    project_path = "registration__workflow__project"
+    parent = Parent(WebhookRegistration, kwarg="registration_id", project_path="workflow__project")
+    serializer_class = DeliveryDetailSerializer
+    filterset_class = DeliveryFilter
+    pagination_class = DeliveryPagination
+    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "redeliver": Permission.OPERATE}
+
+    def get_serializer_class(self) -> type[Any]:
+        return DeliverySerializer if self.action == "list" else DeliveryDetailSerializer
+
+    def get_queryset(self) -> QuerySet[WebhookDelivery]:
+        queryset = super().get_queryset()
+        return queryset.defer("body", "headers", "query_string") if self.action == "list" else queryset
+
+    @extend_schema(request=None, responses={201: DeliveryDetailSerializer})
+    @action(detail=True, methods=["post"])
+    def redeliver(self, request: Request, registration_id: str, pk: str) -> Response:
+        """Deliver it again: a new delivery and a new execution, on the newest version."""
+        again = services.redeliver(self.get_object(), by=self.actor, now=timezone.now())
+        return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
+
+
+class ScheduledJobViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """The clocks of schedule triggers."""
+
+    queryset = ScheduledJob.objects.select_related("workflow__project", "trigger").defer(
+        "workflow__definition", "trigger__config"
+    )
+    project_path = "workflow__project"
+    serializer_class = ScheduledJobSerializer
+    filterset_class = ScheduledJobFilter
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "pause": Permission.OPERATE,
+        "resume": Permission.OPERATE,
+        "preview": Permission.VIEW,
+    }
+
+    @extend_schema(request=NoteInput, responses=ScheduledJobSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Stop the clock until it is resumed."""
+        job, note = self.get_object(), self.validated(NoteInput)["note"]
+        services.pause_job(job, reason=note, by=self.actor, now=timezone.now())
+        return Response(self.get_serializer(job).data)
+
+    @extend_schema(request=NoteInput, responses=ScheduledJobSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Let the clock go on from now, its failures forgiven."""
+        job, note = self.get_object(), self.validated(NoteInput)["note"]
+        services.resume_job(job, reason=note, by=self.actor, now=timezone.now())
+        return Response(self.get_serializer(job).data)
+
+    @extend_schema(parameters=[PreviewInput], responses=PreviewSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def preview(self, request: Request, pk: str) -> Response:
+        """Tell the next slots, as they come while the clock runs."""
+        job = self.get_object()
+        asked = PreviewInput(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        slots = services.preview(job, asked.validated_data["count"], now=timezone.now())
+        return Response(PreviewSerializer({"timezone": job.timezone, "slots": slots}).data)

@@ -1,0 +1,49 @@
+"""Senders that wait for the result. Each holds a thread, and some are left to answer everybody else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Semaphore
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error as AnyDatabaseError
+
+from executions.models import WorkflowExecution
+from executions.services import answer_of
+from executions.waiting import wait_for_end
+
+logger = logging.getLogger(__name__)
+
+LEFT_FOR_OTHERS = 2
+
+
+@dataclass(frozen=True)
+class End:
+    """An execution that has ended, and what its output node made, if one ran."""
+
+    execution: WorkflowExecution
+    answer: Mapping[str, Any] | None
+
+
+_places = Semaphore(max(settings.WEB_THREADS - LEFT_FOR_OTHERS, 1))
+
+
+def end_within(execution_id: UUID, seconds: float) -> End | None:
+    """Return how an execution ends, if it does so in time; None if it does not, or if too many wait already.
+
+    Whatever goes wrong here, the execution is accepted, and the sender must hear that.
+    """
+    if not _places.acquire(blocking=False):
+        return None
+    try:
+        execution = wait_for_end(execution_id, timeout=seconds)
+        return End(execution, answer_of(execution)) if execution.has_ended else None
+    except (AnyDatabaseError, WorkflowExecution.DoesNotExist):
+        logger.exception("Could not wait for the end of an execution.", extra={"execution_id": str(execution_id)})
+        return None
+    finally:
+        _places.release()
