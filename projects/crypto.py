@@ -86,11 +86,9 @@ def read_keys(lines: list[str]) -> list[Key]:
     """
     keys = [_read_key(line, number) for number, line in enumerate(lines, start=1)]
     if not keys:
-        raise BadEncryptionKeys(
-            "SEGUE_ENCRYPTION_KEYS is not set.", hint="Make a key: python manage.py make_encryption_key"
-        )
+        raise _bad_keys("SEGUE_ENCRYPTION_KEYS is not set.")
     if len({key.id for key in keys}) != len(keys):
-        raise BadEncryptionKeys("Two keys of SEGUE_ENCRYPTION_KEYS have the same id.")
+        raise _bad_keys("Two keys of SEGUE_ENCRYPTION_KEYS have the same id.")
     return keys
 
 
@@ -99,20 +97,26 @@ def new_key_line(key_id: str) -> str:
     return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
 
 
+def is_key_id(text: str) -> bool:
+    """Test whether a key may be called like this: ASCII letters, digits and underscores."""
+    return text.isidentifier() and text.isascii()
+
+
 def _read_key(line: str, number: int) -> Key:
     key_id, _, encoded = line.strip().partition(":")
-    if not key_id.isidentifier() or not key_id.isascii():
-        raise BadEncryptionKeys(
-            f"Key {number} of SEGUE_ENCRYPTION_KEYS has no id of letters, digits and underscores.",
-            hint="Write id:base64 of 32 bytes.",
-        )
+    if not is_key_id(key_id):
+        raise _bad_keys(f"Key {number} of SEGUE_ENCRYPTION_KEYS has no id of letters, digits and underscores.")
     try:
         secret = base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        raise BadEncryptionKeys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS is not base64.") from None
+        raise _bad_keys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS is not base64.") from None
     if len(secret) != KEY_BYTES:
-        raise BadEncryptionKeys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS has {len(secret)} bytes; 32 are needed.")
+        raise _bad_keys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS has {len(secret)} bytes; {KEY_BYTES} are needed.")
     return Key(key_id, secret)
+
+
+def _bad_keys(message: str) -> BadEncryptionKeys:
+    return BadEncryptionKeys(message, hint="Make one, id:base64 of 32 bytes: python manage.py make_encryption_key")
 
 
 def _data_key(project: Project) -> Key:

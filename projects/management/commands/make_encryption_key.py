@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from projects.crypto import new_key_line
+from projects.crypto import is_key_id, new_key_line
 
 
 class Command(BaseCommand):
@@ -19,6 +19,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         key_id = options["id"]
-        if not key_id.isidentifier() or not key_id.isascii():
+        if not is_key_id(key_id):
             raise CommandError(f"{key_id!r} is no id: use letters, digits and underscores.")
         self.stdout.write(new_key_line(key_id))

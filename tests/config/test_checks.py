@@ -1,0 +1,213 @@
+"""S-SEC-6, S-DJ-1, R-19: an installation that is wrong says so before it serves."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+import subprocess
+import sys
+
+import pytest
+from django.core import checks
+from django.db import connection
+
+from config import checks as ours
+from projects.crypto import new_key_line
+from tests.environment import ROOT
+
+
+def ids(messages) -> list[str]:
+    return [message.id for message in messages]
+
+
+def key_line(secret: bytes) -> str:
+    return "k1:" + base64.b64encode(secret).decode()
+
+
+class TestEncryptionKeys:
+    def test_are_fine_when_they_are_random(self, settings):
+        settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("k1"), new_key_line("k2")]
+
+        assert ours.check_encryption_keys() == []
+
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            (None, "segue.E001"),
+            ("k1:", "segue.E001"),
+            (key_line(bytes(31)), "segue.E001"),
+            (key_line(bytes(32)), "segue.E002"),
+            (key_line(bytes(range(32))), "segue.E002"),
+            (key_line(b"changeme" * 4), "segue.E002"),
+            (key_line(b"one secret key for all purposes!"), "segue.E003"),
+        ],
+    )
+    def test_are_refused_when_they_protect_nothing(self, settings, line, expected):
+        settings.SECRET_KEY = "one secret key for all purposes!"
+        settings.SEGUE_ENCRYPTION_KEYS = [line] if line else []
+
+        (message,) = ours.check_encryption_keys()
+
+        assert message.id == expected
+        assert message.hint
+
+    def test_are_refused_when_one_of_many_is_a_sample(self, settings):
+        settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("good"), key_line(bytes(32))]
+
+        assert ids(ours.check_encryption_keys()) == ["segue.E002"]
+
+    @pytest.mark.parametrize(
+        "derive",
+        [
+            lambda secret: secret.encode(),
+            lambda secret: base64.b64decode(base64.b64encode(secret.encode())),
+            lambda secret: __import__("hashlib").sha256(secret.encode()).digest(),
+        ],
+    )
+    def test_are_refused_when_they_are_made_from_the_secret_key(self, settings, derive):
+        settings.SECRET_KEY = "abcdefghijklmnopqrstuvwxyz012345"
+        settings.SEGUE_ENCRYPTION_KEYS = [key_line(derive(settings.SECRET_KEY))]
+
+        assert ids(ours.check_encryption_keys()) == ["segue.E003"]
+
+
+class TestBroker:
+    @pytest.mark.parametrize("url", ["redis://h/0", "rediss://h/0", "redis+socket:///s", "amqp://h//", "amqps://h//"])
+    def test_is_fine_when_it_is_one(self, settings, url):
+        settings.CELERY_BROKER_URL = url
+
+        assert ours.check_broker() == []
+
+    @pytest.mark.parametrize("url", ["", None, "memory://", "sqla+sqlite:///x", "http://user:geheim@h"])
+    def test_is_refused_when_it_is_none(self, settings, url):
+        settings.CELERY_BROKER_URL = url
+
+        (message,) = ours.check_broker()
+
+        assert message.id == "segue.E004"
+        assert "geheim" not in message.msg
+
+
+class TestWebhookBaseUrl:
+    @pytest.mark.parametrize(
+        ("url", "secure", "expected"),
+        [
+            ("https://segue.example.com", True, []),
+            ("http://127.0.0.1:8000", False, []),
+            ("http://segue.example.com", True, ["segue.E007"]),
+            ("segue.example.com", False, ["segue.E006"]),
+            ("", False, ["segue.E006"]),
+        ],
+    )
+    def test_is_one_that_callers_can_use(self, settings, url, secure, expected):
+        settings.WEBHOOK_BASE_URL, settings.SECURE = url, secure
+
+        assert ids(ours.check_webhook_base_url()) == expected
+
+
+class TestProduction:
+    def test_warns_of_expressions_in_process(self, settings):
+        settings.EXPRESSION_SANDBOX = "in_process"
+
+        assert ids(ours.check_sandbox()) == ["segue.W002"]
+
+    def test_warns_of_plain_http(self, settings):
+        settings.SECURE = False
+
+        assert ids(ours.check_secure()) == ["segue.W003"]
+
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("debug", [True, False])
+    def test_warns_of_sqlite(self, settings, debug):
+        settings.DEBUG = debug
+
+        is_warned = connection.vendor == "sqlite" and not debug
+        assert ids(ours.check_sqlite_in_production()) == (["segue.W001"] if is_warned else [])
+
+
+@pytest.mark.django_db
+class TestDatabase:
+    def test_is_asked_only_when_it_is_named(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            assert ours.check_database(databases=None) == []
+
+    def test_is_fine_here(self):
+        assert ours.check_database(databases=["default"]) == []
+
+    def test_is_named_when_it_would_forget(self):
+        if connection.vendor != "postgresql":
+            pytest.skip("PostgreSQL's settings")
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+
+        (message,) = ours.check_database(databases=["default"])
+
+        assert (message.id, "synchronous_commit" in message.msg) == ("segue.W004", True)
+
+    def test_is_named_when_it_does_not_answer(self, monkeypatch):
+        if connection.vendor != "postgresql":
+            pytest.skip("PostgreSQL's answers")
+        with connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT before")
+            cursor.execute("SET LOCAL statement_timeout = 1")
+            with pytest.raises(Exception, match="statement timeout"):
+                cursor.execute("SELECT pg_sleep(1)")
+
+            messages = ours.check_database(databases=["default"])
+
+            cursor.execute("ROLLBACK TO SAVEPOINT before")
+        assert ids(messages) == ["segue.E008"]
+
+
+@pytest.mark.django_db
+def test_they_are_registered():
+    registered = checks.registry.registry.get_checks(include_deployment_checks=True)
+
+    assert {*ours.ALWAYS, *ours.IN_PRODUCTION, ours.check_database} <= set(registered)
+
+
+def production(**changes: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "SEGUE_ENV_FILE": os.devnull,
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "SEGUE_ENCRYPTION_KEYS": new_key_line("k1"),
+        "SECURE": "1",
+        "BEHIND_PROXY": "1",
+        "ALLOWED_HOSTS": "segue.example.com",
+        "WEBHOOK_BASE_URL": "https://segue.example.com",
+        "DATABASE_URL": "postgres://segue:segue@127.0.0.1:1/segue",
+        "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        **changes,
+    }
+
+
+class TestCheckDeploy:
+    """As operators run it: a process of its own, with the environment of a production."""
+
+    def check(self, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+        return subprocess.run(command, cwd=ROOT, env=production(**changes), capture_output=True, text=True, check=False)
+
+    def test_is_clean_on_production_settings(self):
+        result = self.check()
+
+        assert (result.returncode, result.stderr) == (0, "")
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"SEGUE_ENCRYPTION_KEYS": ""}, "segue.E001"),
+            ({"WEBHOOK_BASE_URL": "http://segue.example.com"}, "segue.E007"),
+            ({"EXPRESSION_SANDBOX": "in_process"}, "segue.W002"),
+            ({"SECURE": "0"}, "segue.W003"),
+            ({"DATABASE_URL": "sqlite:///var/x.sqlite3"}, "segue.W001"),
+        ],
+    )
+    def test_says_what_is_wrong(self, changes, expected):
+        result = self.check(**changes)
+
+        assert result.returncode == 1
+        assert expected in result.stderr
+        assert "HINT" in result.stderr

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from projects import authentication
+from projects.crypto import read_keys
+from projects.models import ApiToken
+from tests.factories import MemberFactory, ProjectFactory
+
+
+def run(name: str, *args: str) -> str:
+    out = StringIO()
+    call_command(name, *args, stdout=out)
+    return out.getvalue().strip()
+
+
+class TestMakeEncryptionKey:
+    def test_prints_a_key_that_the_settings_take(self, settings):
+        settings.SEGUE_ENCRYPTION_KEYS = []
+
+        (key,) = read_keys([run("make_encryption_key", "--id", "spring")])
+
+        assert key.id == "spring"
+
+    def test_prints_another_one_each_time(self):
+        assert run("make_encryption_key") != run("make_encryption_key")
+
+    def test_refuses_a_name_that_the_settings_would_not_take(self):
+        with pytest.raises(CommandError, match="is no id"):
+            run("make_encryption_key", "--id", "a:b")
+
+
+@pytest.mark.django_db
+class TestIssueToken:
+    def test_prints_a_key_that_works(self):
+        member = MemberFactory(role="owner")
+
+        token = authentication.token_of(
+            run("issue_token", member.user.username, str(member.project_id), "--role", "admin")
+        )
+
+        assert (token.user, token.project, token.role, token.expires_at) == (member.user, member.project, "admin", None)
+
+    def test_finds_a_project_by_its_name(self, noon):
+        member = MemberFactory(role="owner", project__name="Orders")
+
+        run("issue_token", member.user.username, "Orders", "--days", "7")
+
+        assert ApiToken.objects.get().expires_at == noon + timedelta(days=7)
+
+    def test_says_why_not(self):
+        member = MemberFactory(role="viewer", project__name="Orders")
+        ProjectFactory.create_batch(2, name="Twins")
+
+        for args, message in [
+            ((member.user.username, "Orders"), "Your role is viewer"),
+            (("nobody", "Orders"), "Nobody active"),
+            ((member.user.username, "Twins"), "Several projects are"),
+            ((member.user.username, "None"), "No project is"),
+            ((member.user.username, "00000000-0000-0000-0000-000000000000"), "No project is"),
+        ]:
+            with pytest.raises(CommandError, match=message):
+                run("issue_token", *args)
