@@ -1,0 +1,18 @@
+// Describes whatever was thrown. An expression can throw anything, also things that fight back when looked at.
+(function (error, run, progress) {
+  "use strict";
+  const index = progress === null ? null : progress.index;
+  const short = (value) => `${value}`.slice(0, 500);
+  try {
+    if (typeof error !== "object" || error === null) return { code: "threw", name: typeof error, message: short(error), index };
+    if (typeof error.name !== "string") return { code: "threw", name: "an object that is no Error", message: "", index };
+    const name = short(error.name);
+    const message = short(error.message);
+    if (error.refused) return { code: short(error.refused), name: "", message, index }; // One of our own files threw it.
+    if (name === "InternalError" || message === "Maximum call stack size exceeded") return { code: "memory_limit", name, message, index };
+    const [, line = null] = /:(\d+):\d+/.exec(error.stack) ?? [];
+    return { code: run ? "threw" : "syntax", name, message, line: line && line - 1, index };
+  } catch {
+    return { code: "threw", name: "", message: "something that cannot be shown", index };
+  }
+})
