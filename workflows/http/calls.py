@@ -107,7 +107,9 @@ class Call:
     def waiting_for(self, connection: socket.socket) -> Iterator[None]:
         """Run a block that waits for the socket; somebody who abandons the call ends its wait.
 
-        :raises Cancelled: if that happens.
+        The block may then see an end, or an ``OSError``: whoever handles that asks :meth:`remaining` first.
+
+        :raises Cancelled: if the call was abandoned and the block did not raise.
         """
 
         def wake() -> None:
@@ -116,11 +118,7 @@ class Call:
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
         with self.cancel.waking(wake):
-            try:
-                yield
-            except OSError:
-                self.cancel.check()
-                raise
+            yield
         self.cancel.check()
 
     @contextlib.contextmanager

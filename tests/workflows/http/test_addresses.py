@@ -90,6 +90,25 @@ class TestCheckAddresses:
         assert address not in caught.value.message, "the door does not tell strangers about its network"
         assert caught.value.retryable is False
 
+    @pytest.mark.parametrize(
+        ("address", "kind"),
+        [
+            ("127.0.0.1", "loopback"),
+            ("10.0.0.1", "private"),
+            ("169.254.169.254", "link-local"),
+            ("168.63.129.16", "a cloud's metadata service"),
+            ("64:ff9b::a00:1", "an IPv4 address in disguise"),
+            ("64:ff9b:1::a00:1", "an IPv4 address in disguise"),
+            ("::ffff:10.0.0.1", "an IPv4 address in disguise"),
+            ("fd00::1", "private"),
+            ("2001::1", "a tunnel"),
+            ("5f00::1", "reserved"),
+        ],
+    )
+    def test_says_what_kind_of_address_it_is(self, address, kind):
+        with pytest.raises(AddressRefused, match=rf"\({kind}\)"):
+            check_addresses([address], 80)
+
     @pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
     def test_lets_the_internet_pass(self, address):
         check_addresses([address], 443)

@@ -6,11 +6,13 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.workflows.http.servers import Answering, Server, read_request, response
-from workflows.http import Cancel, Cancelled, Door, abandonable
+from workflows.http import Cancel, Cancelled, Door, abandonable, network
 from workflows.http.door import MAX_BYTES, MAX_REDIRECTS
 from workflows.http.errors import (
     AddressRefused,
@@ -27,6 +29,19 @@ from workflows.http.errors import (
 )
 
 LOCAL = ["127.0.0.0/8"]
+
+
+@contextmanager
+def full_listener(host: str, port: int = 0) -> Iterator[int]:
+    """Listen where further connections are neither accepted nor refused, because the queue is full."""
+    with socket.create_server((host, port), backlog=0) as listener:
+        clients = [socket.socket() for _ in range(3)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+        for client in clients:
+            client.close()
 
 
 def closed_port() -> int:
@@ -54,7 +69,7 @@ class TestAnswer:
 
     def test_sends_method_headers_and_body_as_given(self, door):
         with Answering() as server:
-            door.request("PUT", server.url("/a?b=%20"), headers={"X-Note": "grün"}, content=b"\x00\xff")
+            door.request("PUT", server.url("/a?b=%20"), headers={"X-Note": " grün\t"}, content=b"\x00\xff")
 
         (received,) = server.received
         assert (received.method, received.target, received.body) == ("PUT", "/a?b=%20", b"\x00\xff")
@@ -144,6 +159,19 @@ class TestAddresses:
         with Answering() as server:
             assert door.request("GET", server.url(host="two.example")).status == 200
         door.close()
+
+    def test_does_not_wait_for_one_address_until_no_time_is_left_for_the_next(self, monkeypatch):
+        monkeypatch.setattr(network, "CONNECT_SECONDS", 0.4)
+        door = Door(allowed_ranges=LOCAL, resolver=lambda _: ["127.0.0.3", "127.0.0.1"])
+        with Answering() as server, full_listener("127.0.0.3", server.port):
+            assert door.request("GET", server.url(host="two.example"), timeout=10).status == 200
+        door.close()
+
+    def test_gives_up_after_four_addresses(self):
+        dead = [f"127.0.0.{number}" for number in range(3, 7)]
+        door = Door(allowed_ranges=LOCAL, resolver=lambda _: [*dead, "127.0.0.1"])
+        with Answering() as server, pytest.raises(ConnectFailed):
+            door.request("GET", server.url(host="many.example"))
 
     def test_looks_a_name_up_once_for_a_kept_connection(self):
         lookups = []
@@ -398,8 +426,14 @@ class TestLimits:
             door.request("GET", server.url(), timeout=0.4)
 
     def test_a_server_that_does_not_read(self, door):
-        with Server(lambda _connection, _: time.sleep(2)) as server, pytest.raises(TimedOut):
-            door.request("POST", server.url(), content=b"x" * 50_000_000, timeout=0.4)
+        client_left = threading.Event()
+        saw_it_leave: list[bool] = []
+        with Server(lambda _connection, _: saw_it_leave.append(client_left.wait(5))) as server:
+            with pytest.raises(TimedOut):
+                door.request("POST", server.url(), content=b"x" * 50_000_000, timeout=0.4)
+            client_left.set()
+
+        assert saw_it_leave == [True]
 
     @pytest.mark.parametrize("timeout", [0, -1, 300.1, float("nan")])
     def test_the_time_limit_itself_is_limited(self, door, timeout):
@@ -498,6 +532,21 @@ class TestConnections:
             assert door.request("GET", server.url()).status == 200
 
         assert [received.connection for received in server.received] == [1, 2]
+
+    def test_one_that_is_known_to_be_closed_is_not_tried(self, door):
+        """So that a call which may not be repeated goes through, too."""
+        closed = threading.Event()
+
+        def handle(connection, _):
+            read_request(connection)
+            connection.sendall(response())
+            connection.close()
+            closed.set()
+
+        with Server(handle) as server:
+            door.request("POST", server.url())
+            assert closed.wait(10)
+            assert door.request("POST", server.url()).status == 200
 
     def test_one_that_the_server_closed_meanwhile_is_replaced(self, door):
         with Answering(lambda r: response() if r.connection > 1 or r.target == "/1" else b"") as server:
@@ -629,20 +678,9 @@ class TestCancel:
 
     def test_while_connecting(self, door):
         cancel = Cancel()
-        # A queue of one that is full: further connections are neither accepted nor refused.
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-            address = listener.getsockname()
-            waiting = [socket.socket() for _ in range(3)]
-            for client in waiting:
-                client.setblocking(False)
-                client.connect_ex(address)
-            threading.Timer(0.2, cancel.cancel).start()
-
-            with pytest.raises(Cancelled):
-                door.request("GET", f"http://127.0.0.1:{address[1]}/", timeout=30, cancel=cancel)
-
-            for client in waiting:
-                client.close()
+        threading.Timer(0.2, cancel.cancel).start()
+        with full_listener("127.0.0.1") as port, pytest.raises(Cancelled):
+            door.request("GET", f"http://127.0.0.1:{port}/", timeout=30, cancel=cancel)
 
     def test_reaches_every_call_of_a_thread_that_runs_under_it(self, door):
         cancel = Cancel()

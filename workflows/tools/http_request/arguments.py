@@ -11,6 +11,7 @@ from workflows.http import MAX_TIMEOUT_SECONDS, TIMEOUT_SECONDS
 from workflows.http.media import ReadAs
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Dynamic
+from workflows.nodes.forms import Form
 from workflows.nodes.headers import HeaderName
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -19,7 +20,7 @@ Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 Scalar = str | int | float | bool
 Values = Scalar | list[Scalar] | None
 Status = Annotated[int, Field(ge=100, le=599)]
-StatusRange = Annotated[str, Field(pattern=r"^[1-5]\d\d-[1-5]\d\d$")]
+StatusRange = Annotated[str, Form(r"[1-5][0-9]{2}-[1-5][0-9]{2}", "A range of statuses is written as 200-299.")]
 
 
 class BasicAuth(Config):
