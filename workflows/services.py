@@ -33,7 +33,7 @@ from workflows.exceptions import (
     UnknownVersion,
     WorkflowArchived,
 )
-from workflows.expressions import ExpressionError, shared_evaluator
+from workflows.expressions import shared_evaluator
 from workflows.models import Workflow, WorkflowStatus, WorkflowVariable, WorkflowVersion
 from workflows.nodes.base import catalogue as node_types
 from workflows.signals import status_changed, version_published
@@ -111,26 +111,19 @@ def save_draft(
 
 
 def validate(workflow: Workflow, *, definition: Any = None) -> list[Problem]:
-    """Return everything that keeps the draft, or another definition for this workflow, from being published.
-
-    :raises InvalidDefinition: if its expressions break the compiler, so that nothing can be said about them.
-    """
-    try:
-        return check(
-            workflow.definition if definition is None else definition,
-            node_types=node_types(),
-            variables=dict(workflow.variables.values_list("name", "is_secret")),
-            compile=shared_evaluator().check,
-            execution_timeout_seconds=settings.WORKFLOW_EXECUTION_TIMEOUT,
-        )
-    except ExpressionError as error:
-        raise InvalidDefinition(f"The expressions cannot be checked: {error.message}") from error
+    """Return everything that keeps the draft, or another definition for this workflow, from being published."""
+    return check(
+        workflow.definition if definition is None else definition,
+        node_types=node_types(),
+        variables=dict(workflow.variables.values_list("name", "is_secret")),
+        compile=shared_evaluator().check,
+        execution_timeout_seconds=settings.WORKFLOW_EXECUTION_TIMEOUT,
+    )
 
 
 # --- Versions -----------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def publish(
     workflow: Workflow, *, by: Actor | None, now: datetime, message: str = "", if_match: str | None = None
 ) -> WorkflowVersion:
@@ -139,31 +132,40 @@ def publish(
     A draft that says the same as the latest version makes no new one: that version is returned.
 
     :raises InvalidDefinition: with all problems at once.
-    :raises DraftChanged: if somebody saved the draft since ``if_match``.
+    :raises DraftChanged: if somebody saved the draft since ``if_match``, or while it was checked.
     :raises WorkflowArchived: if it is read-only.
     """
-    locked = _locked(workflow)
-    _refuse_archived(locked)
-    expected = entity_tags.revisions(if_match)
-    if expected is not None and locked.revision not in expected:
-        raise _draft_changed(locked)
-    if problems := validate(locked):
-        raise _invalid(f"The draft of {locked.name!r} cannot be published.", problems)
-    digest = content_hash(locked.definition)
-    latest = WorkflowVersion.objects.filter(workflow=locked, number=locked.version).first()
+    draft = Workflow.objects.get(pk=workflow.pk)
+    _refuse_archived(draft)
+    _refuse_stale(draft, entity_tags.revisions(if_match))
+    # Before the transaction: compiling expressions may take a while, and nobody should wait for a lock meanwhile.
+    if problems := validate(draft):
+        raise _invalid(f"The draft of {draft.name!r} cannot be published.", problems)
+    version = _freeze(draft, message=message, by=by, now=now)
+    workflow.refresh_from_db()
+    return version
+
+
+@transaction.atomic
+def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -> WorkflowVersion:
+    """Make a draft that has been checked a version, unless it is not the draft any more."""
+    workflow = _locked(draft)
+    _refuse_archived(workflow)
+    _refuse_stale(workflow, frozenset({draft.revision}))
+    digest = content_hash(workflow.definition)
+    latest = WorkflowVersion.objects.filter(workflow=workflow, number=workflow.version).first()
     if latest is not None and latest.content_hash == digest:
-        workflow.refresh_from_db()
         return latest
     version = WorkflowVersion.objects.create(
         workflow=workflow,
-        number=locked.version + 1,
-        definition=locked.definition,
+        number=workflow.version + 1,
+        definition=workflow.definition,
         content_hash=digest,
         message=message,
         created_by_id=by.user.pk if by else None,
         created_at=now,
     )
-    previous = WorkflowStatus(locked.status)
+    previous = WorkflowStatus(workflow.status)
     if previous == WorkflowStatus.DRAFT:
         workflow.move_to(WorkflowStatus.ACTIVE, version=version.number, updated_at=now)
     else:
@@ -413,6 +415,11 @@ def _refuse_archived(workflow: Workflow) -> None:
         raise WorkflowArchived(
             f"Workflow {workflow.name!r} is archived and read-only.", hint="Restore it from the archive first."
         )
+
+
+def _refuse_stale(workflow: Workflow, expected: frozenset[int] | None) -> None:
+    if expected is not None and workflow.revision not in expected:
+        raise _draft_changed(workflow)
 
 
 def _draft_changed(workflow: Workflow) -> DraftChanged:

@@ -38,6 +38,7 @@ from workflows.exceptions import (
     UnknownVersion,
     WorkflowArchived,
 )
+from workflows.expressions import InProcessSandbox, share, shared_evaluator
 from workflows.models import Workflow, WorkflowStatus, WorkflowVariable, WorkflowVersion
 from workflows.signals import status_changed, version_published
 
@@ -331,6 +332,26 @@ class TestPublish:
             services.publish(workflow, if_match='"1"', by=by, now=NOON)
 
         assert services.publish(workflow, if_match='"2"', by=by, now=NOON).number == 1
+
+    def test_never_publishes_what_was_not_checked(self, by):
+        definition = deepcopy(DEFINITION)
+        definition["nodes"][1]["config"] = {"value": "{{ input }}"}
+        workflow = WorkflowFactory(definition=definition)
+
+        class SomebodySaves(InProcessSandbox):
+            def check(self, sources: Any) -> Any:
+                services.save_draft(Workflow.objects.get(), definition=BROKEN, by=by, now=NOON)
+                return super().check(sources)
+
+        usual = shared_evaluator()
+        share(SomebodySaves())
+        try:
+            with pytest.raises(DraftChanged):
+                services.publish(workflow, by=by, now=NOON)
+        finally:
+            share(usual)
+
+        assert not WorkflowVersion.objects.exists()
 
     def test_announces_the_version_and_the_status(self, by):
         workflow = WorkflowFactory()
