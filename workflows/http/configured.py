@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 
 from django.conf import settings
@@ -16,4 +17,6 @@ def configured_door() -> Door:
 
 @cache
 def _door(allowed_ranges: tuple[str, ...]) -> Door:
-    return Door(allowed_ranges=allowed_ranges)
+    door = Door(allowed_ranges=allowed_ranges)
+    atexit.register(door.close)
+    return door
