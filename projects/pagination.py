@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.timezone import is_aware
 from rest_framework import exceptions as api_errors
 from rest_framework.pagination import CursorPagination
@@ -14,31 +16,33 @@ from projects.exceptions import Invalid
 
 
 class NewestFirstPagination(CursorPagination):
-    """Pages by cursor, newest rows first. For tables with another time, subclass with another ``ordering``."""
+    """Pages by cursor, newest rows first. For tables with another order, subclass with another ``ordering``."""
 
-    ordering = ("-created_at", "-id")
+    ordering: tuple[str, ...] = ("-created_at", "-id")
     page_size = 50
     max_page_size = 100
     page_size_query_param = "page_size"
+
+    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+        self.column = queryset.model._meta.get_field(self.ordering[0].removeprefix("-"))
+        return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Any:
         try:
             cursor = super().decode_cursor(request)
         except api_errors.NotFound as error:
             raise _unknown_cursor() from error
-        if cursor is not None and not _is_moment(cursor.position):
+        if cursor is not None and cursor.position is not None and not _fits(self.column, str(cursor.position)):
             raise _unknown_cursor()
         return cursor
 
 
-def _is_moment(position: str | int | None) -> bool:
-    if position is None:
-        return True  # The first page, counted from its start.
+def _fits(column: Any, position: str) -> bool:
     try:
-        moment = parse_datetime(str(position))
-    except ValueError:
+        value = column.to_python(position)
+    except ValidationError:
         return False
-    return moment is not None and is_aware(moment)
+    return is_aware(value) if isinstance(value, datetime) else value is not None and "\x00" not in position
 
 
 def _unknown_cursor() -> Invalid:

@@ -137,6 +137,10 @@ class ProjectScopedViewSet(GenericViewSet[Any]):
         permission = self.permission_needed if not self.detail else None
         return access.scope(queryset, self.actor, self.project_path, permission or Permission.VIEW)
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter lists alone: a single object is found by its id, whatever else the query string asks of it."""
+        return queryset if self.detail else super().filter_queryset(queryset)
+
     def find(
         self,
         model: type[M] | QuerySet[M],
