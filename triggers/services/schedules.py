@@ -106,7 +106,8 @@ def note_end(execution: WorkflowExecution, *, now: datetime) -> None:
 
     A cancelled one says nothing about the workflow and counts as neither.
     """
-    if execution.triggered_by != TriggerType.SCHEDULE or execution.rerun_of_id is not None:
+    is_of_a_schedule = execution.triggered_by == TriggerType.SCHEDULE and execution.rerun_of_id is None
+    if not is_of_a_schedule or execution.trigger_id is None:
         return
     job = ScheduledJob.objects.filter(trigger_id=execution.trigger_id).select_related("workflow__project").first()
     if job is None:

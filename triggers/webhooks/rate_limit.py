@@ -33,5 +33,5 @@ def wait_needed(registration_id: UUID, now: datetime) -> int | None:
     )
     if taken:
         return None
-    paced_until_us = row.values_list("paced_until_us", flat=True).get()
+    paced_until_us: int = row.values_list("paced_until_us", flat=True).get()
     return max(ceil((paced_until_us - fullest) / 1_000_000), 1)

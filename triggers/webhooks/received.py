@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 
 from projects.clients import client_address, client_user_agent
 from projects.payloads import storable_text
@@ -83,16 +83,21 @@ def read_body(request: HttpRequest) -> bytes:
         raise _too_large(limit)
     stream = request if expected is not None else _stream_without_length(request)
     body = bytearray()
-    try:
-        while stream is not None and (chunk := stream.read(min(READ_BYTES, limit + 1 - len(body)))):
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-    except (UnreadablePostError, OSError):
-        raise _incomplete() from None
+    while stream is not None and (chunk := _read(stream, min(READ_BYTES, limit + 1 - len(body)))):
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
     if expected is not None and len(body) < expected:
         raise _incomplete()
     return bytes(body)
+
+
+def _read(stream: Any, size: int) -> bytes:
+    try:
+        chunk: bytes = stream.read(size)
+    except Exception:  # Each server has its own for a broken chunk and for a connection that is gone.
+        raise _incomplete() from None
+    return chunk
 
 
 def _content_length(request: HttpRequest) -> int | None:
@@ -121,4 +126,4 @@ def _too_large(limit: int) -> Refused:
 
 
 def _incomplete() -> Refused:
-    return Refused(HTTPStatus.BAD_REQUEST, "body_incomplete", "The body ended before it was complete.")
+    return Refused(HTTPStatus.BAD_REQUEST, "body_incomplete", "The body is broken, or ended before it was complete.")

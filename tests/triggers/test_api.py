@@ -1,0 +1,370 @@
+"""The API of triggers, webhooks, deliveries and scheduled jobs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from executions.models import WorkflowExecution
+from projects.models import AuditEntry
+from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
+from tests.triggers.stories import hook_of, job_of, published, schedule, started_by, webhook
+from tests.triggers.webhooks.senders import send
+from triggers.models import WebhookDelivery
+from triggers.services import set_secret
+
+pytestmark = pytest.mark.django_db
+
+SECRET = "sixteen-letters!"
+LISTS = ["triggers", "webhook-registrations", "scheduled-jobs"]
+
+
+@pytest.fixture
+def workflow(project):
+    return published(started_by(hook=webhook(auth={"scheme": "bearer"}), clock=schedule("0 6 * * *")), project=project)
+
+
+@pytest.fixture
+def hook(workflow):
+    return hook_of(workflow)
+
+
+@pytest.fixture
+def job(workflow):
+    return job_of(workflow)
+
+
+def rows(factory, project, count):
+    for _ in range(count):
+        factory(trigger__workflow__project=project) if factory is not TriggerFactory else factory(
+            workflow__project=project
+        )
+
+
+class TestTriggers:
+    def test_are_listed_with_what_they_are(self, api, workflow):
+        found = api("viewer").get("/api/triggers/").json()["results"]
+
+        assert {(row["node_id"], row["type"], row["is_active"]) for row in found} == {
+            ("hook", "webhook", True),
+            ("clock", "schedule", True),
+        }
+        assert {row["workflow"] for row in found} == {str(workflow.pk)}
+
+    def test_are_switched_off_and_on(self, api, workflow, hook):
+        client, url = api("operator"), f"/api/triggers/{hook.trigger_id}/"
+
+        assert client.patch(url, {"is_active": False}).json()["is_active"] is False
+        assert send(hook, 1, authorization=f"Bearer {SECRET}").status_code == 404
+        assert client.patch(url, {"is_active": True}).json()["is_active"] is True
+        actions = AuditEntry.objects.filter(target_id=str(hook.trigger_id)).values_list("action", flat=True)
+        assert sorted(actions) == ["trigger.switched_off", "trigger.switched_on"]
+
+    @pytest.mark.parametrize(
+        "body", [{}, {"is_active": "perhaps"}, {"is_active": None}, {"type": "manual"}, [], "x", None]
+    )
+    def test_take_nothing_else(self, api, hook, body):
+        response = api("operator").patch(f"/api/triggers/{hook.trigger_id}/", body)
+
+        assert response.status_code == 400
+        hook.trigger.refresh_from_db()
+        assert hook.trigger.is_active
+
+    @pytest.mark.parametrize(
+        ("query", "nodes"),
+        [
+            ("?type=webhook", {"hook"}),
+            ("?is_active=true&is_registered=true", {"hook", "clock"}),
+            ("?is_active=false", set()),
+            ("?workflow={workflow}", {"hook", "clock"}),
+            ("?project={project}&type=schedule", {"clock"}),
+            ("?project=00000000-0000-0000-0000-000000000000", set()),
+        ],
+    )
+    def test_are_narrowed_down(self, api, workflow, query, nodes):
+        url = "/api/triggers/" + query.format(workflow=workflow.pk, project=workflow.project_id)
+
+        assert {row["node_id"] for row in api("viewer").get(url).json()["results"]} == nodes
+
+
+class TestWebhooks:
+    def test_tell_their_whole_address(self, api, hook, settings):
+        settings.WEBHOOK_BASE_URL = "https://hooks.example.com"
+
+        shown = api("viewer").get(f"/api/webhook-registrations/{hook.pk}/").json()
+
+        assert shown["url"] == f"https://hooks.example.com/webhooks/{hook.path}"
+        assert (shown["node_id"], shown["auth"], shown["has_secret"]) == ("hook", {"scheme": "bearer"}, False)
+
+    def test_are_closed_and_opened(self, api, hook):
+        client, url = api("operator"), f"/api/webhook-registrations/{hook.pk}/"
+
+        assert client.patch(url, {"is_active": False}).json()["is_active"] is False
+        assert send(hook, 1).status_code == 404
+        client.patch(url, {"is_active": True})
+        assert send(hook, 1).status_code == 401
+
+
+class TestSecret:
+    def url(self, hook):
+        return f"/api/webhook-registrations/{hook.pk}/secret/"
+
+    def test_is_made_and_shown_once(self, api, hook):
+        """S-SEC-3"""
+        client = api("editor")
+
+        response = client.post(self.url(hook), {})
+
+        secret = response.json()["secret"]
+        assert (response.status_code, response["Cache-Control"]) == (201, "no-store")
+        assert send(hook, 1, authorization=f"Bearer {secret}").status_code == 202
+        shown = client.get(f"/api/webhook-registrations/{hook.pk}/")
+        assert shown.json()["has_secret"] is True
+        hook.refresh_from_db()
+        for text in (secret, hook.secret):
+            assert text not in json.dumps(shown.json())
+            assert text not in json.dumps(client.get("/api/webhook-registrations/").json())
+
+    def test_is_taken_from_whoever_has_one(self, api, hook):
+        assert api("editor").post(self.url(hook), {"secret": SECRET}).json() == {"secret": SECRET}
+        assert send(hook, 1, authorization=f"Bearer {SECRET}").status_code == 202
+
+    def test_leaves_the_old_one_valid_if_that_is_asked_for(self, api, hook):
+        """S-WH-8"""
+        set_secret(hook, secret=SECRET, by=None, now=timezone.now())
+
+        new = api("editor").post(self.url(hook), {"grace_seconds": 60}).json()["secret"]
+
+        for secret in (SECRET, new):
+            assert send(hook, 1, authorization=f"Bearer {secret}").status_code == 202
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"secret": "short"},
+            {"secret": ""},
+            {"secret": 12.5},
+            {"secret": "é" * 20},
+            {"grace_seconds": -1},
+            {"x": 1},
+            [],
+        ],
+    )
+    def test_is_refused_where_the_scheme_cannot_use_it(self, api, hook, body):
+        response = api("editor").post(self.url(hook), body)
+
+        assert (response.status_code, "message" in response.json()) == (400, True)
+        hook.refresh_from_db()
+        assert hook.secret == ""
+
+    def test_is_not_for_operators(self, api, hook):
+        assert api("operator").post(self.url(hook), {}).status_code == 403
+
+
+class TestDeliveries:
+    def url(self, hook, delivery=None, tail=""):
+        return f"/api/webhook-registrations/{hook.pk}/deliveries/" + (f"{delivery.pk}/{tail}" if delivery else "")
+
+    def received(self, hook, value=None, **request):
+        set_secret(hook, secret=SECRET, by=None, now=timezone.now())
+        send(hook, value, **({"authorization": f"Bearer {SECRET}"} | request))
+        return WebhookDelivery.objects.latest("id")
+
+    def test_are_listed_the_newest_first_and_without_content(self, api, hook):
+        self.received(hook, {"card": "4111"})
+        refused = self.received(hook, 1, authorization="")
+
+        found = api("viewer").get(self.url(hook)).json()["results"]
+
+        assert [row["verdict"] for row in found] == ["rejected", "accepted"]
+        assert (found[0]["id"], found[0]["reason_code"]) == (str(refused.pk), "token_missing")
+        assert "4111" not in json.dumps(found)
+
+    def test_are_shown_with_content_but_without_what_proved_them(self, api, hook):
+        """S-SEC-4"""
+        delivery = self.received(hook, {"a": "ü"}, query="?q=1")
+
+        shown = api("viewer").get(self.url(hook, delivery)).json()
+
+        assert (shown["body"], shown["body_encoding"], shown["query_string"]) == ('{"a": "\\u00fc"}', "utf-8", "q=1")
+        assert shown["headers"]["authorization"] == "***"
+        assert SECRET not in json.dumps(shown)
+
+    def test_that_are_no_text_are_shown_as_base64(self, api, hook):
+        delivery = self.received(hook, body=b"\xff\x00", content_type="image/png")
+
+        shown = api("viewer").get(self.url(hook, delivery)).json()
+
+        assert (shown["body"], shown["body_encoding"]) == ("/wA=", "base64")
+
+    def test_are_narrowed_down(self, api, hook):
+        delivery = self.received(hook, 1)
+        client, soon = api("viewer"), (timezone.now() + timedelta(minutes=1)).isoformat().replace("+", "%2B")
+
+        def count(query):
+            return len(client.get(self.url(hook) + query).json()["results"])
+
+        assert (count("?verdict=accepted"), count("?verdict=rejected")) == (1, 0)
+        assert count(f"?execution={delivery.execution_id}") == 1
+        assert (count(f"?received_before={soon}"), count(f"?received_after={soon}")) == (1, 0)
+
+    def test_are_delivered_again(self, api, hook):
+        delivery = self.received(hook, {"a": 1})
+
+        response = api("operator").post(self.url(hook, delivery, "redeliver/"))
+
+        assert response.status_code == 201
+        assert response.json()["redelivery_of"] == str(delivery.pk)
+        assert WorkflowExecution.objects.filter(pk=response.json()["execution"], triggered_by="webhook").exists()
+
+    def test_that_cannot_be_delivered_again_say_why(self, api, hook):
+        delivery = self.received(hook, 1, authorization="")
+
+        response = api("operator").post(self.url(hook, delivery, "redeliver/"))
+
+        assert (response.status_code, response.json()["code"]) == (409, "not_redeliverable")
+
+    def test_of_another_webhook_are_not_there(self, api, hook, project):
+        other = DeliveryFactory(registration=WebhookFactory(trigger__workflow__project=project))
+
+        assert api("viewer").get(self.url(hook, other)).status_code == 404
+        assert api("operator").post(self.url(hook, other, "redeliver/")).status_code == 404
+
+
+class TestScheduledJobs:
+    def test_are_shown_with_their_next_run(self, api, job):
+        shown = api("viewer").get(f"/api/scheduled-jobs/{job.pk}/").json()
+
+        assert (shown["cron_expression"], shown["timezone"], shown["node_id"]) == ("0 6 * * *", "UTC", "clock")
+        assert shown["next_run"] == "2026-03-05T06:00:00Z"
+
+    def test_are_paused_with_a_note_and_resumed(self, api, job):
+        client = api("operator")
+
+        paused = client.post(f"/api/scheduled-jobs/{job.pk}/pause/", {"note": "Stocktaking."}).json()
+        assert (paused["is_active"], paused["paused_reason"]) == (False, "Stocktaking.")
+        resumed = client.post(f"/api/scheduled-jobs/{job.pk}/resume/", {}).json()
+        assert (resumed["is_active"], resumed["paused_reason"]) == (True, "")
+
+    def test_tell_their_next_slots(self, api, job):
+        shown = api("viewer").get(f"/api/scheduled-jobs/{job.pk}/preview/?count=3").json()
+
+        assert (shown["timezone"], len(shown["slots"])) == ("UTC", 3)
+        assert all(slot.endswith("06:00:00Z") for slot in shown["slots"])
+
+    @pytest.mark.parametrize("count", ["0", "101", "-1", "x", "", "1e9"])
+    def test_do_not_look_further_than_a_hundred_slots(self, api, job, count):
+        response = api("viewer").get(f"/api/scheduled-jobs/{job.pk}/preview/?count={count}")
+
+        assert (response.status_code, response.json()["path"]) == (400, "?count")
+
+
+class TestScope:
+    """S-AUTHZ-1, S-AUTHZ-2; every route and role is gone through in tests/test_permissions as well."""
+
+    @pytest.fixture
+    def urls(self, workflow, hook, job):
+        delivery = DeliveryFactory(registration=hook)
+        return {
+            "get": [
+                f"/api/triggers/{hook.trigger_id}/",
+                f"/api/webhook-registrations/{hook.pk}/",
+                f"/api/webhook-registrations/{hook.pk}/deliveries/",
+                f"/api/webhook-registrations/{hook.pk}/deliveries/{delivery.pk}/",
+                f"/api/scheduled-jobs/{job.pk}/",
+                f"/api/scheduled-jobs/{job.pk}/preview/",
+            ],
+            "patch": [f"/api/triggers/{hook.trigger_id}/", f"/api/webhook-registrations/{hook.pk}/"],
+            "post": [
+                f"/api/webhook-registrations/{hook.pk}/secret/",
+                f"/api/webhook-registrations/{hook.pk}/deliveries/{delivery.pk}/redeliver/",
+                f"/api/scheduled-jobs/{job.pk}/pause/",
+                f"/api/scheduled-jobs/{job.pk}/resume/",
+            ],
+        }
+
+    @pytest.mark.parametrize(("who", "status"), [("stranger", 404), ("nobody", 401)])
+    def test_nothing_is_there_for_others(self, api, urls, who, status):
+        client = api(who)
+
+        for method, paths in urls.items():
+            for path in paths:
+                assert getattr(client, method)(path, {} if method != "get" else None).status_code == status, path
+        if who == "stranger":
+            for name in LISTS:
+                assert client.get(f"/api/{name}/").json()["results"] == []
+
+    def test_viewers_only_look(self, api, urls):
+        client = api("viewer")
+
+        for path in urls["get"]:
+            assert client.get(path).status_code == 200, path
+        for method in ("patch", "post"):
+            for path in urls[method]:
+                assert getattr(client, method)(path, {"is_active": False}).status_code == 403, path
+
+    def test_nothing_is_made_or_removed_here(self, api, hook, job):
+        client = api("owner")
+
+        for path in (f"triggers/{hook.trigger_id}", f"webhook-registrations/{hook.pk}", f"scheduled-jobs/{job.pk}"):
+            assert client.delete(f"/api/{path}/").status_code == 405
+            assert client.put(f"/api/{path}/", {}).status_code == 405
+        for name in LISTS:
+            assert client.post(f"/api/{name}/", {}).status_code == 405
+
+    @pytest.mark.parametrize(
+        "key", ["x", "0", "00000000-0000-0000-0000-000000000000", "%00", "'; DROP TABLE triggers; --"]
+    )
+    def test_an_odd_id_is_no_error_of_ours(self, api, key):
+        client = api("owner")
+
+        for path in (f"triggers/{key}", f"webhook-registrations/{key}", f"webhook-registrations/{key}/deliveries"):
+            assert client.get(f"/api/{path}/").status_code == 404
+        assert client.get(f"/api/triggers/?workflow={key}").status_code in (200, 400)
+
+
+class TestQueries:
+    @pytest.mark.parametrize(
+        ("path", "factory"),
+        [
+            ("triggers", TriggerFactory),
+            ("webhook-registrations", WebhookFactory),
+            ("scheduled-jobs", ScheduledJobFactory),
+        ],
+    )
+    def test_are_as_many_for_twenty_rows_as_for_one(self, api, project, path, factory):
+        client = api("viewer")
+
+        def queries(count):
+            rows(factory, project, count)
+            with CaptureQueriesContext(
+                connection,
+            ) as captured:
+                response = client.get(f"/api/{path}/")
+            return len(captured), len(response.json()["results"])
+
+        few, one = queries(1)
+        many, twenty = queries(19)
+        assert (few, one, twenty) == (many, 1, 20)
+
+    def test_are_as_many_for_twenty_deliveries_as_for_one(self, api, hook):
+        client, url = api("viewer"), f"/api/webhook-registrations/{hook.pk}/deliveries/"
+
+        def queries(count):
+            now = timezone.now()
+            WebhookDelivery.objects.bulk_create(
+                WebhookDelivery(registration=hook, method="POST", verdict="rejected", received_at=now)
+                for _ in range(count)
+            )
+            with CaptureQueriesContext(connection) as captured:
+                response = client.get(url)
+            return len(captured), len(response.json()["results"])
+
+        few, one = queries(1)
+        many, twenty = queries(19)
+        assert (few, one, twenty) == (many, 1, 20)

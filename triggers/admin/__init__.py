@@ -1,0 +1,7 @@
+"""The admin's pages of triggers, webhooks, deliveries and schedules."""
+
+from __future__ import annotations
+
+from triggers.admin import deliveries, panels, schedules, triggers, webhooks
+
+__all__ = ["deliveries", "panels", "schedules", "triggers", "webhooks"]
