@@ -263,13 +263,14 @@ class TestSecrets:
 
     def test_are_filled_in_everywhere(self):
         arguments = {"url": "/⟦TOKEN⟧", "query": {"q": "⟦TOKEN⟧"}, "headers": {"X-A": "a ⟦TOKEN⟧ b"}}
-        parts = [{"name": "a", "text": "⟦TOKEN⟧"}]
+        parts = [{"name": "a", "base64": "", "filename": "⟦TOKEN⟧"}, {"name": "b", "text": "b"}]
         with Answering() as server:
             url = server.url(arguments.pop("url"))
             for body in (
                 {"json": {"k": ["⟦TOKEN⟧"]}},
                 {"form": {"k": "⟦TOKEN⟧"}},
                 {"text": "⟦TOKEN⟧"},
+                {"multipart": [{"name": "a", "text": "⟦TOKEN⟧"}]},
                 {"multipart": parts},
             ):
                 call(method="POST", url=url, **arguments, **body)
