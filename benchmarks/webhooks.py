@@ -19,8 +19,16 @@ WORKFLOW = {
     "schema": 1,
     "nodes": [
         {"id": "hook", "type": "trigger", "config": {"kind": "webhook"}},
-        {"id": "check", "type": "condition", "config": {"cases": [{"port": "big", "when": "{{ input.body.total > 100 }}"}]}},
-        {"id": "shape", "type": "transform", "config": {"operation": "set", "fields": {"total": "{{ trigger.body.total }}"}}},
+        {
+            "id": "check",
+            "type": "condition",
+            "config": {"cases": [{"port": "big", "when": "{{ input.body.total > 100 }}"}]},
+        },
+        {
+            "id": "shape",
+            "type": "transform",
+            "config": {"operation": "set", "fields": {"total": "{{ trigger.body.total }}"}},
+        },
         {"id": "end", "type": "output", "config": {"value": "{{ input.total }}"}},
     ],
     "edges": [
@@ -41,7 +49,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, fresh_database(kind, Path(folder)) as database_url:
         broker_url = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/7")
         segue = Installation(
-            Path(folder), database_url=database_url, broker_url=broker_url, ENGINE_LEASE_SECONDS="30", LOG_LEVEL="WARNING"
+            Path(folder),
+            database_url=database_url,
+            broker_url=broker_url,
+            ENGINE_LEASE_SECONDS="30",
+            LOG_LEVEL="WARNING",
         )
         try:
             segue.start()
@@ -77,7 +89,9 @@ def _measure(segue: Installation, options: argparse.Namespace) -> None:
     _wait_for_ends(segue, workflow_id, 250 + total)
     ended = time.monotonic() - started
     took.sort()
-    print(f"accepted: {total / accepted:.0f}/s, p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms")
+    print(
+        f"accepted: {total / accepted:.0f}/s, p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms"
+    )
     print(f"executions: {total / ended:.0f}/s")
 
 

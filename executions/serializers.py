@@ -95,7 +95,11 @@ class RunSerializer(StrictSerializer):
 
     input = serializers.JSONField(required=False, default=dict, help_text="Must fit the workflow's `inputs`.")
     trigger = serializers.CharField(
-        required=False, allow_null=True, default=None, max_length=64, help_text="The id of the trigger node to begin at."
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=64,
+        help_text="The id of the trigger node to begin at.",
     )
     idempotency_key = serializers.CharField(
         required=False,
@@ -124,5 +128,3 @@ class CancelSerializer(StrictSerializer):
     """Why an execution is stopped."""
 
     reason = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
-
-

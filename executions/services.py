@@ -107,7 +107,7 @@ def start_manually(
     if problems:
         raise InvalidInput(
             f"The input does not fit the inputs of workflow {workflow.name!r}.",
-            problems=[problem.as_dict() for problem in problems],
+            problems=[problem.to_json() for problem in problems],
         )
     if idempotency_key is not None:
         first = _first_with_key(workflow, idempotency_key)
@@ -146,7 +146,7 @@ def cancel_execution(
 
     :raises IllegalTransition: if it has already ended.
     """
-    message = f"Cancelled by {by.name}." if by else "Cancelled."
+    message = f"Cancelled by {by.user.get_username()}." if by else "Cancelled."
     end_execution(
         execution,
         ExecutionStatus.CANCELLED,

@@ -23,3 +23,17 @@ def at_once(*things: Callable[[], Any]) -> list[Any]:
 
     with ThreadPoolExecutor(len(things)) as pool:
         return list(pool.map(do, things))
+
+
+def beside(thing: Callable[[], Any]) -> threading.Thread:
+    """Do something in a thread of its own, on a database connection of its own, and return the thread."""
+
+    def do() -> None:
+        try:
+            thing()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    return thread

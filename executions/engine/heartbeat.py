@@ -44,7 +44,9 @@ class Heartbeat:
         self._held = held
         self._renewed_at = time.monotonic()
         self._wanted = threading.Event()
-        threading.Thread(target=self._run, name="heartbeat", daemon=True).start()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+        self._thread.start()
 
     def is_fresh(self) -> bool:
         """Whether there is surely enough of the lease left to begin something outside."""
@@ -56,16 +58,25 @@ class Heartbeat:
             self._renewed_at = time.monotonic()
             self._wanted.set()
 
+    def stop(self) -> None:
+        """End the thread and close its connection."""
+        self._stopped.set()
+        self._wanted.set()
+        self._thread.join()
+
     def _run(self) -> None:
         while True:
             self._wanted.wait()
+            if self._stopped.is_set():
+                connection.close()
+                return
             try:
                 self._beat()
             except Error as error:
                 logger.warning("Could not renew leases.", extra={"reason": repr(error)})
                 connection.close()
                 self._end_process_if_too_late()
-            time.sleep(min(LOOK_SECONDS, settings.ENGINE_LEASE_SECONDS / 5))
+            self._stopped.wait(min(LOOK_SECONDS, settings.ENGINE_LEASE_SECONDS / 5))
 
     def _beat(self) -> None:
         holding = list(self._held())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from executions.engine.context import RunContext
 from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
-from workflows.nodes.base import Config, NodeError, Outcome
+from workflows.http import Cancelled, abandonable
+from workflows.nodes.base import NodeError, Outcome
 
 if TYPE_CHECKING:
     from executions.engine.turn import Turn
@@ -27,7 +30,7 @@ class Job:
         compiled: CompiledNode,
         row: WorkflowExecutionLog,
         *,
-        config: Config,
+        config: BaseModel,
         context: RunContext,
         deadline: datetime,
     ) -> None:
@@ -53,9 +56,12 @@ class Job:
         try:
             if not may_begin():
                 raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
-            self._outcome = self.compiled.type.run(self._config, self.context)
+            with abandonable(self.context.cancel):
+                self._outcome = self.compiled.type.run(self._config, self.context)
         except NodeError as error:
             self._error = error
+        except Cancelled:
+            self._error = NodeError("abandoned", "The node was abandoned before it ended.")
         except Exception as error:
             logger.exception("A node raised what it should not.", extra={"node_id": self.node_id})
             self._error = NodeError("node_fault", f"The node's own code failed with {type(error).__name__}.")
@@ -73,5 +79,3 @@ class Job:
     def abandon(self) -> None:
         """Let an outside call that is in flight end now. Its result will not be asked for."""
         self.context.cancel.cancel()
-
-

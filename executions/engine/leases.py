@@ -150,4 +150,3 @@ SELECT due.id FROM project CROSS JOIN LATERAL (
 ) due
 ORDER BY due.turn, due.wake_at, due.id LIMIT %(limit)s
 """
-

@@ -134,9 +134,7 @@ class _Arrival(Enum):
     NEVER = "never"
 
 
-def _arrival(
-    graph: Graph, node_id: str, started_by: str, facts: Mapping[str, NodeRunFact], dead: set[str]
-) -> _Arrival:
+def _arrival(graph: Graph, node_id: str, started_by: str, facts: Mapping[str, NodeRunFact], dead: set[str]) -> _Arrival:
     """Return whether what a node needs has come to it. Asked in topological order, so that ``dead`` is known."""
     edges = graph.edges_into(node_id)
     if not edges:

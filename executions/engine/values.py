@@ -24,6 +24,7 @@ from workflows.definition.schema import Edge
 from workflows.expressions import Evaluator, ExpressionError, RenderError, render, render_each
 from workflows.nodes.base import NodeError
 from workflows.nodes.evaluation import configured
+from workflows.nodes.fields import Unevaluated
 
 # What is kept of an error's text.
 MOST_OF_A_MESSAGE = 2_000
@@ -60,7 +61,7 @@ class Values:
         own_secrets = self._load_secrets(mentions.secrets)
         roots = self._roots(compiled)
         given = _Given(roots, row.started_at, self._absent(compiled), mark if compiled.type.accepts_secrets else None)
-        results = self._rendered(compiled.templates, given, of=f"Node `{row.node_id}`")
+        results = self._rendered(compiled.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         config = configured(compiled.type, compiled.node.config, results)
         context = RunContext(
             input=roots["input"],
@@ -72,9 +73,10 @@ class Values:
             secrets=own_secrets,
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
         )
-        shown = {"from": [edge.source for edge in self._taken(row.node_id)]}
-        if results:
-            shown["values"] = context.without_marks(results)
+        shown: dict[str, Any] = {"from": [edge.source for edge in self._taken(row.node_id)]}
+        values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
+        if values:
+            shown["values"] = context.without_marks(values)
         return Prepared(config, context, self._fit(shown))
 
     def input_of(self, node_id: str) -> Any:
@@ -150,9 +152,7 @@ class Values:
         if "nodes" in mentions.roots:
             node_ids = self._journal.facts if mentions.has_dynamic_nodes else mentions.node_ids
             settled = [node_id for node_id in node_ids if self._has_settled(node_id)]
-            roots["nodes"] = {
-                node_id: {"output": output} for node_id, output in self._journal.outputs(settled).items()
-            }
+            roots["nodes"] = {node_id: {"output": output} for node_id, output in self._journal.outputs(settled).items()}
         if "vars" in mentions.roots:
             roots["vars"] = self._variables
         if "execution" in mentions.roots:
@@ -164,9 +164,7 @@ class Values:
     def _absent(self, compiled: CompiledNode) -> dict[str, str]:
         """Return why the nodes that are mentioned and have no output have none."""
         missing = [node_id for node_id in compiled.mentions.node_ids if not self._has_settled(node_id)]
-        return {
-            node_id: "has not run yet" if node_id in self._journal.facts else "was skipped" for node_id in missing
-        }
+        return {node_id: "has not run yet" if node_id in self._journal.facts else "was skipped" for node_id in missing}
 
     def _has_settled(self, node_id: str) -> bool:
         fact = self._journal.facts.get(node_id)
@@ -209,22 +207,44 @@ class Values:
 
     # --- Evaluation -------------------------------------------------------------------------------------------------
 
-    def _rendered(self, templates: Sequence[tuple[str, str]], given: _Given, *, of: str) -> dict[str, Any]:
-        """Evaluate templates in one round trip; return their values by JSON Pointer."""
-        texts = [text for _, text in templates]
+    def _rendered(
+        self,
+        templates: Sequence[tuple[str, str]],
+        given: _Given,
+        *,
+        of: str,
+        lazy: frozenset[str] = frozenset(),
+    ) -> dict[str, Any]:
+        """Evaluate templates in one round trip; return their values by JSON Pointer.
+
+        :param lazy: where a failure is left for the node to find.
+        :raises NodeError: for the first failure elsewhere.
+        """
+        if not templates:
+            return {}
         try:
-            values = render(
-                texts,
-                self._sandbox,
-                given.roots,
-                now=given.now,
-                absent=given.absent,
-                secret_mark=given.secret_mark,
-            )
+            values = self._render([text for _, text in templates], given)
         except RenderError as failed:
-            index, error = min(((int(place.strip("/")), error) for place, error in failed.errors.items()), key=lambda found: found[0])
-            raise _failed(error, where=f"{of}, {templates[index][0]}") from error
+            failures = {
+                pointer: _failed(failed.errors[f"/{index}"], where=f"{of}, {pointer}")
+                for index, (pointer, _) in enumerate(templates)
+                if f"/{index}" in failed.errors
+            }
+            for pointer, failure in failures.items():
+                if pointer not in lazy:
+                    raise failure from failed
+            sound = [template for template in templates if template[0] not in failures]
+            rendered = self._rendered(sound, given, of=of)
+            return rendered | {
+                pointer: Unevaluated(text, failures[pointer]) for pointer, text in templates if pointer in failures
+            }
         return {pointer: value for (pointer, _), value in zip(templates, values, strict=True)}
+
+    def _render(self, texts: list[str], given: _Given) -> list[Any]:
+        values: list[Any] = render(
+            texts, self._sandbox, given.roots, now=given.now, absent=given.absent, secret_mark=given.secret_mark
+        )
+        return values
 
     def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
         try:
@@ -252,5 +272,3 @@ class _Given:
 def _failed(error: ExpressionError, *, where: str) -> NodeError:
     details = {"expression": error.expression, "line": error.line, "column": error.column}
     return NodeError(error.code, f"{where}: {error.message}", details=details)
-
-

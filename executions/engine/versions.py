@@ -14,7 +14,7 @@ from workflows.expressions.references import references
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import NodeType, catalogue
-from workflows.nodes.evaluation import all_templates_of, templates_of
+from workflows.nodes.evaluation import all_templates_of, is_lazy, templates_of
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,15 @@ class Mentions:
 
 @dataclass(frozen=True)
 class CompiledNode:
-    """A node with its type, the templates to evaluate before it runs, and what all its expressions mention."""
+    """A node with its type and what its expressions mention.
+
+    ``templates`` are evaluated before it runs, by JSON Pointer; those that ``lazy`` names may fail.
+    """
 
     node: Node
     type: NodeType[Any]
     templates: tuple[tuple[str, str], ...]
+    lazy: frozenset[str]
     mentions: Mentions
 
 
@@ -75,9 +79,11 @@ def compiled(version_id: UUID) -> CompiledVersion:
 
 def _compile(node: Node) -> CompiledNode:
     node_type = catalogue()[node.type]
+    templates = tuple(templates_of(node_type, node.config))
     return CompiledNode(
         node=node,
         type=node_type,
-        templates=tuple(templates_of(node_type, node.config)),
+        templates=templates,
+        lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
         mentions=Mentions.in_templates(text for _, text in all_templates_of(node.config)),
     )

@@ -76,6 +76,11 @@ class Worker:
         finally:
             self._is_working.release()
 
+    def close(self) -> None:
+        """End the worker's threads. It must hold nothing."""
+        self._heartbeat.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def _work(self, *, until: float) -> int:
         taken = 0
         while not stopping.is_asked():
@@ -84,6 +89,7 @@ class Worker:
             for turn in list(self._turns.values()):
                 if turn.is_ready:
                     self._advance(turn)
+            self._forget_what_is_over()
             if any(turn.is_ready for turn in self._turns.values()):
                 continue
             if self._turns:
@@ -114,10 +120,19 @@ class Worker:
             if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
                 continue
             self._turns[execution.pk] = Turn(
-                execution, lease, version=compiled(execution.workflow_version_id), sandbox=self._sandbox, submit=self._submit
+                execution,
+                lease,
+                version=compiled(execution.workflow_version_id),
+                sandbox=self._sandbox,
+                submit=self._submit,
             )
         self._heartbeat.claimed()
         return len(claimed)
+
+    def _forget_what_is_over(self) -> None:
+        """Drop what has ended, was handed back, or was taken from us: the heartbeat tells of that from its thread."""
+        for turn in [turn for turn in self._turns.values() if turn.is_over]:
+            del self._turns[turn.lease.execution_id]
 
     def _paused_workflows(self, claimed: list[WorkflowExecution]) -> set[UUID]:
         workflow_ids = {execution.workflow_id for execution in claimed}
@@ -149,8 +164,6 @@ class Worker:
             logger.exception("The engine failed on an execution.", extra=turn.log_extra)
             turn.abandon()
             self._put_back(turn, error)
-        if turn.is_over:
-            del self._turns[turn.lease.execution_id]
 
     def _put_back(self, turn: Turn, error: Exception) -> None:
         """Give an execution that the engine itself failed on another chance, or up."""
@@ -198,8 +211,10 @@ class Worker:
             for turn in list(self._turns.values()):
                 if turn.is_ready or not turn.has_jobs:
                     self._let_go(turn)
-        for turn in list(self._turns.values()):
+            self._forget_what_is_over()
+        for turn in self._turns.values():
             self._let_go(turn)
+        self._forget_what_is_over()
 
     def _let_go(self, turn: Turn) -> None:
         try:
@@ -207,5 +222,3 @@ class Worker:
         except (leases.LeaseLost, DatabaseError):
             logger.warning("Could not hand an execution back; its lease will run out.", extra=turn.log_extra)
         turn.abandon()
-        del self._turns[turn.lease.execution_id]
-

@@ -75,7 +75,10 @@ def definition(service: str) -> dict:
                 "id": "answer",
                 "type": "output",
                 "join": "any",
-                "config": {"value": {"kept_as": "{{ input.body.id }}", "about": "{{ input.body.about }}"}, "status": 201},
+                "config": {
+                    "value": {"kept_as": "{{ input.body.id }}", "about": "{{ input.body.about }}"},
+                    "status": 201,
+                },
             },
         ],
         "edges": [

@@ -125,6 +125,9 @@ class NodeType(Generic[C]):
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
     # Config paths (dotted) whose expressions the node evaluates itself, per item, through ``evaluate_each``.
     deferred: ClassVar[tuple[str, ...]] = ()
+    # Config paths (dotted, ``*`` for any index) at which an expression may fail without harm, because the node may never get
+    # to it. It then finds an ``Unevaluated`` there.
+    lazy: ClassVar[tuple[str, ...]] = ()
     example: ClassVar[dict[str, Any]]
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from workflows.definition.problems import Problem
 from workflows.nodes.base import ERROR_PORT, Config, Context, Done, NodeType, register
-from workflows.nodes.fields import Dynamic
+from workflows.nodes.fields import Dynamic, Unevaluated
 from workflows.nodes.forms import Slug
 
 
@@ -33,6 +33,7 @@ class Condition(NodeType[ConditionConfig]):
 
     Config = ConditionConfig
     icon = "split"
+    lazy = ("cases.*.when",)
     example = {"cases": [{"port": "large", "when": "{{ input.total > 100 }}"}], "else": "small"}
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -57,5 +58,12 @@ class Condition(NodeType[ConditionConfig]):
 
     def run(self, config: ConditionConfig, context: Context) -> Done:
         """Take the first case that holds."""
-        port = next((case.port for case in config.cases if case.when), config.otherwise)
+        port = next((case.port for case in config.cases if _holds(case)), config.otherwise)
         return Done(context.input, ports=(port,))
+
+
+def _holds(case: Case) -> bool:
+    # A case need not make sense where an earlier one holds: `input.refund.amount` of an order that has no refund.
+    if isinstance(case.when, Unevaluated):
+        raise case.when.error
+    return case.when

@@ -47,6 +47,12 @@ def is_deferred(node_type: NodeType[Any], pointer: str) -> bool:
     return any(_lies_at_or_below(place, path.split(".")) for path in node_type.deferred)
 
 
+def is_lazy(node_type: NodeType[Any], pointer: str) -> bool:
+    """Return whether an expression at this place of the config may fail without harm, until the node gets to it."""
+    place = pointer.split("/")[1:]
+    return any(_lies_at_or_below(place, path.split(".")) for path in node_type.lazy)
+
+
 def is_per_item(text: str) -> bool:
     """Return whether a template's value depends on the item."""
     try:

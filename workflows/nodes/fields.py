@@ -32,6 +32,13 @@ class Template:
     text: str
 
 
+@dataclass(frozen=True)
+class Unevaluated(Template):
+    """A template whose evaluation failed, in a field that the node may never get to. Getting there, it raises ``error``."""
+
+    error: Exception
+
+
 FORBIDDEN = "expression_forbidden"
 FORBIDDEN_HINT = 'Write the value itself. Text that only looks like an expression goes into {"$literal": "…"}.'
 

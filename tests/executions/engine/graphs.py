@@ -38,7 +38,9 @@ def graphs(draw: st.DrawFn) -> Graph:
     for target in range(1, size):
         sources = draw(st.lists(st.integers(0, target - 1), min_size=1, max_size=3, unique=True))
         edges += [
-            Edge(source=f"n{source}", target=f"n{target}", source_port=draw(st.sampled_from(PORTS)) if source else "main")
+            Edge(
+                source=f"n{source}", target=f"n{target}", source_port=draw(st.sampled_from(PORTS)) if source else "main"
+            )
             for source in sources
         ]
     nodes = tuple(

@@ -182,7 +182,9 @@ class TestEveryGraph:
         while not (decided := plan(drawn, started_by="n0", facts=facts, now=NOON)).is_over:
             for start in decided.start:
                 edges = drawn.edges_into(start.node_id)
-                taken = [edge for edge in edges if edge.source in facts and edge.source_port in facts[edge.source].ports]
+                taken = [
+                    edge for edge in edges if edge.source in facts and edge.source_port in facts[edge.source].ports
+                ]
                 assert taken or not edges
                 if drawn.nodes[start.node_id].join == "all":
                     assert all(edge.source in facts or edge.source in decided.dead for edge in edges)
