@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import graph, parsed
+from tests.workflows.definition.strategies import patient
 from workflows.definition.schema import Definition, Edge, Node
 from workflows.graph import Graph
 
@@ -25,6 +26,7 @@ def dags(draw: st.DrawFn) -> Definition:
 
 
 class TestInOrder:
+    @patient
     @given(dags())
     def test_has_every_node_once_and_each_after_what_leads_to_it(self, dag):
         order = Graph(dag).in_order()
@@ -62,12 +64,14 @@ class TestFindCycle:
     def test_names_its_nodes_in_the_order_of_the_edges(self, ways, cycle):
         assert graph(*ways).find_cycle() in cycle
 
+    @patient
     @given(dags())
     def test_finds_none_where_there_is_none(self, dag):
         assert Graph(dag).find_cycle() is None
 
 
 class TestAncestors:
+    @patient
     @given(dags())
     def test_are_the_nodes_from_which_a_way_leads_here(self, dag):
         ordered = Graph(dag)

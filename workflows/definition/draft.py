@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from workflows.definition.problems import Problem, pointer
 from workflows.definition.pydantic_problems import problems_in
 from workflows.definition.schema import Definition, Edge, Node, Settings, edge_of
-from workflows.definition.shape import EdgeShape, NodeShape, OutlineShape, SettingsShape
+from workflows.definition.shape import MAX_EDGES, MAX_NODES, EdgeShape, NodeShape, OutlineShape, SettingsShape
 from workflows.graph import Graph
 
 # Keys that the design knows and this version does not, by where they stand.
@@ -67,28 +67,32 @@ class Draft:
         )
 
 
-def read_draft(raw: Mapping[str, Any]) -> tuple[Draft, list[Problem]]:
-    """Return what can be read of a definition's JSON, and what is wrong with its shape."""
-    problems = _shape_problems(OutlineShape, raw, "")
-    problems = [_settings_problem(problem) for problem in problems]
-    raw_nodes, raw_edges = _list(raw.get("nodes")), _list(raw.get("edges"))
-    for index, node in enumerate(raw_nodes):
-        problems += [_node_problem(problem) for problem in _shape_problems(NodeShape, node, pointer("nodes", index))]
-    edges = []
-    for index, edge in enumerate(raw_edges):
-        at = pointer("edges", index)
-        if found := _shape_problems(EdgeShape, edge, at):
-            problems += found
-        else:
-            edges.append(DraftEdge(at, edge_of(EdgeShape.model_validate(edge))))
-    draft = Draft(
-        nodes=tuple(node for index, each in enumerate(raw_nodes) if (node := _node(index, each))),
-        edges=tuple(edges),
+def read_draft(raw: Mapping[str, Any]) -> Draft:
+    """Return what can be read of a definition's JSON. What is wrong with its shape, :func:`shape_problems` says."""
+    raw_nodes, raw_edges = _list(raw.get("nodes"), MAX_NODES), _list(raw.get("edges"), MAX_EDGES)
+    nodes = (_node(index, node) for index, node in enumerate(raw_nodes))
+    edges = (_edge(index, edge) for index, edge in enumerate(raw_edges))
+    return Draft(
+        nodes=tuple(node for node in nodes if node is not None),
+        edges=tuple(edge for edge in edges if edge is not None),
         inputs=raw.get("inputs"),
         settings=_settings(raw.get("settings")),
-        ids=frozenset(each["id"] for each in raw_nodes if isinstance(each, dict) and isinstance(each.get("id"), str)),
+        ids=frozenset(node["id"] for node in raw_nodes if isinstance(node, dict) and isinstance(node.get("id"), str)),
     )
-    return draft, problems
+
+
+def shape_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with the shape of a definition's JSON."""
+    yield from map(_settings_problem, _problems(OutlineShape, raw, ""))
+    for index, node in enumerate(_list(raw.get("nodes"), MAX_NODES)):
+        yield from map(_node_problem, _problems(NodeShape, node, pointer("nodes", index)))
+    for index, edge in enumerate(_list(raw.get("edges"), MAX_EDGES)):
+        yield from _problems(EdgeShape, edge, pointer("edges", index))
+
+
+def _list(value: Any, most: int) -> list[Any]:
+    """Return a list's items; of far too many, which is a problem of its own, not all."""
+    return value[: 2 * most] if isinstance(value, list) else []
 
 
 def _node(index: int, raw: Any) -> DraftNode | None:
@@ -107,6 +111,13 @@ def _node(index: int, raw: Any) -> DraftNode | None:
             return None
 
 
+def _edge(index: int, raw: Any) -> DraftEdge | None:
+    try:
+        return DraftEdge(pointer("edges", index), edge_of(EdgeShape.model_validate(raw)))
+    except ValidationError:
+        return None
+
+
 def _settings(raw: Any) -> Settings:
     try:
         return Settings(**dict(SettingsShape.model_validate({} if raw is None else raw)))
@@ -114,11 +125,7 @@ def _settings(raw: Any) -> Settings:
         return Settings()
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _shape_problems(model: type[BaseModel], raw: Any, at: str) -> list[Problem]:
+def _problems(model: type[BaseModel], raw: Any, at: str) -> list[Problem]:
     try:
         model.model_validate(raw)
     except ValidationError as error:

@@ -14,6 +14,7 @@ from workflows.definition.shape import MAX_BYTES, MAX_DEPTH
 # Numbers with more digits take quadratic time to read and write.
 MAX_DIGITS = 400
 _MAX_BITS = int(MAX_DIGITS * math.log2(10))
+MAX_KEYS = 50_000
 MAX_PROBLEMS = 20
 
 _NUL = "\x00"
@@ -25,7 +26,7 @@ def limit_problems(raw: Any) -> list[Problem]:
     found: list[Problem] = []
     for problem in _walk(raw):
         found.append(problem)
-        if len(found) == MAX_PROBLEMS or problem.code == "too_deep":
+        if len(found) == MAX_PROBLEMS or problem.code in ("too_deep", "too_many_keys"):
             return found
     if not found and (size := _size(raw)) > MAX_BYTES:
         found.append(
@@ -42,6 +43,7 @@ def limit_problems(raw: Any) -> list[Problem]:
 def _walk(raw: Any) -> Iterator[Problem]:
     # A stack of our own: what is nested a thousand times deep must not end in a RecursionError.
     to_visit: list[tuple[Any, tuple[str | int, ...]]] = [(raw, ())]
+    key_count = 0
     while to_visit:
         value, place = to_visit.pop()
         if len(place) > MAX_DEPTH:
@@ -49,6 +51,9 @@ def _walk(raw: Any) -> Iterator[Problem]:
             continue
         match value:
             case dict():
+                key_count += len(value)
+                if key_count > MAX_KEYS:
+                    yield Problem("too_many_keys", "", f"All objects together have more than {MAX_KEYS:,} keys.")
                 for key in value:
                     if not isinstance(key, str):
                         yield Problem("wrong_type", pointer(*place), "The keys of an object must be text.")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,8 @@ from pydantic_core import ErrorDetails, core_schema
 from workflows.definition.problems import Problem, did_you_mean, listed, pointer
 from workflows.definition.pydantic_places import Place, place_of
 from workflows.nodes.fields import FORBIDDEN, FORBIDDEN_HINT, Template
+
+MAX_PROBLEMS = 100
 
 _PYDANTICS_OWN = frozenset(get_args(core_schema.ErrorType))
 
@@ -45,13 +48,13 @@ _BOUNDS = {
 
 
 def problems_in(error: ValidationError, model: type[BaseModel], *, below: str) -> list[Problem]:
-    """Return a model's errors as problems, one for each place.
+    """Return a model's errors as problems, one for each place; of very many only the first hundred or so.
 
     :param below: JSON Pointer to the value that was validated.
     """
     found: dict[str, Problem] = {}
     choices: dict[str, tuple[Place, list[ErrorDetails]]] = {}
-    for details in error.errors(include_url=False):
+    for details in islice(error.errors(include_url=False), MAX_PROBLEMS):
         place = place_of(model, details["loc"])
         if place.is_choice:
             choices.setdefault(pointer(*place.parts, below=below), (place, []))[1].append(details)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError
 from typing import Any
 
 from workflows.definition.draft import Draft
@@ -12,7 +11,7 @@ from workflows.definition.problems import Problem, did_you_mean
 from workflows.expressions.errors import ExpressionError, shown
 from workflows.expressions.references import Finding, References, references
 from workflows.expressions.templates import Interpolation, find_templates, parse_template
-from workflows.graph import Graph
+from workflows.expressions.vocabulary import ROOTS
 from workflows.nodes.base import NodeType
 from workflows.nodes.evaluation import is_deferred
 
@@ -22,7 +21,19 @@ Compile = Callable[[Sequence[str]], Sequence[Finding | None]]
 # The codes of findings, as problems of a definition.
 _CODES = {"syntax": "expression_syntax", "too_large": "expression_too_large"}
 
-_PER_ITEM = ("item", "index")
+# What the expression of an edge sees: what its source put out, and what started the execution.
+_ON_EDGES = frozenset({"input", "trigger", "now"})
+MAX_EXPRESSIONS = 10_000
+
+_PER_ITEM = frozenset({"item", "index"})
+
+# What to do about a root that is not there, by root.
+_INSTEAD = {
+    "item": "This field is evaluated once, not for each item: use `input`.",
+    "index": "This field is evaluated once, not for each item.",
+    "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
+}
+_EDGE_HINT = "On an edge there are `input`, what its source put out, and `trigger`. Do the rest in a node."
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,9 @@ class _Place:
     """Where an expression stands, and what it may mention there."""
 
     path: str
-    before: frozenset[str] | None  # Ids of the nodes that come before; ``None`` where a cycle leaves that open.
-    after: str  # In words: what they come before.
-    has_item: bool = False
-    has_secrets: bool = False
+    roots: frozenset[str]
+    node_id: str = ""  # Empty on an edge.
+    before: frozenset[str] | None = None  # Ids of the nodes that come before; ``None`` where a cycle leaves that open.
 
 
 def expression_problems(
@@ -48,12 +58,18 @@ def expression_problems(
     :param variables: the workflow's variables by name, and whether each is a secret.
     """
     to_compile: list[tuple[_Place, Interpolation]] = []
+    count = 0
     for place, text in _templates(draft, node_types):
         try:
             expressions = parse_template(text).interpolations
         except ExpressionError as error:
             yield Problem(_CODES.get(error.code, error.code), place.path, error.message)
             continue
+        count += len(expressions)
+        if count > MAX_EXPRESSIONS:
+            message = f"The definition holds more than {MAX_EXPRESSIONS:,} expressions; what follows was not looked at."
+            yield Problem("too_many_expressions", place.path, message)
+            break
         for expression in expressions:
             found = references(expression.source)
             yield from (_finding(place, expression, finding) for finding in found.findings)
@@ -79,32 +95,20 @@ def _compiled(expressions: Sequence[tuple[_Place, Interpolation]], compile: Comp
 
 def _templates(draft: Draft, node_types: Mapping[str, NodeType[Any]]) -> Iterator[tuple[_Place, str]]:
     graph = draft.graph()
+    has_order = graph.find_cycle() is None
     for node in draft.nodes:
         if node.type not in node_types:
             continue
         node_type = node_types[node.type]
-        before = _before(graph, node.id)
+        before = graph.ancestors(node.id) if has_order else None
+        roots = ROOTS - {"secret"} if not node_type.accepts_secrets else ROOTS
         for path, text in find_templates(node.config):
-            place = _Place(
-                path=f"{node.at}/config{path}",
-                before=before,
-                after=f"`{node.id}`",
-                has_item=is_deferred(node_type, path),
-                has_secrets=node_type.accepts_secrets,
-            )
-            yield place, text
+            at = f"{node.at}/config{path}"
+            seen = roots if is_deferred(node_type, path) else roots - _PER_ITEM
+            yield _Place(at, seen, node.id, before), text
     for each in draft.edges:
-        if each.edge.transform is not None and each.edge.source in graph.nodes:
-            before = _before(graph, each.edge.source)
-            through = before and before | {each.edge.source}
-            yield _Place(f"{each.at}/transform", through, f"the edge to `{each.edge.target}`"), each.edge.transform
-
-
-def _before(graph: Graph, node_id: str) -> frozenset[str] | None:
-    try:
-        return graph.ancestors(node_id)
-    except CycleError:
-        return None
+        if each.edge.transform is not None:
+            yield _Place(f"{each.at}/transform", _ON_EDGES), each.edge.transform
 
 
 def _finding(place: _Place, expression: Interpolation, finding: Finding) -> Problem:
@@ -120,19 +124,23 @@ def _finding(place: _Place, expression: Interpolation, finding: Finding) -> Prob
 def _mentions(
     place: _Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]
 ) -> Iterator[Problem]:
-    for node_id in sorted(found.node_ids):
-        yield from _node(place, node_id, ids)
-    if found.has_dynamic_nodes:
-        message = "Which node is meant here is known only when it runs."
-        yield Problem("dynamic_reference", place.path, message, "Name it: `nodes.<id>.output`.")
-    for name in sorted(found.variables):
-        yield from _variable(place, name, variables)
-    for name in sorted(found.secrets):
-        yield from _secret(place, name, variables)
-    for root in _PER_ITEM:
-        if root in found.roots and not place.has_item:
-            message = f"There is no `{root}` here: this field is evaluated once, not for each item."
-            yield Problem("item_outside", place.path, message, "Use `input`.")
+    for root in sorted(found.roots - place.roots):
+        message = f"There is no `{root}` here."
+        yield Problem(
+            "not_available_here", place.path, message, _INSTEAD.get(root, "") if place.node_id else _EDGE_HINT
+        )
+    if "nodes" in place.roots:
+        for node_id in sorted(found.node_ids):
+            yield from _node(place, node_id, ids)
+        if found.has_dynamic_nodes:
+            message = "Which node is meant here is known only when it runs."
+            yield Problem("dynamic_reference", place.path, message, "Name it: `nodes.<id>.output`.")
+    if "vars" in place.roots:
+        for name in sorted(found.variables):
+            yield from _variable(place, name, variables)
+    if "secret" in place.roots:
+        for name in sorted(found.secrets):
+            yield from _secret(place, name, variables)
 
 
 def _node(place: _Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]:
@@ -140,10 +148,11 @@ def _node(place: _Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]
         hint = did_you_mean(node_id, ids)
         yield Problem("unknown_node", place.path, f"`nodes.{node_id[:64]}`: there is no such node.", hint)
     elif place.before is not None and node_id not in place.before:
-        message = f"`nodes.{node_id}` does not come before {place.after}, so that its output may not be known then."
-        yield Problem(
-            "not_before", place.path, message, f"Connect `{node_id}` so that it comes before, or use `input`."
+        message = (
+            f"`nodes.{node_id}` does not come before `{place.node_id}`, so that its output may not be known by then."
         )
+        hint = f"Connect `{node_id}` so that it comes before, or use `input`."
+        yield Problem("not_before", place.path, message, hint)
 
 
 def _variable(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
@@ -156,9 +165,6 @@ def _variable(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterat
 
 
 def _secret(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
-    if not place.has_secrets:
-        message = "Secrets are only for nodes that speak to the outside, such as `tool`."
-        yield Problem("secret_not_allowed", place.path, message)
     if name not in variables:
         yield _unknown_variable(place, f"secret('{name[:64]}')", name, variables)
     elif not variables[name]:

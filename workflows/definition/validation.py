@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from workflows.definition.configs import config_problems
-from workflows.definition.draft import Draft, read_draft
+from workflows.definition.draft import Draft, read_draft, shape_problems
 from workflows.definition.json_schema import schema_problems, value_problems
 from workflows.definition.limits import limit_problems
 from workflows.definition.problems import Problem
 from workflows.definition.references import Compile, expression_problems
 from workflows.definition.structure import NodeTypes, structure_problems
 from workflows.nodes.fields import FORBIDDEN
+
+# More would help nobody, and cost time and room.
+MAX_PROBLEMS = 200
 
 
 def check(
@@ -25,7 +29,8 @@ def check(
 ) -> list[Problem]:
     """Return every problem of a definition's JSON; none if it can be published. Never raises, whatever the JSON.
 
-    What makes JSON unfit to be looked at (its size, its depth, characters that cannot be stored) is answered alone.
+    What makes JSON unfit to be looked at (its size, its depth, characters that cannot be stored) is answered alone. Of
+    more than 200 problems the first 200 are returned, and that there are more.
 
     :param node_types: the catalogue.
     :param variables: the workflow's variables by name, and whether each is a secret.
@@ -36,16 +41,12 @@ def check(
         return problems
     if not isinstance(raw, dict):
         return [Problem("wrong_type", "", "A definition is an object with `schema`, `nodes` and `edges`.")]
-    draft, problems = read_draft(raw)
-    timeout = draft.settings.timeout_seconds or execution_timeout_seconds
-    problems += structure_problems(draft, node_types)
-    problems += config_problems(draft, node_types, execution_timeout_seconds=timeout)
-    # What is wrong with an expression where none is allowed does not matter.
-    forbidden = tuple(f"{problem.path}/" for problem in problems if problem.code == FORBIDDEN)
-    found = expression_problems(draft, node_types, variables=variables, compile=compile)
-    problems += (problem for problem in found if not f"{problem.path}/".startswith(forbidden))
-    problems += _inputs(draft)
-    return list(dict.fromkeys(problems))
+    found = _problems(raw, node_types, variables, compile, execution_timeout_seconds)
+    problems = list(islice(_each_once(found), MAX_PROBLEMS + 1))
+    if len(problems) > MAX_PROBLEMS:
+        message = f"There are more problems than these {MAX_PROBLEMS}."
+        problems[MAX_PROBLEMS:] = [Problem("too_many_problems", "", message, "Mend these first.")]
+    return problems
 
 
 def check_inputs(schema: Mapping[str, Any] | None, value: Any) -> list[Problem]:
@@ -56,6 +57,37 @@ def check_inputs(schema: Mapping[str, Any] | None, value: Any) -> list[Problem]:
     if not isinstance(value, dict):
         return [Problem("wrong_type", "", "The input of an execution is an object.")]
     return value_problems(schema, value) if schema is not None else []
+
+
+def _problems(
+    raw: dict[str, Any],
+    node_types: NodeTypes,
+    variables: Mapping[str, bool],
+    compile: Compile | None,
+    execution_timeout_seconds: int,
+) -> Iterator[Problem]:
+    draft = read_draft(raw)
+    yield from shape_problems(raw)
+    yield from structure_problems(draft, node_types)
+    forbidden: tuple[str, ...] = ()
+    timeout = draft.settings.timeout_seconds or execution_timeout_seconds
+    for problem in config_problems(draft, node_types, execution_timeout_seconds=timeout):
+        yield problem
+        if problem.code == FORBIDDEN:
+            forbidden += (f"{problem.path}/",)
+    for problem in expression_problems(draft, node_types, variables=variables, compile=compile):
+        # What is wrong with an expression where none is allowed does not matter.
+        if not f"{problem.path}/".startswith(forbidden):
+            yield problem
+    yield from _inputs(draft)
+
+
+def _each_once(problems: Iterator[Problem]) -> Iterator[Problem]:
+    seen: set[Problem] = set()
+    for problem in problems:
+        if problem not in seen:
+            seen.add(problem)
+            yield problem
 
 
 def _inputs(draft: Draft) -> Iterator[Problem]:

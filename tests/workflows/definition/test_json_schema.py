@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from tests.workflows.definition.strategies import any_json
+from tests.workflows.definition.strategies import any_json, patient
 from workflows.definition.json_schema import MAX_UNFOLDED, schema_problems, value_problems
 
 
@@ -98,6 +98,7 @@ class TestSchemaProblems:
         assert problem.code == "invalid_schema"
         assert "linear time" in problem.hint
 
+    @patient
     @given(any_json)
     def test_never_raises(self, value):
         schema_problems({"type": "object", "properties": {"a": value}, "$defs": {"a": value}}, below="")

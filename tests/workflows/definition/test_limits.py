@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from tests.workflows.definition.strategies import any_json
-from workflows.definition.limits import MAX_DIGITS, limit_problems
+from tests.workflows.definition.strategies import any_json, patient
+from workflows.definition.limits import MAX_DIGITS, MAX_KEYS, limit_problems
 from workflows.definition.shape import MAX_BYTES, MAX_DEPTH
 
 
@@ -53,6 +53,14 @@ class TestNumbers:
         assert codes({"a": number}) == ["invalid_number"]
 
 
+class TestKeys:
+    def test_may_be_as_many_as_the_limit(self):
+        assert codes([{str(key): 1 for key in range(MAX_KEYS // 2)}] * 2) == []
+
+    def test_may_not_be_more(self):
+        assert codes([{str(key): 1 for key in range(MAX_KEYS // 2)}] * 2 + [{"one": 1}]) == ["too_many_keys"]
+
+
 class TestText:
     @pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "x\udfff"])
     @pytest.mark.parametrize("put", [lambda text: [text], lambda text: {"a": text}, lambda text: {text: 1}])
@@ -70,6 +78,7 @@ class TestPaths:
         assert [problem.path for problem in problems] == ["/nodes/1/n~1o~0tes"]
 
 
+@patient
 @given(any_json)
 def test_says_nothing_about_ordinary_json(raw):
     assert limit_problems(raw) == []

@@ -39,8 +39,20 @@ class TestNodes:
 
     @pytest.mark.parametrize(
         ("node_id", "is_fine"),
-        [("a", True), ("a1_b", True), ("a" * 64, True), ("a" * 65, False), ("", False), ("A", False), ("1a", False)]
-        + [("a-b", False), ("a b", False), ("ä", False), ("a\n", False), ("__proto__", False)],
+        [
+            ("a", True),
+            ("a1_b", True),
+            ("a" * 64, True),
+            ("a" * 65, False),
+            ("", False),
+            ("A", False),
+            ("1a", False),
+            ("a-b", False),
+            ("a b", False),
+            ("ä", False),
+            ("a\n", False),
+            ("__proto__", False),
+        ],
     )
     def test_have_ids_that_can_be_used_in_expressions(self, node_id, is_fine):
         raw = definition("start > end")
@@ -60,7 +72,7 @@ class TestNodes:
             "start > a > b > c", a=node("tolo"), b=node("os.system"), c=node("workflows.nodes.tool.ToolNode")
         )
 
-        assert [(p.code, p.path, p.hint) for p in problems(raw)][0] == (
+        assert next((p.code, p.path, p.hint) for p in problems(raw)) == (
             "unknown_node_type",
             "/nodes/1/type",
             "Did you mean `tool`?",
@@ -163,15 +175,9 @@ class TestEdges:
         assert problem.hint == "Set `on_error` of `a` to `port`."
 
     def test_guess_what_was_meant(self):
-        (problem, _) = problems(definition("start > check", "check.yes > end", "chek.yes > last")), None
+        (problem,) = problems(with_edges({"source": "strat", "target": "b"}))
 
-        assert (
-            any(
-                p.hint == "Did you mean `check`?"
-                for p in problems(with_edges({"source": "strat", "target": "b"}, ways=["start > a > b"]))
-            )
-            is False
-        )
+        assert problem.hint == "Did you mean `start`?"
 
     def test_to_a_node_that_cannot_be_read_are_not_wrong_for_that(self):
         raw = definition("start > a > b")

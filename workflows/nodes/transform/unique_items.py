@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Hashable
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,5 +23,7 @@ class UniqueItems(Operation):
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return a list in which nothing comes twice."""
-        firsts = {identity_by(item, self.by): item for item in reversed(batch.items)}
-        return Batch(list(reversed(firsts.values())))
+        firsts: dict[Hashable, Any] = {}
+        for item in batch.items:
+            firsts.setdefault(identity_by(item, self.by), item)
+        return Batch(list(firsts.values()))

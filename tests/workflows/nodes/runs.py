@@ -1,0 +1,65 @@
+"""Run a node type as the engine does, with the real expressions and without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.clock import NOON
+from workflows.definition.problems import Problem
+from workflows.expressions import InProcessSandbox, render, render_each
+from workflows.nodes.base import Done, NodeType, Outcome, catalogue
+from workflows.nodes.evaluation import configured, fill, templates_of
+from workflows.nodes.loading import load
+
+load()
+SANDBOX = InProcessSandbox()
+
+
+@dataclass(frozen=True)
+class FakeContext:
+    """A world with a clock that stands still, and an input."""
+
+    input: Any = None
+    now: datetime = NOON
+    deadline: datetime = NOON + timedelta(minutes=5)
+    idempotency_key: str = "execution:node:"
+    default_timezone: str = "UTC"
+    roots: Mapping[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
+        self.asked.append(expression)
+        return render_each(expression, items, SANDBOX, {"input": self.input, **self.roots}, now=self.now)
+
+    def fill_secrets(self, text: str) -> str:
+        return text
+
+
+def node_type(key: str) -> NodeType[Any]:
+    """Return a node type of the catalogue."""
+    return catalogue()[key]
+
+
+def outcome(key: str, config: dict[str, Any], input: Any = None, *, context: FakeContext | None = None) -> Outcome:
+    """Evaluate a config, then run the node type with it."""
+    world = replace(context or FakeContext(), input=input)
+    templates = templates_of(node_type(key), config)
+    values = render([text for _, text in templates], SANDBOX, {"input": input, **world.roots}, now=world.now)
+    results = {pointer: value for (pointer, _), value in zip(templates, values, strict=True)}
+    return node_type(key).run(configured(node_type(key), config, results), world)
+
+
+def output(key: str, config: dict[str, Any], input: Any = None) -> Any:
+    """Return the output of a node that is done at once and leaves through its one port."""
+    done = outcome(key, config, input)
+    assert isinstance(done, Done)
+    assert done.ports == ("main",)
+    return done.output
+
+
+def draft_problems(key: str, config: dict[str, Any]) -> list[Problem]:
+    """Return what the node type itself says about a draft's config that fits its model."""
+    return node_type(key).check(node_type(key).Config.model_validate(fill(config, {})))

@@ -1,0 +1,303 @@
+"""Each operation of the transform node: what goes in, what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workflows.definition.strategies import patient
+from tests.workflows.nodes.runs import output
+from workflows.nodes.base import NodeError
+
+
+def result(value: Any, operation: str, **settings: Any) -> Any:
+    return output("transform", {"steps": [{"operation": operation, **settings}]}, value)
+
+
+def error(value: Any, operation: str, **settings: Any) -> str:
+    with pytest.raises(NodeError) as caught:
+        result(value, operation, **settings)
+    return caught.value.code
+
+
+class TestSet:
+    def test_adds_to_what_is_there_and_replaces_it(self):
+        assert result({"a": 1, "b": 2}, "set", fields={"b": 3, "c": "{{ item.a + item.b }}"}) == {
+            "a": 1,
+            "b": 3,
+            "c": 3,
+        }
+
+    def test_keeps_nothing_else_if_it_is_told_so(self):
+        assert result([{"a": 1}, 7], "set", fields={"n": "{{ index }}"}, only=True) == [{"n": 0}, {"n": 1}]
+
+    def test_reaches_into_objects_and_makes_them(self):
+        fields = {"a.b": 1, "x.y.z": 2, "/k.with.dots/d": 3}
+
+        assert result({"a": {"c": 0}}, "set", fields=fields) == {
+            "a": {"c": 0, "b": 1},
+            "x": {"y": {"z": 2}},
+            "k.with.dots": {"d": 3},
+        }
+
+    def test_does_not_destroy_what_is_in_the_way(self):
+        assert error({"a": [1]}, "set", fields={"a.b": 1}) == "path_blocked"
+
+    def test_s_code_1_takes_keys_for_nothing_but_keys(self):
+        assert result({}, "set", fields={"__class__": 1, "__proto__.x": 2}) == {"__class__": 1, "__proto__": {"x": 2}}
+
+
+class TestRename:
+    @pytest.mark.parametrize(
+        ("item", "fields", "expected"),
+        [
+            ({"a": 1, "b": 2}, {"a": "c"}, {"b": 2, "c": 1}),
+            ({"a": 1, "b": 2}, {"a": "b", "b": "a"}, {"a": 2, "b": 1}),
+            ({"a": {"b": 1}}, {"a.b": "b"}, {"a": {}, "b": 1}),
+            ({"b": 2}, {"a": "c"}, {"b": 2}),
+            ({"a": None}, {"a": "c"}, {"c": None}),
+        ],
+    )
+    def test_moves_fields(self, item, fields, expected):
+        assert result(item, "rename", fields=fields) == expected
+
+
+class TestRemoveAndKeep:
+    ITEM = {"a": 1, "b": {"c": 2, "d": 3}, "x.y": 4}
+
+    @pytest.mark.parametrize(
+        ("fields", "rest", "kept"),
+        [
+            (["a"], {"b": {"c": 2, "d": 3}, "x.y": 4}, {"a": 1}),
+            (["b.c", "nothing", "a.b"], {"a": 1, "b": {"d": 3}, "x.y": 4}, {"b": {"c": 2}}),
+            (["/x.y"], {"a": 1, "b": {"c": 2, "d": 3}}, {"x.y": 4}),
+        ],
+    )
+    def test_divide_an_object(self, fields, rest, kept):
+        assert result(self.ITEM, "remove", fields=fields) == rest
+        assert result(self.ITEM, "keep", fields=fields) == kept
+
+
+class TestFlatten:
+    def test_brings_fields_to_the_top(self):
+        item = {"a": {"b": {"c": 1}, "d": [{"e": 2}]}, "f": {}}
+
+        assert result(item, "flatten") == {"a_b_c": 1, "a_d": [{"e": 2}], "f": {}}
+        assert result(item, "flatten", separator=".")["a.b.c"] == 1
+
+
+class TestFilter:
+    def test_keeps_what_holds_and_always_gives_a_list(self):
+        assert result([1, 5, 3], "filter", where="{{ item > 2 }}") == [5, 3]
+        assert result(5, "filter", where="{{ item > 2 }}") == [5]
+        assert result([1, 2], "filter", where="{{ input.length > 5 }}") == []
+        assert result([1, 2], "filter", where=True) == [1, 2]
+
+    @pytest.mark.parametrize("where", ["{{ item }}", "{{ item.length }}", "{{ null && item }}"])
+    def test_s_expr_5_takes_nothing_for_true_or_false_but_these(self, where):
+        assert error(["a", ""], "filter", where=where) == "wrong_type"
+
+
+class TestMap:
+    def test_replaces_each_item(self):
+        to = {"id": "{{ item }}", "at": ["{{ index }}", None], "text": "#{{ item }}"}
+
+        assert result([7, 8], "map", to=to) == [
+            {"id": 7, "at": [0, None], "text": "#7"},
+            {"id": 8, "at": [1, None], "text": "#8"},
+        ]
+        assert result({"a": 1}, "map", to="{{ item.a }}") == 1
+
+
+class TestSort:
+    @pytest.mark.parametrize(
+        ("items", "by", "expected"),
+        [
+            ([3, 1.5, 2], [{}], [1.5, 2, 3]),
+            (["b", "a"], [{"descending": False}], ["a", "b"]),
+            ([1, None, 2], [{"descending": True}], [2, 1, None]),
+            ([True, False], [{}], [False, True]),
+        ],
+    )
+    def test_orders_plain_values(self, items, by, expected):
+        assert result(items, "sort", by=by) == expected
+
+    def test_orders_by_several_fields_and_keeps_the_order_of_equals(self):
+        items = [{"a": 1, "n": 0}, {"a": 2, "n": 1}, {"n": 2}, {"a": 1, "n": 3}, {"a": 2, "n": 4}]
+
+        assert [item["n"] for item in result(items, "sort", by=[{"field": "a", "descending": True}])] == [1, 4, 0, 3, 2]
+        by = [{"field": "a"}, {"field": "n", "descending": True}]
+        assert [item["n"] for item in result(items, "sort", by=by)] == [3, 0, 4, 1, 2]
+
+    @pytest.mark.parametrize("items", [[1, "2"], [True, 1], [[1], [2]], [{}, {}]])
+    def test_does_not_guess_an_order(self, items):
+        assert error(items, "sort") == "not_sortable"
+
+    @patient
+    @given(st.lists(st.none() | st.integers(-5, 5) | st.floats(-5, 5)))
+    def test_loses_nothing(self, items):
+        assert sorted(map(repr, result(items, "sort"))) == sorted(map(repr, items))
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("settings", "expected"),
+        [
+            ({"count": 2}, [0, 1]),
+            ({"count": 2, "skip": 1}, [1, 2]),
+            ({"count": 2, "side": "last"}, [3, 4]),
+            ({"count": 2, "skip": 1, "side": "last"}, [2, 3]),
+            ({"count": 0}, []),
+            ({"count": 9, "side": "last"}, [0, 1, 2, 3, 4]),
+            ({"count": 2, "skip": 9}, []),
+            ({"count": 2, "skip": 9, "side": "last"}, []),
+        ],
+    )
+    def test_keeps_a_part(self, settings, expected):
+        assert result([0, 1, 2, 3, 4], "limit", **settings) == expected
+
+
+class TestUnique:
+    def test_keeps_the_first_of_what_is_the_same(self):
+        assert result([1, 2, 1.0, True, "1", None, None, [1], [1.0]], "unique") == [1, 2, True, "1", None, [1]]
+        assert result([{"a": 1, "b": 2}, {"b": 2, "a": 1}], "unique") == [{"a": 1, "b": 2}]
+
+    def test_compares_only_the_fields_that_it_is_told(self):
+        items = [{"a": {"b": 1}, "n": 0}, {"a": {"b": 1}, "n": 1}, {"n": 2}, {"n": 3}, {"a": {"b": None}, "n": 4}]
+
+        assert [item["n"] for item in result(items, "unique", by=["a.b"])] == [0, 2, 4]
+
+
+class TestAggregate:
+    ITEMS = [
+        {"city": "Köln", "total": 0.1, "tag": "x"},
+        {"city": "Bonn", "total": 5, "tag": None},
+        {"city": "Köln", "total": 0.2},
+        {"city": None, "total": None, "tag": "x"},
+    ]
+
+    @pytest.mark.parametrize(
+        ("of", "expected"),
+        [
+            ("count", 3),
+            ("sum", 5.3),
+            ("min", 0.1),
+            ("max", 5),
+            ("first", 0.1),
+            ("last", 0.2),
+            ("list", [0.1, 5, 0.2]),
+            ("average", 5.3 / 3),
+            ("distinct", 3),
+        ],
+    )
+    def test_computes_a_figure_of_all(self, of, expected):
+        assert result(self.ITEMS, "aggregate", fields={"figure": {"of": of, "field": "total"}}) == {
+            "figure": pytest.approx(expected)
+        }
+
+    def test_adds_decimals_as_people_do(self):
+        assert result([0.1, 0.2], "aggregate", fields={"sum": {"of": "sum"}}) == {"sum": 0.3}
+
+    def test_groups_in_the_order_of_first_appearance(self):
+        fields = {"orders.count": {"of": "count"}, "orders.sum": {"of": "sum", "field": "total"}}
+
+        assert result(self.ITEMS, "aggregate", by=["city"], fields=fields) == [
+            {"city": "Köln", "orders": {"count": 2, "sum": 0.3}},
+            {"city": "Bonn", "orders": {"count": 1, "sum": 5}},
+            {"city": None, "orders": {"count": 1, "sum": 0}},
+        ]
+
+    @pytest.mark.parametrize(
+        ("of", "expected"),
+        [("count", 0), ("sum", 0), ("average", None), ("min", None), ("max", None), ("first", None), ("list", [])],
+    )
+    def test_knows_what_to_say_of_nothing(self, of, expected):
+        assert result([], "aggregate", fields={"figure": {"of": of}}) == {"figure": expected}
+
+    @pytest.mark.parametrize(
+        ("of", "items"), [("sum", [1, "2"]), ("average", [True]), ("min", [1, "a"]), ("max", [[1]])]
+    )
+    def test_does_not_compare_what_cannot_be_compared(self, of, items):
+        assert error(items, "aggregate", fields={"figure": {"of": of}}) == "wrong_type"
+
+
+class TestSplitOut:
+    ORDER = {"id": 1, "lines": [{"sku": "a"}, {"sku": "b"}]}
+
+    def test_makes_items_of_elements(self):
+        assert result(self.ORDER, "split_out", field="lines") == [{"sku": "a"}, {"sku": "b"}]
+        assert result([[1, 2], [], [3]], "split_out") == [1, 2, 3]
+
+    def test_may_keep_the_rest_of_the_item(self):
+        assert result([self.ORDER], "split_out", field="lines", keep_rest=True) == [
+            {"id": 1, "lines": {"sku": "a"}},
+            {"id": 1, "lines": {"sku": "b"}},
+        ]
+
+    def test_takes_no_list_for_an_empty_one(self):
+        assert result([{"id": 1}, {"lines": None}], "split_out", field="lines") == []
+
+    def test_does_not_split_what_is_no_list(self):
+        assert error({"lines": "ab"}, "split_out", field="lines") == "not_a_list"
+        assert error([5], "split_out") == "not_a_list"
+
+
+class TestChunk:
+    @pytest.mark.parametrize(
+        ("size", "expected"), [(2, [[0, 1], [2, 3], [4]]), (5, [[0, 1, 2, 3, 4]]), (9, [[0, 1, 2, 3, 4]])]
+    )
+    def test_puts_items_into_lists(self, size, expected):
+        assert result([0, 1, 2, 3, 4], "chunk", size=size) == expected
+
+    def test_makes_nothing_of_nothing(self):
+        assert result([], "chunk", size=3) == []
+
+
+class TestMerge:
+    PEOPLE = [{"id": 1, "name": "Ada"}, {"id": 2, "name": "Bob"}, {"id": None, "name": "Eve"}]
+    CITIES = [{"id": 2, "city": "Bonn"}, {"id": 2, "city": "Köln"}, {"id": 3, "city": "Rom"}, {"id": None, "city": "?"}]
+
+    def test_appends(self):
+        assert result([1], "merge", how="append", **{"with": "{{ [2, 3] }}"}) == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("keep", "names"),
+        [
+            ("matched", [("Bob", "Bonn"), ("Bob", "Köln")]),
+            ("first", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None)]),
+            ("all", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None), (None, "Rom"), (None, "?")]),
+        ],
+    )
+    def test_joins_by_key_and_nothing_is_like_null(self, keep, names):
+        merged = result(self.PEOPLE, "merge", how="by_key", key=["id"], keep=keep, **{"with": self.CITIES})
+
+        assert [(item.get("name"), item.get("city")) for item in merged] == names
+
+    def test_joins_by_keys_of_other_names(self):
+        other = [{"person": {"id": 1}, "name": "Countess"}]
+
+        merged = result(
+            self.PEOPLE, "merge", how="by_key", key=["id"], other_key=["person.id"], keep="matched", **{"with": other}
+        )
+
+        assert merged == [{"id": 1, "name": "Countess", "person": {"id": 1}}]
+
+    @pytest.mark.parametrize(
+        ("keep", "expected"),
+        [
+            ("all", [{"a": 1, "b": 1}, {"a": 2}]),
+            ("first", [{"a": 1, "b": 1}, {"a": 2}]),
+            ("matched", [{"a": 1, "b": 1}]),
+        ],
+    )
+    def test_joins_by_position(self, keep, expected):
+        merged = result([{"a": 1}, {"a": 2}], "merge", how="by_position", keep=keep, **{"with": [{"b": 1}]})
+
+        assert merged == expected
+
+    def test_s_expr_5_needs_a_list(self):
+        with pytest.raises(NodeError, match="must be a list, not an object"):
+            result([1], "merge", how="append", **{"with": "{{ ({}) }}"})
