@@ -46,13 +46,16 @@ class ProjectPermission(BasePermission):
     message = "Your role does not allow this."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Refuse what the caller may do in no project at all; where in particular is checked with the object."""
+        """Refuse what the caller may do in no project at all.
+
+        Where the URL names an object or its parent, that decides: who cannot see it must not learn that it is there.
+        """
         viewset = cast(ProjectScopedViewSet, view)
         needed = viewset.permission_needed
-        if needed is None or access.may_somewhere(viewset.actor, needed):
+        if needed is None or viewset.detail or viewset.parent is not None:
             return True
         self.message = f"None of your projects gives you the right to {needed.value}."
-        return False
+        return access.may_somewhere(viewset.actor, needed)
 
     def has_object_permission(self, request: Request, view: APIView, obj: Any) -> bool:
         viewset = cast(ProjectScopedViewSet, view)

@@ -29,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     pytest-xdist's workers inherit the environment, and with it the one server that the first process started.
     """
     stack = config.stash[_until_the_end] = contextlib.ExitStack()
-    config.stash[_broker_socket] = _folder(stack) / "broker.sock"
+    folder = _folder(stack)
+    config.stash[_broker_socket] = folder / "broker.sock"
     worker = getattr(config, "workerinput", {}).get("workerid", "gw0").removeprefix("gw")
     database_url = environment.named_database(os.environ, sqlite=config.getoption("sqlite"))
     if database_url is None:
@@ -43,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in environment.known_names():
         os.environ.pop(name, None)
     os.environ.update(settled, TEST_DATABASE_URL=_inherited(database_url), DJANGO_SETTINGS_MODULE="config.settings")
-    _set_up_django()
+    _set_up_django(sqlite_file=folder / "tests.sqlite3")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -61,12 +62,18 @@ def _inherited(database_url: str) -> str:
     return "sqlite" if database_url.startswith("sqlite") else database_url
 
 
-def _set_up_django() -> None:
+def _set_up_django(*, sqlite_file: Path) -> None:
     import django
     from django.conf import settings
 
+    if settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        # As in an installation. In memory, one of two threads at once would get "table is locked" instead of its turn.
+        settings.DATABASES["default"]["TEST"] = {"NAME": str(sqlite_file)}
+
     # A good password hash is slow on purpose, and none is at stake here.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Every client of a test is a server of its own, which would look for all static files first.
+    settings.WHITENOISE_AUTOREFRESH = settings.WHITENOISE_USE_FINDERS = True
     django.setup()
 
 
