@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 
 from config.supervisor import broker
 from config.supervisor.folder import Folder
+
+# What the settings allow when nobody says anything.
+LOOPBACK_HOSTS = "localhost,127.0.0.1,[::1]"
 
 
 def read_env_file(folder: Folder) -> None:
@@ -24,12 +28,19 @@ def needs_broker(given: Mapping[str, str]) -> bool:
     return not given.get("CELERY_BROKER_URL") and not given.get("REDIS_URL")
 
 
-def missing(folder: Folder, *, given: Mapping[str, str], url: str) -> dict[str, str]:
+def additions(folder: Folder, *, given: Mapping[str, str], url: str) -> dict[str, str]:
     """Return what ``given`` lacks for an installation in this folder that answers at ``url``.
 
     Keys and database are not among it: the settings find those below ``var`` by themselves.
     """
-    defaults = {"WEBHOOK_BASE_URL": url}
+    added = {}
+    if not given.get("WEBHOOK_BASE_URL"):
+        added["WEBHOOK_BASE_URL"] = url
     if needs_broker(given):
-        defaults["CELERY_BROKER_URL"] = broker.url(folder.broker_socket)
-    return {name: value for name, value in defaults.items() if not given.get(name)}
+        added["CELERY_BROKER_URL"] = broker.url(folder.broker_socket)
+    hosts = (given.get("ALLOWED_HOSTS") or LOOPBACK_HOSTS).split(",")
+    if (
+        own := urlsplit(url).netloc.rpartition(":")[0]
+    ) not in hosts:  # Else our own question whether it is up is refused.
+        added["ALLOWED_HOSTS"] = ",".join([*hosts, own])
+    return added

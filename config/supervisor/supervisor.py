@@ -15,7 +15,7 @@ from typing import Any
 from config.supervisor import broker, programs
 from config.supervisor.child import Child, Program, describe, end, spawn
 from config.supervisor.console import say
-from config.supervisor.environment import missing, needs_broker, read_env_file
+from config.supervisor.environment import additions, needs_broker, read_env_file
 from config.supervisor.exceptions import UpError
 from config.supervisor.folder import Folder
 from config.supervisor.health import is_up
@@ -57,8 +57,10 @@ class Supervisor:
 
         :raises UpError: if Segue cannot be started here.
         """
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_stop_signal)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it, and means it.
+            signal.signal(signal.SIGHUP, self._on_stop_signal)
         self._folder.make()
         with only_one(self._folder), listen(self._options.host, self._options.port) as listener:
             try:
@@ -74,8 +76,9 @@ class Supervisor:
         self._complete_environment(address)
         prepared = self._prepare()
         self._start_programs(listener, address)
-        introduce(prepared, address)
+        introduce(prepared)
         succeeded = self._prove(prepared, address)
+        say(f"  home   {address}/\n  admin  {address}/admin/\n  API    {address}/api/docs/")
         if self._options.demo:
             return 0 if succeeded else 1
         say(f"Segue is up at {address} (Ctrl-C stops everything)" + ("" if succeeded else ", but the proof failed"))
@@ -86,7 +89,7 @@ class Supervisor:
         read_env_file(self._folder)
         if ensure_keys(self._folder, given=os.environ):
             say(f"New keys: {self._folder.keys}. Back them up together with the database.")
-        added = missing(self._folder, given=os.environ, url=address)
+        added = additions(self._folder, given=os.environ, url=address)
         # The settings read it too, so that every command of manage.py reaches this installation.
         lines = (f"{name}={value}\n" for name, value in added.items())
         write_private(self._folder, "up.env", "# Written by every `manage.py up`.\n" + "".join(lines))
@@ -175,12 +178,10 @@ class Supervisor:
                 child.kill()
 
 
-def introduce(prepared: dict[str, Any], address: str) -> None:
-    """Say where things are, and the administrator's password if it was just made."""
-    say(f"  admin  {address}/admin/\n  API    {address}/api/\n  docs   {address}/api/docs/")
+def introduce(prepared: dict[str, Any]) -> None:
+    """Name the administrator, with the password if it was just made: nobody can read it again."""
+    name = prepared["username"]
     if prepared["password"]:
-        say(f"  Sign in as {prepared['username']} with the password {prepared['password']}  (shown only this once)")
+        say(f"Sign in as {name} with the password {prepared['password']}  (shown only this once)")
     else:
-        say(
-            f"  Sign in as {prepared['username']}. `manage.py changepassword {prepared['username']}` sets a new password."
-        )
+        say(f"Sign in as {name}. `manage.py changepassword {name}` sets a new password.")
