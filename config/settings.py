@@ -24,6 +24,9 @@ env_files = (
     BASE_DIR / "var" / "up.env",
 )
 for env_file in env_files:
+    for key in ("SECRET_KEY", "SEGUE_ENCRYPTION_KEYS"):
+        if not env.ENVIRON.get(key):
+            env.ENVIRON.pop(key, None)  # A copy of .env.example names it empty; the next file may have it.
     if env_file.is_file():
         env.read_env(env_file)
 
@@ -148,6 +151,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
