@@ -28,12 +28,12 @@ LIMIT = 1024 * 1024
 @pytest.fixture(scope="module")
 def port(django_db_setup, tmp_path_factory) -> Iterator[int]:
     """Run gunicorn as in production, on the tests' database."""
-    if connection.vendor != "postgresql":
-        pytest.skip("another process does not see a database in memory")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
-    database = os.environ["TEST_DATABASE_URL"].rsplit("/", 1)[0] + "/" + settings.DATABASES["default"]["NAME"]
+    name = str(settings.DATABASES["default"]["NAME"])
+    server = os.environ["TEST_DATABASE_URL"].rsplit("/", 1)[0]
+    database = f"{server}/{name}" if connection.vendor == "postgresql" else f"sqlite:///{name}"
     own = {name: value for name, value in os.environ.items() if name not in environment.known_names()}
     settled = environment.environment(database_url=database, broker_url=settings.CELERY_BROKER_URL)
     log = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+b")
