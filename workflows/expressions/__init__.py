@@ -1,4 +1,14 @@
-"""The expression language: JavaScript expressions in ``{{ }}``, evaluated where they can do no harm."""
+r"""The expression language: JavaScript expressions in ``{{ }}``, evaluated where they can do no harm.
+
+- A text with ``{{ expression }}`` in it is a template. One that is exactly one ``{{ }}`` keeps the type of its value; in
+  others, values are written into the text. ``\\{{`` is a literal ``{{``; ``{"$literal": …}`` is never looked into.
+- Roots: ``input``, ``trigger``, ``nodes.<id>.output``, ``vars.NAME``, ``item``, ``index``, ``execution``, ``workflow``. They are
+  frozen. A node that did not run is not in ``nodes``: ``nodes.x?.output ?? 0``.
+- ``now()`` is the recorded moment of the run, as text in UTC (``2026-11-23T14:33:00.000Z``); ``new Date(now())`` calculates with it.
+  There is no other clock, and no chance. ``secret('NAME')`` is a placeholder, and only there where it is allowed.
+- Integers beyond 2^53 are BigInt, and stay exact. Halves of surrogate pairs in a result become U+FFFD.
+- A missing value, in the result or in a text, is an error: ``?? …`` says what to take instead. So is all that is not JSON.
+"""
 
 from workflows.expressions.analysis import analyse
 from workflows.expressions.errors import ExpressionError

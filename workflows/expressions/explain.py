@@ -13,7 +13,7 @@ from workflows.expressions.paths import MISSING, Path, plain_path, resolve, show
 from workflows.expressions.syntax_tree import called_members, member_reads
 
 _READ_OF_NOTHING = re.compile(r"cannot read property '(.*)' of (undefined|null)", re.DOTALL)
-_CHANGE = re.compile(r"read-only|not extensible|could not delete")
+_CHANGE = re.compile(r"read-only|not extensible|not configurable|could not delete")
 _DEFAULT = "to say what to take instead"
 
 

@@ -17,7 +17,7 @@ from workflows.expressions.limits import Limits
 from workflows.expressions.payloads import is_deeper
 from workflows.expressions.vocabulary import VALUE_ROOTS
 
-_NAME = r"[A-Za-z_$][\w$]*"
+_NAME = r"[A-Za-z_$][A-Za-z0-9_$]*"
 _STEP = rf"""(?:\?\.|\.)({_NAME})|(?:\?\.)?\[(?:(0|[1-9]\d{{0,8}})|"([^"\\\n]*)"|'([^'\\\n]*)')\]"""
 _STEPS = re.compile(_STEP)
 _PATH = re.compile(rf"({_NAME})((?:{_STEP})*)")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from tree_sitter import Node
@@ -23,6 +24,8 @@ from workflows.expressions.syntax_tree import (
 )
 from workflows.expressions.vocabulary import BUILTINS, ROOTS
 
+_KNOWN = ROOTS | BUILTINS
+_MOST_UNKNOWN = 20  # Names that are reported, each where it comes first. More would help nobody, and take time.
 _MOST_SCOPES = 64  # Functions and blocks within each other. Nobody can read more.
 _NAMES = frozenset({"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"})
 _ACCESS = frozenset({"member_expression", "subscript_expression"})
@@ -105,7 +108,7 @@ def references(source: str) -> References:
         mentions = list(_free_names(expression))
     except _TooNested:
         return References(findings=(Finding("too_large", f"It is nested deeper than {_MOST_SCOPES} functions."),))
-    return _sort(mentions, source)
+    return _sort(mentions, source.split("\n"))
 
 
 def mentioned(sources: Iterable[str], roots: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def _syntax_finding(source: str, fault: Node | None) -> Finding:
         return Finding("syntax", message)
     found = text_of(fault).strip()
     opening = f"{shown(found)} is not understood." if found else "Something is missing."
-    return Finding("syntax", f"{opening} {message}", *position_of(fault, source))
+    return Finding("syntax", f"{opening} {message}", *position_of(fault, source.split("\n")))
 
 
 class _TooNested(Exception):
@@ -158,19 +161,19 @@ def _free_names(expression: Node) -> Iterator[_Mention]:
         pending.extend((_Mention("", child, node, place.parent), scopes) for child in reversed(node.named_children))
 
 
-def _sort(mentions: list[_Mention], source: str) -> References:
+def _sort(mentions: list[_Mention], lines: list[str]) -> References:
     nodes = [(mention, _member(mention)) for mention in mentions if mention.name == "nodes"]
     variables = {_member(mention) for mention in mentions if mention.name == "vars"}
     secrets = [(mention, _only_argument(mention)) for mention in mentions if mention.name == "secret"]
-    unknown = [mention for mention in mentions if mention.name not in ROOTS | BUILTINS]
+    unknown = {mention.name: mention for mention in reversed(mentions) if mention.name not in _KNOWN}
     return References(
         findings=(
-            *(_unknown_name(mention, source) for mention in unknown),
-            *(_secret_without_name(mention, source) for mention, name in secrets if name is None),
+            *(_unknown_name(mention, lines) for mention in islice(reversed(unknown.values()), _MOST_UNKNOWN)),
+            *(_secret_without_name(mention, lines) for mention, name in secrets if name is None),
         ),
         roots=frozenset(mention.name for mention in mentions) & ROOTS,
         nodes=tuple(
-            NodeReference(node_id, _is_guarded(mention), *position_of(mention.node, source))
+            NodeReference(node_id, _is_guarded(mention), *position_of(mention.node, lines))
             for mention, node_id in nodes
             if node_id is not None
         ),
@@ -220,16 +223,16 @@ def _only_argument(mention: _Mention) -> str | None:
     return string_value(arguments.named_children[0])
 
 
-def _unknown_name(mention: _Mention, source: str) -> Finding:
-    line, column = position_of(mention.node, source)
+def _unknown_name(mention: _Mention, lines: list[str]) -> Finding:
+    line, column = position_of(mention.node, lines)
     name = mention.name
-    close = get_close_matches(name.lstrip("$"), ROOTS | BUILTINS, n=1)
+    close = get_close_matches(name.lstrip("$"), _KNOWN, n=1)
     hint = f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(sorted(ROOTS))}."
     return Finding("unknown_name", f"There is no `{name}`. {hint}", line, column)
 
 
-def _secret_without_name(mention: _Mention, source: str) -> Finding:
-    line, column = position_of(mention.node, source)
+def _secret_without_name(mention: _Mention, lines: list[str]) -> Finding:
+    line, column = position_of(mention.node, lines)
     message = (
         "secret() takes one name in quotes, such as secret('API_KEY'), so that it is known which secrets are used."
     )

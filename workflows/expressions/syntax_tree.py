@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Tree
@@ -59,11 +59,11 @@ def string_value(node: Node | None) -> str | None:
     return "".join(map(text_of, fragments))
 
 
-def position_of(node: Node, source: str) -> tuple[int, int]:
+def position_of(node: Node, lines: Sequence[str]) -> tuple[int, int]:
     """Return line and column of a node in the source, in characters, both counted from 1."""
     row, offset = node.start_point
-    line = source.split("\n")[row - 1]
-    return row, len(line.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "replace")) + 1
+    before = lines[row - 1].encode("utf-8", "surrogatepass")[:offset]
+    return row, len(before.decode("utf-8", "replace")) + 1
 
 
 def member_reads(source: str) -> Iterator[tuple[str, str | None]]:

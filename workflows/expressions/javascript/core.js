@@ -5,7 +5,7 @@
   "use strict";
   const compile = eval; // By another name, eval works in the global scope and sees nothing of this file.
   const { stringify } = JSON;
-  const { isFinite } = Number;
+  const { MAX_SAFE_INTEGER: most, MIN_SAFE_INTEGER: least } = Number;
   const { defineProperty, freeze, getPrototypeOf, setPrototypeOf, values } = Object;
 
   const deepFreeze = (value) => {
@@ -22,17 +22,18 @@
   deepFreeze(items);
   delete globalThis.eval;
   delete getPrototypeOf(compile).constructor; // The way from any function to the compiler.
+  defineProperty(Error, "prepareStackTrace", { value: null }); // It would be handed the functions of this file.
 
   let toResult;
   const answer = (value, asText) =>
-    typeof value === "string" || typeof value === "boolean" || isFinite(value)
+    typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && value >= least && value <= most)
       ? stringify({ value: asText ? `${value}` : value })
       : (toResult ??= compile(results))(value, asText, progress);
 
   return (source, asText) => {
     let run;
     try {
-      run = compile(`(function(item,index){"use strict";return(\n${source}\n)})`);
+      run = compile(`(function(${each ? "item,index" : ""}){"use strict";return(\n${source}\n)})`);
       return each ? compile(each)(run, items, asText, progress, answer) : answer(run(), asText);
     } catch (error) {
       return stringify({ error: compile(errors)(error, run, progress) });

@@ -4,6 +4,7 @@
   const { parse, rawJSON, stringify } = JSON;
   const { assign, getPrototypeOf, prototype: plain } = Object;
   const { asIntN, asUintN } = BigInt;
+  const { isFinite, isInteger, isSafeInteger } = Number;
   const refuse = (refused, message) => {
     throw assign(new Error(message), { refused });
   };
@@ -21,7 +22,9 @@
       case "boolean":
         return value;
       case "number":
-        return Number.isFinite(value) ? value : refuse("result_type", `${value}`);
+        if (!isFinite(value)) refuse("result_type", `${value}`);
+        // Written as 1e+20, a large number stays one. Written as an integer, it would come back as BigInt.
+        return isInteger(value) && !isSafeInteger(value) ? rawJSON(value.toExponential()) : value;
       case "object": {
         if (value === null || Array.isArray(value)) return value;
         const prototype = getPrototypeOf(value);
@@ -41,6 +44,7 @@
   if (!asText) return stringify({ value }, strict);
   if (value === null) refuse("missing_value", "null");
   const json = stringify(value, strict);
+  if (typeof value === "number") return stringify({ value: `${value}` });
   const text = parse(json);
   return stringify({ value: typeof text === "string" ? text : json }); // A Date becomes its ISO text, without quotes.
 })
