@@ -39,7 +39,7 @@ test: install-dev
 lint: install-dev
 	@$(GO_HOME) && $(VENV) -m ruff check .
 	@$(GO_HOME) && $(VENV) -m ruff format --check .
-	@$(GO_HOME) && $(VENV) -m mypy .
+	@$(GO_HOME) && SECRET_KEY=its-plugin-reads-the-settings $(VENV) -m mypy . .ci
 	@$(GO_HOME) && .venv/bin/lint-imports
 
 lock: install-dev
