@@ -21,7 +21,7 @@ MINUTE_US = 60_000_000
 
 def wait_needed(registration_id: UUID, now: datetime) -> int | None:
     """Take one call out of a webhook's bucket; if it is empty, return the seconds until it is worth trying again."""
-    per_minute = settings.WEBHOOK_RATE_PER_MINUTE
+    per_minute: int = settings.WEBHOOK_RATE_PER_MINUTE
     if per_minute <= 0:
         return None
     now_us = int(now.timestamp() * 1_000_000)
