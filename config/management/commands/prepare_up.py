@@ -30,8 +30,6 @@ class Command(BaseCommand):
     """
 
     help = "Bring the database to where Segue can start: what `manage.py up` does first."
-    # They would look into a database that may have no tables yet.
-    requires_system_checks: list[str] = []
 
     def handle(self, **_: Any) -> None:
         call_command("migrate", interactive=False, stdout=sys.stderr)
