@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 
 from executions.engine import leases, retry
-from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.engine.job import Job
 from executions.engine.journal import Journal
@@ -41,6 +40,7 @@ class Turn:
         version: CompiledVersion,
         sandbox: Evaluator,
         submit: Callable[[Job], None],
+        now: datetime,
     ) -> None:
         self.execution = execution
         self.lease = lease
@@ -49,7 +49,7 @@ class Turn:
         self.is_suspect = execution.claims > leases.SUSPECT_AFTER
         self._version = version
         self._submit = submit
-        self._claimed_at = database_now()
+        self._claimed_at = now
         self._claimed_monotonic = time.monotonic()
         # Claimed for the first time, it has no journal to read.
         self._journal = Journal(execution.pk) if execution.fence == 1 else Journal.load(execution.pk)

@@ -125,6 +125,7 @@ class Worker:
                 version=compiled(execution.workflow_version_id),
                 sandbox=self._sandbox,
                 submit=self._submit,
+                now=now,
             )
         self._heartbeat.claimed()
         return len(claimed)

@@ -68,7 +68,7 @@ def definition(service: str) -> dict:
                 "/issues",
                 {
                     "title": "{{ trigger.body.action }}: {{ trigger.body.issue.title }}",
-                    "labels": "{{ trigger.body.issue.labels.map(label => label.name) }}",
+                    "labels": "{{ (trigger.body.issue.labels ?? []).map(label => label.name) }}",
                 },
             ),
             {
