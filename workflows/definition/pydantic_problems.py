@@ -170,13 +170,9 @@ def shown(value: Any) -> str:
         case str():
             return repr(value if len(value) <= 60 else value[:57] + "…")
         case int() | float():
-            return f"{value:.6g}" if abs(value) < 10**15 and isinstance(value, float) else _digits(value)
+            return str(value) if abs(value) < 10**30 else "a very large number"
         case _:
             return type_of(value)
-
-
-def _digits(value: int | float) -> str:
-    return str(value) if not isinstance(value, int) or value.bit_length() <= 100 else "a very large number"
 
 
 def type_of(value: Any) -> str:
@@ -190,7 +186,7 @@ def type_of(value: Any) -> str:
             return "text"
         case int() | float():
             return "a number"
-        case list() | tuple():
+        case list():
             return "a list"
         case Template():
             return "an expression"

@@ -32,6 +32,8 @@ class TestSchemaProblems:
             {"$schema": "http://json-schema.org/draft-07/schema#", "$id": "https://example.com/order"},
             {"properties": {"$ref": {"type": "string"}}},
             {"pattern": "^[a-z]+$"},
+            {"anyOf": [{"type": "null"}, {"$ref": "#/anyOf/0"}]},
+            {"$ref": "#/$defs/a~1b", "$defs": {"a/b": True}},
         ],
     )
     def test_finds_none_in_an_ordinary_schema(self, schema):
@@ -61,6 +63,7 @@ class TestSchemaProblems:
             "other.json",
             "#anchor",
             "#/$defs/nothing",
+            "#/$defs/me/9",
             "#",
             "#/$defs/me",
         ],

@@ -71,6 +71,19 @@ class TestText:
         assert codes(["\U0001f600", "\u2028"]) == []
 
 
+class TestObjects:
+    def test_have_text_for_keys(self):
+        assert codes({1: 2}) == ["wrong_type"]
+
+    def test_hold_nothing_that_json_does_not_know(self):
+        assert codes([object(), (1, 2), b"x"]) == ["wrong_type"] * 3
+
+
+class TestMany:
+    def test_problems_are_answered_only_in_part(self):
+        assert len(codes(["\x00"] * 1000)) == 20
+
+
 class TestPaths:
     def test_lead_to_the_place(self):
         problems = limit_problems({"nodes": [{"id": "a"}, {"n/o~tes": "\x00"}]})

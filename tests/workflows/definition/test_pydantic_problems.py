@@ -48,6 +48,9 @@ class Household(Config):
     rooms: dict[Slug, float] = {}
     is_open: Dynamic[bool] = True
     size: str | int | list[int] | None = None
+    code: Annotated[str, Field(pattern="^[A-Z]+$")] = "A"
+    grade: Literal["a"] | Annotated[int, Field(le=6)] = "a"
+    height: Annotated[float, Field(gt=0, lt=3)] = 1
     labels: Dynamic[dict[str, str]] = {}
     raw: Fixed[dict[str, Any]] = {}
     ways: dict[str, Any] = Field(default={}, alias="with")
@@ -123,6 +126,17 @@ class TestProblemsIn:
             ),
             ({"with": 1}, ("wrong_type", "/config/with", "`with` must be an object, not a number.", "")),
             ([], ("wrong_type", "/config", "This must be an object, not a list.", "")),
+            (
+                {"code": "a"},
+                ("invalid_format", "/config/code", "`code` has not the right form: 'a'.", "It must match ^[A-Z]+$"),
+            ),
+            ({"grade": 7}, ("invalid_value", "/config/grade", "`grade` is not valid here: 7.", "")),
+            ({"height": 0}, ("out_of_range", "/config/height", "`height` must be above 0.0; it is 0.", "")),
+            ({"height": 3.5}, ("out_of_range", "/config/height", "`height` must be below 3.0; it is 3.5.", "")),
+            (
+                {"height": 10**40},
+                ("out_of_range", "/config/height", "`height` must be below 3.0; it is a very large number.", ""),
+            ),
         ],
     )
     def test_says_in_our_words_what_is_wrong(self, value, problem):

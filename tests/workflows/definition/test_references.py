@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import definition, node
 from tests.workflows.definition.checks import found, problems
+from workflows.expressions.errors import ExpressionError
 from workflows.expressions.references import Finding
 
 VARIABLES = {"LIMIT": False, "API_KEY": True}
@@ -133,6 +134,28 @@ class TestExpressions:
             ("expression_syntax", "/nodes/1/config/value/1"),
         ]
         assert [[source.strip() for source in sources] for sources in asked] == [["1", "2"]]
+
+    def test_that_the_engine_could_not_check_are_said_to_be_unchecked(self):
+        def compile(sources):
+            raise ExpressionError("crashed", "The compiler broke down.")
+
+        raw = definition("start > end", end=output("{{ 1 }}"))
+
+        assert found(raw, compile=compile) == [("expressions_unchecked", "")]
+
+    @pytest.mark.parametrize(
+        ("text", "place"),
+        [
+            ("{{ a }}", "line 1, column 4"),
+            ("Hello {{ input.name }} and {{ a }}", "line 1, column 31"),
+            ("Hello\n  {{ a }}", "line 2, column 6"),
+            ("{{ input.b +\n a }}", "line 2, column 2"),
+        ],
+    )
+    def test_are_wrong_at_a_place_in_the_whole_text(self, text, place):
+        (problem,) = problems(definition("start > end", end=output(text)))
+
+        assert f"({place})" in problem.message
 
 
 class TestEdgeTransforms:

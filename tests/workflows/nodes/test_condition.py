@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflows.nodes.runs import draft_problems, node_type, outcome
+from tests.workflows.nodes.runs import FakeContext, draft_problems, node_type, outcome
 from workflows.nodes.base import Done, NodeError
+from workflows.nodes.evaluation import configured
+from workflows.nodes.fields import Unevaluated
 
 CONFIG = {
     "cases": [
@@ -36,6 +38,18 @@ class TestCondition:
             outcome("condition", config, value)
 
         assert caught.value.details["problems"][0]["path"] == "/cases/0/when"
+
+    def test_needs_no_sense_in_a_case_that_it_does_not_get_to(self):
+        missing = Unevaluated("{{ input.refund.amount > 5 }}", error=NodeError("missing_value", "No refund."))
+        first, second = {"port": "a", "when": "{{ 1 }}"}, {"port": "b", "when": "{{ 2 }}"}
+        both = {"cases": [first, second]}
+
+        holds = configured(node_type("condition"), both, {"/cases/0/when": True, "/cases/1/when": missing})
+        holds_not = configured(node_type("condition"), both, {"/cases/0/when": False, "/cases/1/when": missing})
+
+        assert node_type("condition").run(holds, FakeContext()).ports == ("a",)
+        with pytest.raises(NodeError, match="No refund"):
+            node_type("condition").run(holds_not, FakeContext())
 
 
 class TestPorts:

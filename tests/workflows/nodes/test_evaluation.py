@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.workflows.nodes.runs import node_type
 from workflows.nodes.base import Config, NodeError, NodeType
-from workflows.nodes.evaluation import all_templates_of, configured, fill, templates_of
+from workflows.nodes.evaluation import all_templates_of, configured, fill, is_lazy, templates_of
 from workflows.nodes.fields import Dynamic, Template
 
 
@@ -49,6 +50,24 @@ class TestTemplatesOf:
             "/rows/0/other",
             "/rows/1/each",
         ]
+
+    def test_that_is_no_expression_is_left_to_whoever_evaluates_it(self):
+        assert templates_of(ORDER, {"rows": [{"each": "{{ item"}]}) == [("/rows/0/each", "{{ item")]
+
+
+class TestIsLazy:
+    @pytest.mark.parametrize(
+        ("pointer", "lazy"),
+        [
+            ("/cases/0/when", True),
+            ("/cases/12/when", True),
+            ("/cases/0/port", False),
+            ("/else", False),
+            ("/cases", False),
+        ],
+    )
+    def test_is_what_the_node_type_says(self, pointer, lazy):
+        assert is_lazy(node_type("condition"), pointer) is lazy
 
 
 class TestFill:
