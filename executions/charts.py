@@ -39,7 +39,10 @@ def bars(by_day: Mapping[date, Figures]) -> SafeString:
         format_html_join(
             "",
             "{}",
-            ((_bar(day, figures, LEFT + number * place, place, top),) for number, (day, figures) in enumerate(by_day.items())),
+            (
+                (_bar(day, figures, LEFT + number * place, place, top),)
+                for number, (day, figures) in enumerate(by_day.items())
+            ),
         ),
         _days(list(by_day), place),
     )
@@ -52,11 +55,15 @@ def _bar(day: date, figures: Figures, x: float, place: float, top: int) -> SafeS
         height = sum(figures.by_status[status] for status in statuses) / top * (HEIGHT - TOP - BOTTOM)
         if height:
             y -= height
-            layers.append((name, colour, f"{x + place * GAP / 2:.1f}", f"{y:.1f}", f"{place * (1 - GAP):.1f}", f"{height:.1f}"))
+            layers.append(
+                (name, colour, f"{x + place * GAP / 2:.1f}", f"{y:.1f}", f"{place * (1 - GAP):.1f}", f"{height:.1f}")
+            )
     return format_html(
         "<g><title>{}</title>{}</g>",
         f"{day:%a %d %b %Y}: {_in_words(figures)}",
-        format_html_join("", '<rect class="sg-bar-{}" fill="{}" x="{}" y="{}" width="{}" height="{}" rx="1.5"/>', layers),
+        format_html_join(
+            "", '<rect class="sg-bar-{}" fill="{}" x="{}" y="{}" width="{}" height="{}" rx="1.5"/>', layers
+        ),
     )
 
 
@@ -93,10 +100,10 @@ def _days(days: list[date], place: float) -> SafeString:
 
 
 def _round_number_above(most: int) -> int:
-    """Return the next 1, 2 or 5 times a power of ten."""
+    """Return the next number that begins with one digit and goes on with zeros."""
     power = 1
     while True:
-        for factor in (1, 2, 5):
+        for factor in range(1, 10):
             if factor * power >= most:
                 return factor * power
         power *= 10

@@ -11,7 +11,7 @@ from celery import current_app
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
-from executions.models import LIVE, WorkflowExecution
+from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 
 LAST = timedelta(hours=1)
 BROKER_SECONDS = 1
@@ -64,8 +64,10 @@ def operations(now: datetime) -> Operations:
         leased=held["count"],
         expired_leases=held["expired"],
         owners=_owners(leases),
-        waiting=_counts(live.filter(blocked_on__isnull=False), "blocked_on"),
-        last_hour=_counts(WorkflowExecution.objects.filter(created_at__gte=now - LAST), "status"),
+        waiting=_counts(live.filter(blocked_on__isnull=False), "blocked_on", BlockedOn.values),
+        last_hour=_counts(
+            WorkflowExecution.objects.filter(created_at__gte=now - LAST), "status", ExecutionStatus.values
+        ),
     )
 
 
@@ -90,10 +92,12 @@ def _bells(connection: Any) -> int:
 def _owners(leases: QuerySet[WorkflowExecution]) -> tuple[Owner, ...]:
     rows = leases.values("lease_owner").annotate(count=Count("pk"), first=Min("lease_expires_at"))
     return tuple(
-        Owner(row["lease_owner"], row["count"], row["first"]) for row in rows.order_by("lease_owner")[:MOST_OWNERS]
+        Owner(row["lease_owner"] or "", row["count"], row["first"])
+        for row in rows.order_by("lease_owner")[:MOST_OWNERS]
     )
 
 
-def _counts(rows: QuerySet[WorkflowExecution], column: str) -> dict[str, int]:
-    counted = rows.order_by(column).values_list(column).annotate(count=Count("pk"))
-    return dict(counted)
+def _counts(rows: QuerySet[WorkflowExecution], column: str, words: list[str]) -> dict[str, int]:
+    """Return the number of rows by the word that stands in a column, in the order of the words."""
+    counted = dict(rows.order_by().values_list(column).annotate(count=Count("pk")))
+    return {word: counted[word] for word in words if word in counted}

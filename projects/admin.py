@@ -1,123 +1,175 @@
-"""Projects and their people for operators. Keys are never shown, and tokens are not made here: nobody could be told."""
+"""The admin's pages of projects, members, tokens and the audit log."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from projects import services
 from projects.access import Actor
-from projects.exceptions import SegueError
+from projects.backoffice import values
+from projects.backoffice.actions import action
+from projects.backoffice.filters import ProjectFilter
+from projects.backoffice.pages import Page, ReadOnlyPage
+from projects.backoffice.panels import panel
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 
-
-class MemberInline(admin.TabularInline):  # type: ignore[type-arg]  # Generic in the stubs alone.
-    model = ProjectMember
-    extra = 0
-    fields = ["user", "role", "created_at"]
-    autocomplete_fields = ["user"]
-    readonly_fields = ["created_at"]
+MOST_MEMBERS = 50
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["name", "created_by", "created_at"]
-    list_select_related = ["created_by"]
-    search_fields = ["name", "description"]
-    fields = ["name", "description", "id", "created_by", "created_at", "updated_at"]
-    readonly_fields = ["id", "created_by", "created_at", "updated_at"]
-    date_hierarchy = "created_at"
-    ordering = ["-created_at", "-id"]
-    inlines = [MemberInline]
+class ProjectPage(Page[Project]):
+    """Projects are made, renamed and removed by the same services as on the API."""
 
-    def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
-        return False
+    list_display = ("name", "member_count", "created_by", "created_at")
+    list_select_related = ("created_by",)
+    search_fields = ("name",)
+    search_help_text = "A part of the name."
+    list_filter = ("created_at",)
+    fields = ("name", "description", "id", "created_by", "created_at", "updated_at")
+    readonly_fields = ("id", "created_by", "created_at", "updated_at")
 
-    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
-        """Save through the services, which know who owns a new project and keep the audit log."""
-        actor = Actor.of(request)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
+        return super().get_queryset(request).annotate(member_count=Count("members"))
+
+    @admin.display(description="members")
+    def member_count(self, project: Project) -> int:
+        count: int = project.member_count  # type: ignore[attr-defined]
+        return count
+
+    def save_model(self, request: HttpRequest, obj: Project, form: forms.ModelForm[Project], change: bool) -> None:
+        by, asked = Actor.of(request), form.cleaned_data
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            services.update_project(obj, by=actor, **changes)
+            services.update_project(obj, by=by, **{name: asked[name] for name in form.changed_data})
         else:
-            made = services.create_project(obj.name, description=obj.description, by=actor, now=timezone.now())
-            obj.pk, obj._state.adding = made.pk, False
+            made = services.create_project(asked["name"], description=asked["description"], by=by, now=timezone.now())
+            obj.pk = made.pk
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Save members through the services, which see to it that an owner stays."""
-        formset.save(commit=False)
-        actor, now = Actor.of(request), timezone.now()
-        try:
-            for member in formset.new_objects:
-                services.add_member(member.project, user=member.user, role=Role(member.role), by=actor, now=now)
-            for member, _ in formset.changed_objects:
-                services.change_role(member, Role(member.role), by=actor)
-            for member in formset.deleted_objects:
-                services.remove_member(member, by=actor, now=now)
-        except SegueError as error:
-            self.message_user(request, error.message, messages.ERROR)
+    def delete_model(self, request: HttpRequest, obj: Project) -> None:
+        services.delete_project(obj, by=Actor.of(request))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # Members and tokens go with their project, whoever may remove them otherwise.
+        to_delete, counts, _, protected = super().get_deleted_objects(objs, request)
+        return to_delete, counts, set(), protected
+
+
+@panel(Project, title="Members", permission="projects.view_projectmember")
+def members(request: HttpRequest, project: Project) -> str:
+    """Show who belongs to a project."""
+    found = project.members.select_related("user").order_by("-created_at", "-id")[: MOST_MEMBERS + 1]
+    rows = [(values.link(member, member.user), member.get_role_display(), member.created_at) for member in found]
+    return values.table(
+        ("Person", "Role", "Since"), rows, most=MOST_MEMBERS, more=values.list_link(ProjectMember, project=project.pk)
+    )
+
+
+@admin.register(ProjectMember)
+class MemberPage(Page[ProjectMember]):
+    """Who has which role where."""
+
+    list_display = ("user", "role", "project_link", "created_at")
+    list_select_related = ("user", "project")
+    list_filter = ("role", ProjectFilter)
+    search_fields = ("user__username", "project__name")
+    search_help_text = "A part of the user's or the project's name."
+    autocomplete_fields = ("project", "user")
+    fields = ("project", "user", "role", "created_at")
+    ordering = ("-created_at", "-id")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ProjectMember | None = None) -> tuple[str, ...]:
+        return ("created_at",) if obj is None else ("project", "user", "created_at")
+
+    @admin.display(description="project")
+    def project_link(self, member: ProjectMember) -> SafeString | str:
+        return values.link(member.project)
+
+    def save_model(
+        self, request: HttpRequest, obj: ProjectMember, form: forms.ModelForm[ProjectMember], change: bool
+    ) -> None:
+        by, role = Actor.of(request), Role(form.cleaned_data["role"])
+        if change:
+            services.change_role(obj, role, by=by)
+        else:
+            made = services.add_member(obj.project, user=obj.user, role=role, by=by, now=timezone.now())
+            obj.pk = made.pk
+
+    def delete_model(self, request: HttpRequest, obj: ProjectMember) -> None:
+        services.remove_member(obj, by=Actor.of(request), now=timezone.now())
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["name", "prefix", "project", "user", "role", "expires_at", "last_used_at", "revoked_at"]
-    list_select_related = ["project", "user"]
-    list_filter = ["role", ("revoked_at", admin.EmptyFieldListFilter)]
-    search_fields = ["name", "prefix", "user__username", "project__name"]
-    ordering = ["-created_at", "-id"]
-    fields = ["name", "prefix", "project", "user", "role", "created_at", "expires_at", "last_used_at", "revoked_at"]
-    actions = ["revoke"]
+class TokenPage(ReadOnlyPage[ApiToken]):
+    """Tokens are made by their owners on the API, where the key is shown once. Here they are seen and revoked."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    list_display = (
+        "name",
+        "prefix",
+        "user",
+        "role",
+        "project_link",
+        "state",
+        "expires_at",
+        "last_used_at",
+        "created_at",
+    )
+    list_select_related = ("user", "project")
+    list_filter = ("role", ("revoked_at", admin.EmptyFieldListFilter), ProjectFilter)
+    search_fields = ("name", "prefix__startswith", "user__username")
+    search_help_text = "A part of the token's or the owner's name, or the beginning of the key's prefix."
+    fields = ("name", "prefix", "user", "project", "role", "created_at", "expires_at", "last_used_at", "revoked_at")
+    actions = ("revoke",)
 
-    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False
+    @admin.display(description="project")
+    def project_link(self, token: ApiToken) -> SafeString | str:
+        return values.link(token.project)
 
-    def has_delete_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        return False
+    @admin.display(description="state")
+    def state(self, token: ApiToken) -> SafeString | str:
+        if token.revoked_at is not None:
+            return values.pill("revoked")
+        has_expired = token.expires_at is not None and token.expires_at <= timezone.now()
+        return values.pill("expired" if has_expired else "valid")
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("projects.change_apitoken")
-
-    @admin.action(description="Revoke", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
-        """Revoke the chosen tokens."""
-        for token in queryset:
-            services.end_token(token, by=Actor.of(request), now=timezone.now())
-        self.message_user(request, "The tokens are revoked.")
+    @action("Revoke", applies=lambda token: token.revoked_at is None)
+    def revoke(self, request: HttpRequest, token: ApiToken) -> str:
+        services.end_token(token, by=Actor.of(request), now=timezone.now())
+        return "revoked."
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ["created_at", "actor_name", "action", "target_type", "target_name", "project_id"]
-    list_filter = ["action", "target_type"]
-    search_fields = ["actor_name", "target_name", "target_id"]
-    date_hierarchy = "created_at"
-    ordering = ["-created_at", "-id"]
-    fields = [
+class AuditPage(ReadOnlyPage[AuditEntry]):
+    """Who did what. The database itself forbids to change it."""
+
+    list_display = ("created_at", "who", "action", "target_type", "target_name", "project", "ip_address")
+    list_select_related = ("project",)
+    list_filter = ("created_at", ProjectFilter)
+    search_fields = ("action__startswith", "target_id__exact", "actor_name__exact")
+    search_help_text = "The beginning of the action (workflow.), or exactly a target's id or an actor's name."
+    fields = (
         "created_at",
-        "actor_name",
-        "actor_id",
-        "token_id",
+        "who",
+        "token",
         "ip_address",
         "action",
         "target_type",
         "target_id",
         "target_name",
-        "project_id",
-        "details",
-    ]
+        "project",
+        "what",
+    )
+    readonly_fields = ("who", "what")
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    @admin.display(description="who")
+    def who(self, entry: AuditEntry) -> str:
+        return entry.actor_name or "Segue"
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    @admin.display(description="details")
+    def what(self, entry: AuditEntry) -> SafeString | str:
+        return values.payload(entry.details)

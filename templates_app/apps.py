@@ -5,3 +5,4 @@ from django.apps import AppConfig
 
 class TemplatesConfig(AppConfig):
     name = "templates_app"
+    verbose_name = "Templates"

@@ -234,12 +234,10 @@ class TestCommand:
         return out.getvalue()
 
     def test_removes_all_and_says_how_much(self, monkeypatch):
-        monkeypatch.setattr(retention, "TRANSACTIONS_PER_TICK", 1)
-        version = VersionFactory()
-        for _ in range(3):
-            ended(node_runs=2, workflow_version=version)
+        monkeypatch.setattr(retention, "NODE_RUNS_AT_ONCE", 1)  # More transactions than a tick does.
+        ended(node_runs=retention.TRANSACTIONS_PER_TICK + 1)
 
-        assert self.run("--days", "30") == "Removed 3 executions, 6 node runs.\n"
+        assert self.run("--days", "30") == "Removed 1 executions, 41 node runs.\n"
         assert not left()
 
     def test_a_dry_run_removes_nothing(self):

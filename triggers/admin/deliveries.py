@@ -88,11 +88,11 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
 
     @admin.display(description="webhook")
     def registration_link(self, delivery: WebhookDelivery) -> SafeString | str:
-        return values.link(delivery.registration)
+        return values.link(delivery.registration, values.shortened(str(delivery.registration), 28))
 
     @admin.display(description="execution")
     def execution_link(self, delivery: WebhookDelivery) -> SafeString | str:
-        return values.link(delivery.execution)
+        return values.link(delivery.execution, values.short_id(delivery.execution) if delivery.execution else None)
 
     @admin.display(description="delivered again from")
     def redelivery_of_link(self, delivery: WebhookDelivery) -> SafeString | str:

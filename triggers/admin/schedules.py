@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from projects.access import Actor
 from projects.backoffice import values
@@ -82,7 +82,7 @@ class SchedulePage(ReadOnlyPage[ScheduledJob]):
         except ValueError as error:
             return str(error)
         lines = ((f"{slot.astimezone(ZoneInfo(job.timezone)):%a %Y-%m-%d %H:%M:%S %Z}",) for slot in slots)
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", lines)) if slots else "none"
+        return format_html_join(mark_safe("<br>"), "{}", lines) if slots else "none"
 
     @action("Pause", applies=lambda job: job.is_active)
     def pause(self, request: HttpRequest, job: ScheduledJob) -> str:

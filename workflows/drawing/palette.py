@@ -73,6 +73,7 @@ STATES = {
     "completed": "#15803d",
     "running": "#1d4ed8",
     "waiting": "#b45309",
+    "retrying": "#b45309",
     "failed": "#b91c1c",
     "timeout": "#b91c1c",
     "cancelled": "#7e22ce",

@@ -1,0 +1,7 @@
+"""The admin's pages of executions and node runs, the health of the engine, and what a workflow's page shows of it."""
+
+from __future__ import annotations
+
+from executions.admin import executions, node_runs, panels, running
+
+__all__ = ["executions", "node_runs", "panels", "running"]

@@ -1,0 +1,150 @@
+"""An execution's page: what became of each node, why it does not move, what went in and came out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast, Left
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from executions import services
+from executions.admin.health import operations_view
+from executions.admin.words import why
+from executions.engine.clock import database_now
+from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.states import node_states
+from projects.access import Actor
+from projects.backoffice import values
+from projects.backoffice.actions import action
+from projects.backoffice.filters import ProjectFilter
+from projects.backoffice.pages import ReadOnlyPage
+from workflows.drawing import draw
+from workflows.models import Workflow
+
+MOST_NODE_RUNS = 200
+MOST_RERUNS = 20
+EXCERPT = 160
+
+
+@admin.register(WorkflowExecution)
+class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
+    """Only the engine writes executions. Here they are seen, cancelled and run again."""
+
+    change_form_template = "admin/segue/execution.html"
+    list_display = ("short_id", "state", "workflow_link", "reason", "origin", "created_at", "took")
+    list_display_links = ("short_id",)
+    list_select_related = ("workflow_version", "workflow")
+    list_filter = ("status", "blocked_on", "triggered_by", "created_at", ProjectFilter)
+    search_fields = ("pk",)
+    search_help_text = "The id of an execution or of a workflow, or a part of a workflow's name."
+    large_columns = ("execution_context", "result")
+    actions = ("cancel", "rerun", "rerun_newest")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WorkflowExecution], search_term: str
+    ) -> tuple[QuerySet[WorkflowExecution], bool]:
+        """Search by what has an index: ids, and the names of workflows, of which there are few."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            wanted = UUID(term)
+        except ValueError:
+            return queryset.filter(workflow__in=Workflow.objects.filter(name__icontains=term).values("pk")), False
+        by_id = queryset.filter(pk=wanted)
+        return (by_id if by_id.exists() else queryset.filter(workflow=wanted)), False
+
+    def get_urls(self) -> list[URLPattern]:
+        health = path("operations/", self.admin_site.admin_view(operations_view), name="executions_operations")
+        return [health, *super().get_urls()]
+
+    def row_context(self, request: HttpRequest, row: WorkflowExecution) -> dict[str, Any]:
+        now = database_now()
+        node_runs = list(_node_runs(row)[: MOST_NODE_RUNS + 1])
+        return {
+            "why": why(row, now=now),
+            "picture": _picture(row),
+            "node_runs": node_runs[:MOST_NODE_RUNS],
+            "more_node_runs": values.list_link(WorkflowExecutionLog, execution__id__exact=row.pk)
+            if len(node_runs) > MOST_NODE_RUNS
+            else "",
+            "trigger_value": values.payload(row.execution_context.get("trigger")),
+            "begins_at": row.execution_context.get("node_id"),
+            "result": values.payload(row.result),
+            "error": values.payload(row.error),
+            "took": self.took(row),
+            "reruns": row.reruns.order_by("-created_at", "-id")[:MOST_RERUNS],
+        }
+
+    @admin.display(description="execution")
+    def short_id(self, execution: WorkflowExecution) -> SafeString:
+        return format_html('<code title="{}">{}</code>', execution.pk, values.short_id(execution))
+
+    @admin.display(description="status")
+    def state(self, execution: WorkflowExecution) -> SafeString | str:
+        return values.pill(execution.status)
+
+    @admin.display(description="because")
+    def reason(self, execution: WorkflowExecution) -> str:
+        if execution.has_ended:
+            error = execution.error if isinstance(execution.error, dict) else {}
+            return values.shortened(str(error.get("message", "")), 90)
+        return values.shortened(execution.blocked_detail or execution.blocked_on or "", 90)
+
+    @admin.display(description="workflow")
+    def workflow_link(self, execution: WorkflowExecution) -> SafeString | str:
+        name = values.shortened(execution.workflow_name, 60)
+        return values.link(execution.workflow, f"{name} v{execution.workflow_version.number}")
+
+    @admin.display(description="by")
+    def origin(self, execution: WorkflowExecution) -> str:
+        return execution.triggered_by
+
+    @admin.display(description="took")
+    def took(self, execution: WorkflowExecution) -> str:
+        return values.seconds(execution.duration_seconds)
+
+    @action("Cancel", applies=lambda execution: not execution.has_ended)
+    def cancel(self, request: HttpRequest, execution: WorkflowExecution) -> str:
+        services.cancel_execution(execution, by=Actor.of(request), now=timezone.now())
+        return "cancelled."
+
+    @action("Run again", applies=lambda execution: execution.has_ended)
+    def rerun(self, request: HttpRequest, execution: WorkflowExecution) -> SafeString:
+        again = services.rerun_execution(execution, by=Actor.of(request), now=timezone.now())
+        return format_html("runs again as {}.", values.link(again))
+
+    @action("Run again on the newest version", applies=lambda execution: execution.has_ended)
+    def rerun_newest(self, request: HttpRequest, execution: WorkflowExecution) -> SafeString:
+        again = services.rerun_execution(execution, by=Actor.of(request), now=timezone.now(), newest=True)
+        return format_html("runs again on the newest version as {}.", values.link(again))
+
+
+def _node_runs(execution: WorkflowExecution) -> QuerySet[WorkflowExecutionLog]:
+    """Return the node runs with the beginnings of what went in and came out: the whole may be megabytes each."""
+    return (
+        execution.node_runs.defer("input_data", "output_data")
+        .annotate(
+            input_excerpt=Left(Cast("input_data", TextField()), EXCERPT),
+            output_excerpt=Left(Cast("output_data", TextField()), EXCERPT),
+        )
+        .order_by("started_at", "id")
+    )
+
+
+def _picture(execution: WorkflowExecution) -> SafeString:
+    """Return the drawing of an execution's version, which has escaped whatever the version holds."""
+    version = execution.workflow_version
+    try:
+        states = node_states(execution)
+    except ValueError:  # The version is no definition; its drawing shows what there is.
+        states = {}
+    title = f"{execution.workflow_name} v{version.number}: {execution.status}"
+    return mark_safe(draw(version.definition, states=states, title=title))  # noqa: S308

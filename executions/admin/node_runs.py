@@ -1,0 +1,96 @@
+"""A node run's page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from executions.models import WorkflowExecutionLog
+from projects.backoffice import values
+from projects.backoffice.pages import ReadOnlyPage
+
+
+@admin.register(WorkflowExecutionLog)
+class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
+    """The journal belongs to the engine; here it is read."""
+
+    list_display = ("node_id", "node_type", "attempt", "state", "execution_link", "started_at", "took", "problem")
+    list_select_related = ("execution",)
+    list_filter = ("status", "node_type")
+    search_fields = ("pk",)
+    search_help_text = "The id of an execution or of a node run."
+    # By the primary key, which is ordered by time; an index by the time alone would be one more for the engine to write.
+    ordering = ("-id",)
+    large_columns = ("input_data", "output_data")
+    fields = (
+        "execution_link",
+        "node_id",
+        "node_name",
+        "node_type",
+        "iteration",
+        "attempt",
+        "interruptions",
+        "state",
+        "ports",
+        "wake_at",
+        "started_at",
+        "completed_at",
+        "took",
+        "tokens_used",
+        "cost",
+        "error_shown",
+        "input_shown",
+        "output_shown",
+    )
+    readonly_fields = ("execution_link", "state", "took", "error_shown", "input_shown", "output_shown")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkflowExecutionLog]:
+        # Of the execution only what names it.
+        return super().get_queryset(request).defer("execution__execution_context", "execution__result")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[WorkflowExecutionLog], search_term: str
+    ) -> tuple[QuerySet[WorkflowExecutionLog], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            wanted = UUID(term)
+        except ValueError:
+            return queryset.none(), False
+        by_id = queryset.filter(pk=wanted)
+        return (by_id if by_id.exists() else queryset.filter(execution=wanted)), False
+
+    @admin.display(description="execution")
+    def execution_link(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        execution = node_run.execution
+        return values.link(execution, f"{values.shortened(execution.workflow_name, 40)} {values.short_id(execution)}")
+
+    @admin.display(description="status")
+    def state(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.pill(node_run.status)
+
+    @admin.display(description="took")
+    def took(self, node_run: WorkflowExecutionLog) -> str:
+        return values.seconds(None if node_run.duration_ms is None else node_run.duration_ms / 1000)
+
+    @admin.display(description="problem")
+    def problem(self, node_run: WorkflowExecutionLog) -> str:
+        error = node_run.error if isinstance(node_run.error, dict) else {}
+        return values.shortened(str(error.get("message", "")), 90)
+
+    @admin.display(description="input")
+    def input_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.payload(node_run.input_data)
+
+    @admin.display(description="output")
+    def output_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.payload(node_run.output_data)
+
+    @admin.display(description="error")
+    def error_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.payload(node_run.error)

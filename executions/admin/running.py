@@ -1,0 +1,73 @@
+"""Starting workflows by hand, from their list or their page, with an input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from executions import services
+from projects.access import Actor
+from projects.backoffice import values
+from projects.backoffice.actions import for_each
+from projects.clients import client_address, client_user_agent
+from workflows.admin.fields import JsonField
+from workflows.models import Workflow
+
+
+class RunForm(forms.Form):
+    """What to start with."""
+
+    input = JsonField(label="Input", help_text="JSON that fits the workflow's inputs.")
+    trigger = forms.CharField(
+        label="Begin at", required=False, max_length=64, help_text="The id of a trigger node, where there are several."
+    )
+
+
+@admin.action(description="Run…", permissions=["operate"])
+def run(page: Any, request: HttpRequest, workflows: QuerySet[Workflow]) -> HttpResponse | None:
+    """Ask for the input, and start each of the workflows with it."""
+    form = RunForm(request.POST) if "confirmed" in request.POST else RunForm(initial={"input": {}})
+    if form.is_bound and form.is_valid():
+        for_each(request, workflows, lambda request, workflow: _start(request, workflow, form.cleaned_data))
+        return None
+    context = {
+        **page.admin_site.each_context(request),
+        "title": "Run by hand",
+        "opts": page.opts,
+        "form": form,
+        "workflows": list(workflows[:20]),
+        "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        "checkbox_name": ACTION_CHECKBOX_NAME,
+        "select_across": request.POST.get("select_across", "0"),
+    }
+    return TemplateResponse(request, "admin/segue/run.html", context)
+
+
+run.applies = lambda workflow: workflow.status in services.RUNNABLE  # type: ignore[attr-defined]
+
+
+def _start(request: HttpRequest, workflow: Workflow, asked: dict[str, Any]) -> SafeString:
+    execution = services.start_manually(
+        workflow,
+        input=asked["input"],
+        node_id=asked["trigger"] or None,
+        by=Actor.of(request),
+        now=timezone.now(),
+        ip_address=client_address(request),
+        user_agent=client_user_agent(request),
+    )
+    return format_html("started as {}.", values.link(execution))
+
+
+# The page of workflows lies below and knows nothing of executions.
+_workflow_page = admin.site.get_model_admin(Workflow)
+_workflow_page.actions = (run, *(_workflow_page.actions or ()))
