@@ -68,6 +68,11 @@ class Actor:
         return self.user.is_authenticated and self.user.is_active
 
     @property
+    def person(self) -> User | None:
+        """The account, for columns that remember people; None for nobody."""
+        return self.user if isinstance(self.user, User) else None
+
+    @property
     def user_id(self) -> int:
         """The person's id; 0 for nobody, which is nobody's."""
         return self.user.pk or 0

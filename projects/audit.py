@@ -30,7 +30,7 @@ def record(
     actor = by if isinstance(by, Actor) else Actor(user=by or AnonymousUser())
     return AuditEntry.objects.create(
         project=project,
-        actor=actor.user if isinstance(actor.user, User) else None,
+        actor=actor.person,
         actor_name=actor.user.get_username()[:200],
         token=actor.token,
         ip_address=actor.ip_address,

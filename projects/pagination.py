@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.timezone import is_aware
 from rest_framework import exceptions as api_errors
 from rest_framework.pagination import CursorPagination
@@ -23,7 +22,7 @@ class NewestFirstPagination(CursorPagination):
     max_page_size = 100
     page_size_query_param = "page_size"
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         self.column = queryset.model._meta.get_field(self.ordering[0].removeprefix("-"))
         return super().paginate_queryset(queryset, request, view)
 
