@@ -22,7 +22,8 @@ from rest_framework.test import APIClient
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
-from projects.rest import ProjectScopedViewSet
+from projects.rest import ProjectScopedViewSet, SharedViewSet
+from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
     AuditEntryFactory,
@@ -53,8 +54,6 @@ METHODS = ("get", "post", "put", "patch", "delete")
 PUBLIC = {
     "schema": {"get"},
     "docs": {"get"},
-    "template-list": {"get"},
-    "template-detail": {"get"},
     # REST framework's own pages to log in and out.
     "rest_framework:login": {"get", "post", "put"},
     "rest_framework:logout": {"post"},
@@ -87,6 +86,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
+    # Belong to nobody.
+    WorkflowTemplate: lambda project, user: TemplateFactory(),
 }
 
 
@@ -108,8 +109,21 @@ class Route:
         return self.view.permissions[self.action]
 
     @property
+    def is_public(self) -> bool:
+        return self.is_shared and self.action in self.view.public
+
+    @property
+    def is_shared(self) -> bool:
+        return issubclass(self.view, SharedViewSet)
+
+    @property
     def is_nested(self) -> bool:
-        return self.view.parent is not None
+        return not self.is_shared and self.view.parent is not None
+
+    @property
+    def names_a_row_of_the_project(self) -> bool:
+        """Whether the URL does so, and not at most the body."""
+        return (self.is_detail or self.is_nested) and not self.is_shared
 
     @property
     def is_detail(self) -> bool:
@@ -139,7 +153,7 @@ class Address:
 
     @property
     def is_scoped(self) -> bool:
-        return isinstance(self.view, type) and issubclass(self.view, ProjectScopedViewSet)
+        return isinstance(self.view, type) and issubclass(self.view, (ProjectScopedViewSet, SharedViewSet))
 
 
 def addresses(resolver: URLResolver, path: str = "", namespace: str = "") -> Iterator[Address]:
@@ -322,16 +336,18 @@ class TestEveryRoute:
 
         response, written = call(caller, route.method, route.url(row), foreign)
 
+        assert written == []
+        assert "Nobody's business" not in shown(response)
+        if route.is_public:
+            return
         if who == "nobody":
             assert response.status_code == 401
-        elif route.is_detail or route.is_nested:
+        elif route.names_a_row_of_the_project:
             assert response.status_code == 404
         elif route.method == "get":
             assert response.status_code in {200, 403}
         else:
             assert 400 <= response.status_code < 500
-        assert written == []
-        assert "Nobody's business" not in shown(response)
         if response.status_code == 200:
             assert str(row.pk) not in shown(response)
 
@@ -363,15 +379,17 @@ REFUSED = Expectation(lambda status: status in {400, 403, 404}, "refused")
 
 
 def expectation(route: Route, caller: Caller) -> Expectation:
+    if route.is_public:
+        return ALLOWED_TO_LOOK
     if caller.user is None:
         return exactly(401)
     if route.permission is None:
         return Expectation(lambda status: status < 500 and status not in {401, 404}, "for everybody", shows_row=True)
     if role_allows(caller.role, route.permission):
         return ALLOWED_TO_LOOK if route.method == "get" else ALLOWED
-    if caller.role is None and (route.is_detail or route.is_nested):
+    if caller.role is None and route.names_a_row_of_the_project:
         return exactly(404)
-    if caller.role is not None and not (caller.owns_another and not route.is_detail and not route.is_nested):
+    if caller.role is not None and (route.names_a_row_of_the_project or not caller.owns_another):
         return exactly(403)
     return exactly(200) if route.method == "get" else REFUSED
 
@@ -401,6 +419,11 @@ class TestTheListOfRoutes:
 
         assert others == OUTSIDE
 
+    def test_only_templates_are_read_without_login(self):
+        public = {str(route) for route in ROUTES if route.is_public}
+
+        assert public <= {"get template-list", "get template-detail"}
+
     def test_every_model_with_an_endpoint_has_a_row(self):
         assert {route.view.queryset.model for route in ROUTES} <= set(ROWS)
 
@@ -414,7 +437,7 @@ def listed_routes(table: dict[str, set[str]]) -> list[tuple[str, str]]:
 
 def listed_url(name: str) -> str:
     (address,) = [address for address in api_addresses() if address.name == name]
-    values = {"pk": TemplateFactory().pk, "key": "delay", "name": "http.request"}
+    values = {"key": "delay", "name": "http.request"}
     return reverse(name, kwargs={kwarg: values[kwarg] for kwarg in address.kwargs})
 
 
