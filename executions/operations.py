@@ -79,6 +79,8 @@ def broker() -> Broker:
         try:
             connection.connect()
             waiting = _bells(connection)
+        except connection.channel_errors:
+            waiting = 0  # No bell was ever rung: there is no queue yet.
         except Exception as error:  # Whatever the broker's client raises.
             return Broker(is_reachable=False, detail=f"{name}: {type(error).__name__}")
     return Broker(is_reachable=True, detail=f"{name}, {waiting} bells waiting")

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.backoffice.pages import Page
-from projects.models import ApiToken, AuditEntry, Project, ProjectMember
+from projects.models import ApiToken, AuditEntry, Project
 from templates_app.models import WorkflowTemplate
 from tests.admin.rows import FACTORIES, OUR_APPS, OUR_MODELS, SCRIPT, harmful, ordinary, url
 from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration

@@ -1,0 +1,266 @@
+"""An execution's page and its buttons."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from executions.admin.executions import MOST_NODE_RUNS
+from executions.admin.words import WAITS_FOR, why
+from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from projects.models import AuditEntry
+from tests.admin.pages import choose, offered, open_page, press
+from tests.admin.rows import url
+from tests.clock import NOON
+from tests.factories import DeliveryFactory, ExecutionFactory, NodeRunFactory, VersionFactory, WorkflowFactory
+
+pytestmark = pytest.mark.django_db
+
+
+class TestPage:
+    def test_shows_the_state_of_each_node_in_the_picture(self, browser):
+        execution = ExecutionFactory(leased=True)
+        NodeRunFactory(execution=execution)
+
+        page = open_page(browser, execution)
+
+        assert "Start (trigger): completed; End (output): pending" in page
+        assert '<svg xmlns="http://www.w3.org/2000/svg" class="segue-graph"' in page
+
+    def test_says_why_it_failed(self, browser):
+        execution = ExecutionFactory(failed=True, error={"code": "x", "message": "Node `charge` failed: no funds."})
+
+        assert "Node `charge` failed: no funds." in open_page(browser, execution)
+
+    def test_says_what_it_waits_for_and_until_when(self, browser):
+        execution = ExecutionFactory(waiting=True, blocked_detail="Waits for `nap`.", created_at=timezone.now())
+
+        page = open_page(browser, execution)
+
+        assert WAITS_FOR[BlockedOn.TIMER] in page
+        assert "Waits for `nap`." in page
+        assert f"Goes on at {execution.wake_at:%Y-%m-%d %H:%M:%S} UTC (in 59" in page
+
+    def test_lists_the_node_runs_with_the_beginnings_of_what_went_in_and_out(self, browser):
+        execution = ExecutionFactory(ended=True)
+        run = NodeRunFactory(execution=execution, input_data={"order": 17}, output_data=["x" * 5000], duration_ms=12)
+
+        page = open_page(browser, execution)
+
+        assert url("change", type(run), run.pk) in page
+        assert "{&quot;order&quot;: 17}" in page
+        assert "12 ms" in page
+        assert "x" * 100 in page
+        assert "x" * 200 not in page
+
+    def test_shows_a_failed_attempt_with_its_error(self, browser):
+        execution = ExecutionFactory(leased=True)
+        NodeRunFactory(execution=execution, status="failed", ports=[], wake_at=NOON, error={"message": "503 <b>"})
+
+        page = open_page(browser, execution)
+
+        assert "503 &lt;b&gt;" in page
+        assert "Tried again at 12:00:00." in page
+
+    def test_shows_so_many_node_runs_and_where_the_others_are(self, browser):
+        execution = ExecutionFactory(leased=True)
+        for attempt in range(1, MOST_NODE_RUNS + 2):
+            NodeRunFactory(execution=execution, attempt=attempt, status="failed", ports=[])
+
+        page = open_page(browser, execution)
+
+        assert f"The first {MOST_NODE_RUNS} are shown." in page
+        assert f"?execution__id__exact={execution.pk}" in page
+
+    def test_costs_the_same_number_of_queries_however_many_node_runs_there_are(self, browser):
+        def queries(execution: WorkflowExecution) -> int:
+            with CaptureQueriesContext(connection) as captured:
+                open_page(browser, execution)
+            return len(captured)
+
+        few, many = ExecutionFactory(ended=True), ExecutionFactory(ended=True)
+        NodeRunFactory(execution=few)
+        for attempt in range(1, 15):
+            NodeRunFactory(execution=many, attempt=attempt, status="failed", ports=[])
+        queries(few)
+
+        assert queries(few) == queries(many)
+
+    def test_leads_to_what_it_runs_again_and_what_ran_it_again(self, browser):
+        first = ExecutionFactory(ended=True)
+        again = ExecutionFactory(ended=True, rerun_of=first, workflow_version=first.workflow_version)
+
+        assert url("change", WorkflowExecution, again.pk) in open_page(browser, first)
+        assert url("change", WorkflowExecution, first.pk) in open_page(browser, again)
+
+    def test_leads_to_the_delivery_that_started_it(self, browser):
+        delivery = DeliveryFactory()
+
+        assert url("change", type(delivery), delivery.pk) in open_page(browser, delivery.execution)
+
+    def test_shows_what_it_can_of_a_version_that_is_no_definition(self, browser):
+        execution = ExecutionFactory(workflow_version__definition={"nodes": "none"}, execution_context={})
+
+        assert "This workflow has no nodes yet." in open_page(browser, execution)
+
+
+class TestWhy:
+    @pytest.mark.parametrize("reason", BlockedOn)
+    def test_there_is_a_sentence_for_everything_that_an_execution_can_wait_for(self, reason):
+        execution = ExecutionFactory.build(workflow_version=None, workflow=None, project=None, workflow_name="")
+        execution.blocked_on, execution.wake_at = reason, None
+
+        assert why(execution, now=NOON) == [WAITS_FOR[reason]]
+
+    def test_names_the_worker_that_has_it(self):
+        execution = WorkflowExecution(status="running", lease_owner="worker-7", lease_expires_at=NOON)
+
+        assert why(execution, now=NOON) == ["Worker worker-7 has it."]
+
+    def test_says_since_when_it_is_due(self):
+        execution = WorkflowExecution(status="pending", blocked_on="queue", wake_at=NOON - timedelta(seconds=40))
+
+        assert why(execution, now=NOON)[-1] == "Due since 2026-03-04 11:59:20 UTC (40 s ago)."
+
+    @pytest.mark.parametrize("error", [None, {}, [], "text", {"message": None}])
+    def test_an_end_without_a_reason_says_so(self, error):
+        assert why(WorkflowExecution(status="failed", error=error), now=NOON) == ["It did not say why."]
+
+    def test_an_execution_that_completed_needs_no_reason(self):
+        assert why(WorkflowExecution(status="completed"), now=NOON) == []
+
+
+class TestCancel:
+    def test_ends_a_live_execution_and_writes_down_who_did_it(self, browser, superuser):
+        execution = ExecutionFactory(leased=True)
+
+        told = press(browser, execution, "cancel")
+
+        execution.refresh_from_db()
+        assert execution.status == ExecutionStatus.CANCELLED
+        assert told == [f"{execution}: cancelled."]
+        entry = AuditEntry.objects.get(action="execution.cancelled")
+        assert (entry.actor, entry.target_id) == (superuser, str(execution.pk))
+
+    def test_says_of_each_what_happened(self, browser):
+        live = ExecutionFactory()
+        over = ExecutionFactory(ended=True)
+
+        told = choose(browser, "cancel", live, over)
+
+        assert told == [
+            f"{live}: cancelled.",
+            f"{over}: Execution {over.pk} cannot become cancelled: it has ended or moved on.",
+        ]
+
+    def test_a_fault_of_ours_is_a_message_and_does_not_stop_the_others(self, browser, monkeypatch, caplog):
+        version = VersionFactory()
+        broken, whole = ExecutionFactory(workflow_version=version), ExecutionFactory(workflow_version=version)
+        from executions import services
+
+        original = services.cancel_execution
+
+        def cancel(execution, **named):
+            if execution.pk == broken.pk:
+                raise ZeroDivisionError
+            return original(execution, **named)
+
+        monkeypatch.setattr(services, "cancel_execution", cancel)
+
+        told = choose(browser, "cancel", broken, whole)
+
+        assert f"{broken}: it failed for a reason that is in the log of this server." in told
+        assert f"{whole}: cancelled." in told
+        assert "An action of the admin failed." in caplog.text
+
+    def test_tells_of_the_first_and_counts_the_others(self, browser):
+        version = VersionFactory()
+        executions = [ExecutionFactory(workflow_version=version) for _ in range(13)]
+
+        told = choose(browser, "cancel", *executions)
+
+        assert len(told) == 11
+        assert told[-1] == "And 3 more likewise."
+
+    def test_too_many_at_once_are_refused(self, browser, monkeypatch):
+        from projects.backoffice import actions
+
+        monkeypatch.setattr(actions, "MOST_AT_ONCE", 2)
+        version = VersionFactory()
+        executions = [ExecutionFactory(workflow_version=version) for _ in range(3)]
+
+        assert choose(browser, "cancel", *executions) == ["At most 2 at once. Nothing was done; choose fewer."]
+        assert WorkflowExecution.objects.live().count() == 3
+
+
+class TestRerun:
+    def test_starts_a_new_execution_and_leads_to_it(self, browser):
+        execution = ExecutionFactory(ended=True)
+
+        (told,) = press(browser, execution, "rerun")
+
+        again = execution.reruns.get()
+        assert again.status == ExecutionStatus.PENDING
+        assert url("change", WorkflowExecution, again.pk) in told
+
+    def test_on_the_newest_version_if_that_is_asked_for(self, browser):
+        workflow = WorkflowFactory(published=True)
+        execution = ExecutionFactory(ended=True, workflow_version=workflow.versions.get())
+        newest = VersionFactory(workflow=workflow, number=2)
+        type(workflow).objects.filter(pk=workflow.pk).update(version=2)
+
+        press(browser, execution, "rerun_newest")
+
+        assert execution.reruns.get().workflow_version == newest
+
+    def test_a_live_one_is_not_run_again(self, browser):
+        execution = ExecutionFactory()
+
+        (told,) = press(browser, execution, "rerun")
+
+        assert "is still pending" in told
+        assert not execution.reruns.exists()
+
+
+class TestOffered:
+    def test_a_live_execution_can_be_cancelled(self, browser):
+        assert offered(open_page(browser, ExecutionFactory())) == ["cancel"]
+
+    def test_an_ended_one_can_be_run_again(self, browser):
+        assert offered(open_page(browser, ExecutionFactory(ended=True))) == ["rerun", "rerun_newest"]
+
+    def test_whoever_may_change_executions_in_django_s_words_may_use_the_buttons(self, staff):
+        execution = ExecutionFactory()
+        client = staff("executions.view_workflowexecution", "executions.change_workflowexecution")
+
+        assert press(client, execution, "cancel") == [f"{execution}: cancelled."]
+
+
+class TestSearch:
+    def found(self, browser, term: str) -> set[str]:
+        response = browser.get(url("changelist", WorkflowExecution), {"q": term})
+        return {str(execution.pk) for execution in response.context["cl"].result_list}
+
+    def test_finds_an_execution_by_its_id(self, browser):
+        wanted, _ = ExecutionFactory(), ExecutionFactory()
+
+        assert self.found(browser, f" {wanted.pk} ") == {str(wanted.pk)}
+
+    def test_finds_the_executions_of_a_workflow_by_its_id_and_by_its_name(self, browser):
+        wanted, _ = ExecutionFactory(workflow_version__workflow__name="Parcels"), ExecutionFactory()
+
+        assert self.found(browser, str(wanted.workflow_id)) == {str(wanted.pk)}
+        assert self.found(browser, "parc") == {str(wanted.pk)}
+        assert self.found(browser, "letters") == set()
+
+    def test_finds_node_runs_by_their_execution(self, browser):
+        wanted, _ = NodeRunFactory(), NodeRunFactory()
+
+        response = browser.get(url("changelist", type(wanted)), {"q": str(wanted.execution_id)})
+
+        assert list(response.context["cl"].result_list) == [wanted]
+        assert not browser.get(url("changelist", type(wanted)), {"q": "start"}).context["cl"].result_list

@@ -1,0 +1,119 @@
+"""Triggers, webhooks, deliveries and schedules in the admin."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from executions.models import WorkflowExecution
+from tests.admin.pages import offered, open_page, press
+from tests.admin.rows import url
+from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
+from triggers import services
+from triggers.models import ScheduledJob, WebhookDelivery
+
+pytestmark = pytest.mark.django_db
+
+
+class TestTrigger:
+    def test_is_switched_off_and_on(self, browser):
+        trigger = TriggerFactory()
+
+        press(browser, trigger, "switch_off")
+        trigger.refresh_from_db()
+        assert not trigger.is_active
+        assert offered(open_page(browser, trigger)) == ["switch_on"]
+
+        press(browser, trigger, "switch_on")
+        trigger.refresh_from_db()
+        assert trigger.is_active
+
+
+class TestWebhook:
+    def test_says_that_it_has_a_secret_and_not_which(self, browser):
+        webhook = WebhookFactory(auth={"scheme": "standard_webhooks"})
+        secret = services.set_secret(webhook, by=None, now=timezone.now())
+        webhook.refresh_from_db()
+
+        page = open_page(browser, webhook)
+
+        assert secret not in page
+        assert webhook.secret not in page
+        assert "icon-yes" in page
+
+    def test_shows_the_url_to_call(self, browser, settings):
+        settings.WEBHOOK_BASE_URL = "https://hooks.example.com"
+        webhook = WebhookFactory(path="orders")
+
+        assert "https://hooks.example.com/webhooks/orders" in open_page(browser, webhook)
+
+    def test_is_closed_and_opened(self, browser):
+        webhook = WebhookFactory()
+
+        press(browser, webhook, "close_route")
+        webhook.refresh_from_db()
+        assert not webhook.is_active
+        assert offered(open_page(browser, webhook)) == ["open_route"]
+
+        press(browser, webhook, "open_route")
+        webhook.refresh_from_db()
+        assert webhook.is_active
+
+
+class TestDelivery:
+    def test_shows_its_body_whatever_its_bytes(self, browser):
+        delivery = DeliveryFactory(body=b'{"name": "\xff\x00<b>"}')
+
+        page = open_page(browser, delivery)
+
+        assert "\\xff" in page
+        assert "&lt;b&gt;" in page
+
+    def test_is_delivered_again(self, browser):
+        delivery = DeliveryFactory(is_genuine=True, headers={"content-type": "application/json"})
+
+        (told,) = press(browser, delivery, "redeliver")
+
+        again = delivery.redeliveries.get()
+        assert url("change", WorkflowExecution, again.execution_id) in told
+
+    def test_that_was_not_proven_is_not_delivered_again(self, browser):
+        delivery = DeliveryFactory(rejected=True)
+
+        press(browser, delivery, "redeliver")
+
+        assert not delivery.redeliveries.exists()
+
+    def test_is_found_by_its_execution_its_webhook_and_the_sender_s_id(self, browser):
+        wanted, _ = DeliveryFactory(dedupe_key="evt_17", registration__path="orders"), DeliveryFactory()
+
+        for term in (wanted.pk, wanted.execution_id, wanted.registration_id, "evt_17", "order"):
+            found = browser.get(url("changelist", WebhookDelivery), {"q": str(term)}).context["cl"].result_list
+            assert list(found) == [wanted]
+
+
+class TestSchedule:
+    def test_is_paused_and_resumed(self, browser):
+        job = ScheduledJobFactory()
+
+        press(browser, job, "pause")
+        job.refresh_from_db()
+        assert (job.is_active, job.paused_reason) == (False, "Paused by sam in the admin.")
+        assert offered(open_page(browser, job)) == ["resume"]
+
+        press(browser, job, "resume")
+        job.refresh_from_db()
+        assert (job.is_active, job.paused_reason) == (True, "")
+
+    def test_shows_its_next_slots_in_its_time_zone(self, browser, noon):
+        job = ScheduledJobFactory(cron_expression="30 9 * * *", timezone="Europe/Berlin")
+
+        page = open_page(browser, job)
+
+        assert "Thu 2026-03-05 09:30:00 CET" in page
+
+    def test_with_a_clock_that_means_nothing_still_opens(self, browser):
+        job = ScheduledJobFactory(cron_expression="never", timezone="Mars/Olympus")
+
+        assert "never" in open_page(browser, job)
+        assert browser.get(url("changelist", ScheduledJob)).status_code == 200
