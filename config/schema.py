@@ -55,7 +55,7 @@ def _parts_of(model: type[Model], columns: set[str], names: KeysView[str]) -> It
         kind = "check" if isinstance(constraint, CheckConstraint) else "unique"
         yield Part(kind, table, constraint.name, constraint.name in names)
     for index in model._meta.indexes:
-        yield Part("index", table, index.name, index.name in names)
+        yield Part("index", table, index.name or "", index.name in names)
 
 
 def _triggers_expected() -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Queue
+from kombu import Queue  # type: ignore[attr-defined]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

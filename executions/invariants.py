@@ -52,9 +52,9 @@ def check_all(now: datetime) -> list[tuple[Invariant, list[str]]]:
 
 @invariant("held_or_due", "A live execution has a lease, a time to wake, or a reason to have neither.")
 def _held_or_due(now: datetime) -> QuerySet[Any]:
-    return WorkflowExecution.objects.filter(
-        status__in=LIVE, lease_owner__isnull=True, wake_at__isnull=True
-    ).exclude(blocked_on__in=WITHOUT_TIME)
+    return WorkflowExecution.objects.filter(status__in=LIVE, lease_owner__isnull=True, wake_at__isnull=True).exclude(
+        blocked_on__in=WITHOUT_TIME
+    )
 
 
 @invariant("lease_renewed", "No lease is long expired. [I3]")

@@ -91,7 +91,7 @@ class WorkflowExecution(models.Model):
     blocked_detail = models.CharField(max_length=500, blank=True, default="")
     wake_at = models.DateTimeField(null=True, blank=True)
 
-    # {"trigger": the value that expressions see, "node_id": the trigger node that started it}.
+    # {"trigger": the value that expressions see, "node_id": the trigger node that started it, "hops": workflows before it}.
     execution_context = models.JSONField(default=dict)
     triggered_by = models.CharField(max_length=16, choices=TriggerType.choices)
     # The row of ``triggers`` that started it, if one did. No foreign key: triggers lie above executions.

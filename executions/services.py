@@ -40,6 +40,7 @@ def start_execution(
     ip_address: str | None = None,
     user_agent: str = "",
     awaited: bool = False,
+    hops: int = 0,
     rerun_of: WorkflowExecution | None = None,
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
@@ -49,6 +50,7 @@ def start_execution(
     :param node_id: the trigger node at which it begins.
     :param payload: what expressions see as ``trigger``.
     :param awaited: whether somebody will wait for the end.
+    :param hops: through how many workflows the request that starts it came.
     :raises NotRunnable: if the workflow is a draft, disabled or archived.
     """
     workflow = version.workflow
@@ -61,10 +63,10 @@ def start_execution(
         workflow_name=workflow.name,
         blocked_on=BlockedOn.QUEUE,
         wake_at=Now(),
-        execution_context=storable({"trigger": payload, "node_id": node_id}),
+        execution_context=storable(_context(payload, node_id=node_id, hops=hops)),
         triggered_by=kind,
         trigger_id=trigger_id,
-        started_by=by.user if by else None,
+        started_by_id=by.user_id if by else None,
         scheduled_for=scheduled_for,
         idempotency_key=idempotency_key,
         ip_address=ip_address,
@@ -213,6 +215,11 @@ def answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
     )
 
 
+def _context(payload: Any, *, node_id: str, hops: int) -> dict[str, Any]:
+    context = {"trigger": payload, "node_id": node_id}
+    return context | {"hops": hops} if hops else context
+
+
 def _why_not(workflow: Workflow) -> str:
     reason = f" ({workflow.status_reason})" if workflow.status_reason else ""
     match workflow.status:
@@ -225,7 +232,7 @@ def _why_not(workflow: Workflow) -> str:
 
 
 def _trigger_node(definition: Mapping[str, Any], node_id: str | None) -> str:
-    triggers = {
+    triggers: dict[str, str] = {
         node["id"]: node["config"].get("kind")
         for node in definition["nodes"]
         if node["type"] == "trigger" and not node.get("disabled")
@@ -250,9 +257,8 @@ def _first_with_key(workflow: Workflow, key: str) -> WorkflowExecution | None:
 
 
 def _same_again(first: WorkflowExecution, *, workflow: Workflow, input: Any, node_id: str) -> WorkflowExecution:
-    same = first.workflow_id == workflow.pk and first.execution_context == storable(
-        {"trigger": input, "node_id": node_id}
-    )
+    before = first.execution_context
+    same = first.workflow_id == workflow.pk and (before["trigger"], before["node_id"]) == (storable(input), node_id)
     if not same:
         raise IdempotencyMismatch(
             f"This idempotency key started execution {first.pk} with another workflow or input. "

@@ -23,6 +23,7 @@ class RunContext:
     now: datetime
     deadline: datetime
     idempotency_key: str
+    hops: int
     default_timezone: str
     secret_mark: str
     secrets: Mapping[str, str]

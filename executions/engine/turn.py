@@ -256,7 +256,8 @@ class Turn:
 
     def _end_failed(self, node_id: str) -> None:
         row = self._journal.row(node_id)
-        error = {**row.error, "message": f"Node `{node_id}` failed: {row.error['message']}", "node_id": node_id}
+        error: dict[str, Any] = dict(row.error or {})
+        error |= {"message": f"Node `{node_id}` failed: {error['message']}", "node_id": node_id}
         if row.attempt > 1:
             error["attempts"] = row.attempt
         self._end(ExecutionStatus.FAILED, error=error)

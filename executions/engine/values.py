@@ -68,6 +68,7 @@ class Values:
             now=row.started_at,
             deadline=deadline,
             idempotency_key=f"{self._execution.pk}:{row.node_id}:{row.iteration}",
+            hops=self._execution.execution_context.get("hops", 0),
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
             secrets=own_secrets,

@@ -26,6 +26,7 @@ from triggers.webhooks import bodies, checks, private_headers
 from triggers.webhooks.received import Received
 from triggers.webhooks.refusal import Refused
 from triggers.webhooks.signatures import delivery_id, scheme_or_closed, verify
+from workflows.http.hops import hops_in
 from workflows.models import TriggerType, Workflow, WorkflowVersion
 from workflows.nodes.trigger.webhook import WebhookTrigger
 
@@ -139,6 +140,7 @@ def _start(
         ip_address=received.ip_address,
         user_agent=received.user_agent,
         awaited=awaited,
+        hops=hops_in(received.headers),
     )
 
 

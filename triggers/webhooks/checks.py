@@ -8,9 +8,7 @@ from typing import Any
 
 from triggers.webhooks.refusal import Refused
 from workflows.definition.json_schema import value_problems
-
-HOPS_HEADER = "x-segue-hops"
-MAX_HOPS = 8
+from workflows.http.hops import MAX_HOPS, hops_in
 
 
 def check_hops(headers: Mapping[str, str]) -> None:
@@ -18,9 +16,7 @@ def check_hops(headers: Mapping[str, str]) -> None:
 
     :raises Refused: with 508.
     """
-    text = headers.get(HOPS_HEADER, "0")
-    hops = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else MAX_HOPS + 1
-    if hops > MAX_HOPS:
+    if hops_in(headers) > MAX_HOPS:
         raise Refused(
             HTTPStatus.LOOP_DETECTED,
             "too_many_hops",

@@ -95,6 +95,10 @@ class Context(Protocol):
         """The same for every attempt of this node in this iteration of this execution."""
 
     @property
+    def hops(self) -> int:
+        """Through how many workflows the request came that started the execution."""
+
+    @property
     def default_timezone(self) -> str:
         """The workflow's time zone (``settings.timezone``), an IANA name."""
 

@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         workflow = _find(options["workflow"], options["project"])
         try:
-            value = parse_json(options["input"].encode())
+            value = parse_json(options["input"].encode(), max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
             execution = services.start_manually(
                 workflow, input=value, by=None, now=timezone.now(), node_id=options["trigger"]
             )

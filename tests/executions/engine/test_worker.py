@@ -493,3 +493,22 @@ class TestLetGo:
         execution.refresh_from_db()
         assert (execution.status, execution.lease_owner, execution.claims) == ("running", None, 0)
         assert carry(worker, execution).status == "completed"
+
+
+class TestHops:
+    def test_are_counted_from_workflow_to_workflow(self, worker, httpserver):
+        """Workflows that call each other in a circle stop at the eighth. [S-DOS-1]"""
+        seen = []
+        httpserver.expect_request("/").respond_with_handler(
+            lambda request: (seen.append(request.headers["X-Segue-Hops"]), Response("ok"))[1]
+        )
+        workflow = WorkflowFactory(
+            published=True, definition=definition("start > work", work=call(httpserver.url_for("/")))
+        )
+
+        execution = services.start_execution(
+            services.newest_version(workflow), kind="webhook", node_id="start", payload={}, now=timezone.now(), hops=3
+        )
+        carry(worker, execution)
+
+        assert seen == ["4"]

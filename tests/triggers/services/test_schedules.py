@@ -16,7 +16,7 @@ from projects.models import AuditEntry
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, ScheduledJobFactory
 from tests.threads import at_once
-from tests.triggers.stories import job_of, publish_again, published, schedule, started_by
+from tests.triggers.stories import job_of, publish_again, published, schedule, started_by, webhook
 from triggers.models import ScheduledJob
 from triggers.services import fire_due_schedules, pause_job, preview, resume_job, schedules, switch_trigger
 from workflows.models import Workflow
@@ -260,6 +260,12 @@ class TestWhoDoesNotFire:
 
         assert fire_due_schedules(NOON + DAY + MINUTE) == 0
         assert fire_due_schedules(NOON + DAY + HOUR) == 1
+
+    def test_a_node_that_is_no_schedule_any_more(self):
+        job = a_job()
+        publish_again(job.workflow, started_by(clock=webhook()))
+
+        assert fire_due_schedules(NOON + DAY) == 0
 
     def test_a_trigger_that_is_off_and_it_makes_nothing_up(self):
         job = a_job()

@@ -26,6 +26,7 @@ class FakeContext:
     now: datetime = NOON
     deadline: datetime = NOON + timedelta(minutes=5)
     idempotency_key: str = "execution:node:"
+    hops: int = 0
     default_timezone: str = "UTC"
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)

@@ -28,6 +28,7 @@ class World:
     now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
     deadline: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=5))
     idempotency_key: str = "key-of-this-node-run"
+    hops: int = 0
     default_timezone: str = "UTC"
 
     def evaluate_each(self, expression, items):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from workflows.http import Reply, bodies
 from workflows.http.configured import configured_door
+from workflows.http.hops import HOPS_HEADER
 from workflows.http.secrets import Secrets
 from workflows.nodes.base import Context, NodeError
 from workflows.tools.http_request.arguments import (
@@ -34,6 +35,8 @@ def send(arguments: RequestArguments, secrets: Secrets, context: Context) -> Rep
     headers = {
         name: secrets.fill(_text(value)) for name, value in arguments.headers.items() if value is not None
     } | _auth_headers(arguments.auth, secrets)
+    headers = {name: value for name, value in headers.items() if name.lower() != HOPS_HEADER}
+    headers[HOPS_HEADER] = str(context.hops + 1)
     given = {name.lower() for name in headers}
     if arguments.method not in READING_METHODS and "idempotency-key" not in given:
         headers["Idempotency-Key"] = context.idempotency_key
