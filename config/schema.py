@@ -50,7 +50,7 @@ def _models() -> list[type[Model]]:
 def _parts_of(model: type[Model], columns: set[str], names: KeysView[str]) -> Iterator[Part]:
     table = model._meta.db_table
     for field in model._meta.local_concrete_fields:
-        yield Part("column", table, field.column, field.column in columns)
+        yield Part("column", table, field.column or "", field.column in columns)
     for constraint in model._meta.constraints:
         kind = "check" if isinstance(constraint, CheckConstraint) else "unique"
         yield Part(kind, table, constraint.name, constraint.name in names)
