@@ -444,8 +444,7 @@ def _invalid(message: str, problems: list[Problem]) -> InvalidDefinition:
 @contextmanager
 def _unique_name(name: str | None) -> Iterator[None]:
     try:
-        with transaction.atomic():
-            yield
+        yield
     except IntegrityError as error:
         raise NameTaken(
             f"The project has a workflow called {name!r} already.", path="/name", hint="It may be an archived one."

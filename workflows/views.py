@@ -104,10 +104,6 @@ class WorkflowViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         workflows = super().get_queryset()
         return workflows.defer("definition") if self.action == "list" else workflows
 
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter lists alone: an archived workflow is out of them, but it still has its page."""
-        return super().filter_queryset(queryset) if self.action == "list" else queryset
-
     def get_serializer_class(self) -> type[WorkflowSerializer]:
         return WorkflowSerializer if self.action == "list" else WorkflowDetailSerializer
 

@@ -212,6 +212,11 @@ class TestDrawOfBadDrafts:
 
         assert len(titles(svg, "sg-node")) == 2
 
+    def test_takes_the_first_of_a_doubled_id_for_the_one_that_edges_mean(self):
+        sketch = read({"nodes": [node("a"), node("a"), node("b")], "edges": [edge("a", "b")]})
+
+        assert [(arrow.source, arrow.target) for arrow in sketch.arrows] == [(0, 2)]
+
     def test_counts_what_it_leaves_out(self):
         svg = picture({"nodes": [node(f"n{number}") for number in range(MAX_CARDS + 3)]})
 
