@@ -73,6 +73,12 @@ class TestSchemaProblems:
 
         assert codes(schema) == ["schema_reference"]
 
+    @pytest.mark.parametrize("reference", ["http://127.0.0.1:1/schema", "x/$defs/me", "#$defs/me", "//$defs/me"])
+    def test_says_that_a_schema_may_only_refer_to_itself(self, reference):
+        (problem,) = schema_problems({"$ref": reference, "$defs": {"me": {}}}, below="")
+
+        assert "only refer to parts of itself" in problem.message
+
     @pytest.mark.parametrize("key", ["$id", "$dynamicRef", "$recursiveRef"])
     def test_refuses_what_gives_references_another_meaning(self, key):
         assert codes({"properties": {"a": {key: "#/x"}}}) == ["schema_reference"]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.builders import definition, node
 from tests.workflows.definition.checks import found, problems
-from workflows.definition.shape import MAX_EDGES, MAX_NODES
+from workflows.definition.shape import MAX_BYTES, MAX_DEPTH, MAX_EDGES, MAX_NODES
 
 
 def with_edges(*edges, ways=("start > a > b",), **nodes):
@@ -125,6 +125,12 @@ class TestNodes:
     def test_have_policies_that_are_checked(self, policies, code, path):
         assert found(definition("start > end", end=policies)) == [(code, f"/nodes/1/{path}")]
 
+    def test_are_told_which_keys_a_retry_policy_has(self):
+        (problem,) = problems(definition("start > end", end={"retry": {"parent": 1}}))
+
+        assert problem.code == "unknown_key"
+        assert problem.hint.startswith("The keys here are `max_attempts`, ")
+
     @pytest.mark.parametrize(
         "policies", [{"retry": {"max_attempts": 10}}, {"timeout_seconds": 3600}, {"name": "x" * 200}]
     )
@@ -221,6 +227,9 @@ class TestSettings:
     def test_are_checked(self, settings, problem):
         assert found(definition("start > end", settings=settings)) == [problem]
 
+    def test_may_be_as_short_as_a_second(self):
+        assert found(definition("start > end", settings={"timeout_seconds": 1})) == []
+
     def test_may_be_at_their_limits(self):
         assert (
             found(definition("start > end", settings={"timezone": "America/New_York", "timeout_seconds": 8_640_000}))
@@ -230,6 +239,9 @@ class TestSettings:
 
 class TestLimits:
     """S-DOS: at the limit and one beyond it."""
+
+    def test_s_dos_are_those_that_are_documented(self):
+        assert (MAX_NODES, MAX_EDGES, MAX_BYTES, MAX_DEPTH) == (500, 2_000, 1_048_576, 64)
 
     @staticmethod
     def chain(count: int) -> dict[str, object]:

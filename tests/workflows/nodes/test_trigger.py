@@ -77,6 +77,19 @@ class TestWebhook:
 
         assert problem[1] == "/path"
 
+    def test_says_little_if_it_says_nothing(self):
+        assert WebhookTrigger.model_validate(hook()).model_dump() == {
+            "kind": "webhook",
+            "path": None,
+            "methods": ["POST"],
+            "auth": {"scheme": "none", "header": None},
+            "headers_validation": {},
+            "body_schema": None,
+            "respond": "accepted",
+            "response_timeout_seconds": 30,
+            "dedupe_header": None,
+        }
+
     @pytest.mark.parametrize("auth", [{}, {"auth": {"scheme": "none"}}])
     def test_s_wh_1_with_a_path_of_its_own_asks_callers_who_they_are(self, auth):
         assert codes(hook(path="orders", **auth)) == [("auth_required", "/auth")]
