@@ -72,12 +72,12 @@ def operations(now: datetime) -> Operations:
 
 
 def broker() -> Broker:
-    """Return whether the broker answers, after a second at most."""
+    """Return whether the broker answers, after two seconds at most."""
     with current_app.connection_for_write(connect_timeout=BROKER_SECONDS) as connection:
         # Without password.
         name = connection.as_uri()
         try:
-            connection.connect()
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
             waiting = _bells(connection)
         except connection.channel_errors:
             waiting = 0  # No bell was ever rung: there is no queue yet.

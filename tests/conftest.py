@@ -70,6 +70,9 @@ def _set_up_django(*, sqlite_file: Path) -> None:
         # As in an installation. In memory, one of two threads at once would get "table is locked" instead of its turn.
         settings.DATABASES["default"]["TEST"] = {"NAME": str(sqlite_file)}
 
+    # pytest-xdist's workers inherit the environment, and pytest-django read the settings from it before this was settled.
+    settings.CELERY_BROKER_URL = os.environ["CELERY_BROKER_URL"]
+
     # A good password hash is slow on purpose, and none is at stake here.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Every client of a test is a server of its own, which would look for all static files first.
