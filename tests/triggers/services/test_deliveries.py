@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from executions.engine.recovery import sweep
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
 from projects.access import Actor
@@ -136,6 +137,13 @@ class TestRemoveOldDeliveries:
 
         assert list(WebhookDelivery.objects.all()) == [kept]
         assert WorkflowExecution.objects.filter(pk=old.execution_id).exists()
+
+    def test_is_part_of_every_sweep(self):
+        DeliveryFactory(received_at=timezone.now() - timedelta(days=100))
+
+        sweep()
+
+        assert not WebhookDelivery.objects.exists()
 
     def test_removes_so_many_at_a_time_the_oldest_first(self, monkeypatch):
         monkeypatch.setattr(deliveries, "REMOVED_AT_ONCE", 2)

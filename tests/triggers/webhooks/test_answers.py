@@ -30,6 +30,9 @@ class TestResult:
     def test_has_the_status_of_the_output_node(self):
         assert result({}, status=201).status_code == 201
 
+    def test_is_not_kept_by_caches_unless_the_workflow_says_so(self):
+        assert result({})["Cache-Control"] == "no-store"
+
     @pytest.mark.parametrize("status", [204, 205, 304])
     def test_has_no_body_where_http_allows_none(self, status):
         assert result({"a": 1}, status=status).content == b""
