@@ -9,7 +9,7 @@ from django.conf import settings
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
-from projects.exceptions import Invalid, TooLarge
+from projects.exceptions import Invalid
 from projects.payloads import parse_json, pointer
 
 
@@ -21,9 +21,7 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise TooLarge(f"The body is larger than the {limit} bytes allowed.")
+        data = stream.read(limit + 1)  # One more tells that there are more.
         value = parse_json(data, max_bytes=limit)
         if b"\\u" in data:
             refuse_unstorable(value)

@@ -73,7 +73,7 @@ def parse_json(
     :raises Invalid: if it is not JSON (NaN and Infinity are not), or beyond one of the other limits.
     """
     if len(data) > max_bytes:
-        raise TooLarge(f"The body has {len(data)} bytes; at most {max_bytes} are allowed.")
+        raise TooLarge(f"The body is larger than the {max_bytes} bytes allowed.")
     data = data.removeprefix(BYTE_ORDER_MARK)
     _check_limits(data, max_depth=max_depth, max_keys=max_keys, max_digits=max_digits)
     try:
