@@ -164,6 +164,10 @@ class TestSchedule:
             (schedule(timezone="Mars/Olympus"), ("unknown_timezone", "/timezone")),
             (schedule(start_date="2026-03-01"), ("invalid_moment", "/start_date")),
             (schedule(start_date="2026-03-02T00:00", end_date="2026-03-01T00:00"), ("invalid_range", "/end_date")),
+            (
+                schedule(start_date="2026-03-01T01:00+01:00", end_date="2026-03-01T00:00Z"),
+                ("invalid_range", "/end_date"),
+            ),
             (schedule(cron="{{ vars.cron }}"), ("expression_forbidden", "/cron")),
             ({"kind": "schedule"}, ("missing_key", "/cron")),
         ],
