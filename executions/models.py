@@ -87,7 +87,7 @@ class WorkflowExecution(models.Model):
     workflow_name = models.CharField(max_length=200)
 
     status = models.CharField(max_length=16, choices=ExecutionStatus.choices, default=ExecutionStatus.PENDING)
-    blocked_on = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)
+    blocked_on = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)  # noqa: DJ001 - null: nothing blocks
     blocked_detail = models.CharField(max_length=500, blank=True, default="")
     wake_at = models.DateTimeField(null=True, blank=True)
 
@@ -101,7 +101,7 @@ class WorkflowExecution(models.Model):
     )
     scheduled_for = models.DateTimeField(null=True, blank=True)
     # A caller's key: asked twice with the same one, a start answers with the first execution.
-    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -121,7 +121,7 @@ class WorkflowExecution(models.Model):
     user_agent = models.CharField(max_length=500, blank=True, default="")
 
     fence = models.PositiveBigIntegerField(default=0, editable=False)
-    lease_owner = models.CharField(max_length=120, null=True, blank=True, editable=False)
+    lease_owner = models.CharField(max_length=120, null=True, blank=True, editable=False)  # noqa: DJ001 - null: nobody
     lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     # Claims that were not handed back cleanly: each may have been a crash.
     claims = models.PositiveSmallIntegerField(default=0, editable=False)

@@ -7,16 +7,17 @@ import time
 from datetime import timedelta
 
 import pytest
-from pytest_httpserver import HTTPServer
 from django.utils import timezone
+from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from executions import services
-from executions.engine import leases, recovery
+from executions.engine import leases, recovery, stopping
 from executions.engine.clock import database_now
 from executions.engine.worker import Worker
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.access import Actor
+from projects.ids import new_id
 from tests.builders import definition, node
 from tests.factories import UserFactory, WorkflowFactory
 from tests.threads import beside
@@ -68,6 +69,10 @@ def runs(execution):
         (run.node_id, run.attempt, run.status, run.ports)
         for run in execution.node_runs.order_by("started_at", "attempt", "id")
     ]
+
+
+def statuses(execution):
+    return dict(execution.node_runs.order_by("attempt").values_list("node_id", "status"))
 
 
 def call(url, **policies):
@@ -308,7 +313,7 @@ class TestFailures:
 
         assert execution.status == "failed"
         assert execution.error["node_id"] == "bad"
-        assert dict((run[0], run[2]) for run in runs(execution))["slow"] == "cancelled"
+        assert statuses(execution)["slow"] == "cancelled"
 
 
 class TestDelay:
@@ -337,7 +342,7 @@ class TestCancel:
         execution.refresh_from_db()
         assert execution.status == "cancelled"
         assert "olga" in execution.error["message"]
-        assert dict((run[0], run[2]) for run in runs(execution))["nap"] == "cancelled"
+        assert statuses(execution)["nap"] == "cancelled"
 
     def test_abandons_a_call_in_flight_and_its_late_result_changes_nothing(self, worker, httpserver):
         release = threading.Event()
@@ -352,7 +357,7 @@ class TestCancel:
 
         assert not working.is_alive(), "the worker let go of the call"
         release.set()
-        assert dict((run[0], run[2]) for run in runs(execution)) == {"start": "completed", "slow": "cancelled"}
+        assert statuses(execution) == {"start": "completed", "slow": "cancelled"}
 
 
 class TestTimeouts:
@@ -365,7 +370,7 @@ class TestTimeouts:
 
         execution.refresh_from_db()
         assert (execution.status, execution.error["code"]) == ("timeout", "execution_timeout")
-        assert dict((run[0], run[2]) for run in runs(execution))["nap"] == "timeout"
+        assert statuses(execution)["nap"] == "timeout"
 
     def test_takes_its_deadline_from_the_workflow(self, worker):
         raw = definition("start > nap", nap=node("delay", {"for": "PT10M"}), settings={"timeout_seconds": 900})
@@ -418,11 +423,7 @@ class TestLostWorkers:
         again = start(execution.workflow_version.definition)
         leases.claim("lost", now=database_now(), limit=1)
         for run in execution.node_runs.exclude(node_id="twice"):
-            run.pk, run.execution_id = None, again.pk
-            run.id = None
-            from projects.ids import new_id
-
-            run.id = new_id()
+            run.id, run.execution_id = new_id(), again.pk
             run.save(force_insert=True)
         again.node_runs.create(
             node_id="twice", node_type="tool", status=ExecutionStatus.RUNNING, started_at=database_now(), attempt=1
@@ -475,8 +476,6 @@ class TestPause:
 class TestLetGo:
     def test_a_worker_that_is_to_end_hands_back_without_counting_a_loss(self, worker, httpserver, settings):
         """[R-12]"""
-        from executions.engine import stopping
-
         settings.ENGINE_GRACE_SECONDS = 1
         release = threading.Event()
         httpserver.expect_request("/").respond_with_handler(lambda request: (release.wait(20), Response("ok"))[1])
