@@ -75,6 +75,7 @@ def start_execution(
         rerun_of=rerun_of,
         created_at=now,
     )
+    execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
     bell.ring_on_commit()
     return execution
 

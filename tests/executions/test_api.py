@@ -1,0 +1,144 @@
+"""Executions over the API."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from executions.models import WorkflowExecution
+from tests.clock import NOON
+from tests.factories import ExecutionFactory, NodeRunFactory, VersionFactory, WorkflowFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def workflow(project):
+    return WorkflowFactory(project=project, published=True)
+
+
+@pytest.fixture
+def version(project):
+    return VersionFactory(workflow__project=project)
+
+
+class TestRun:
+    def test_starts_the_newest_version(self, api, workflow):
+        answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", {"input": {"n": 1}})
+
+        assert answer.status_code == 201, answer.content
+        execution = WorkflowExecution.objects.get(pk=answer.data["id"])
+        assert execution.execution_context == {"trigger": {"n": 1}, "node_id": "start"}
+        assert execution.started_by.username
+
+    def test_answers_202_when_it_has_not_ended_in_the_time_that_was_to_be_waited(self, api, workflow):
+        answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", {"wait_seconds": 1})
+
+        assert answer.status_code == 202
+        assert answer.data["status"] == "pending"
+
+    @pytest.mark.parametrize(
+        ("body", "path"),
+        [
+            ({"inputs": {}}, "/inputs"),
+            ({"wait_seconds": "long"}, "/wait_seconds"),
+            ({"wait_seconds": 61}, "/wait_seconds"),
+            ({"trigger": 7 * [1]}, "/trigger"),
+            ({"trigger": "nope"}, "/trigger"),
+            ({"idempotency_key": "x" * 256}, "/idempotency_key"),
+        ],
+    )
+    def test_says_what_is_wrong(self, api, workflow, body, path):
+        answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", body)
+
+        assert answer.status_code == 400
+        assert path in json.dumps(answer.json())
+        assert not WorkflowExecution.objects.exists()
+
+    def test_a_workflow_that_is_switched_off_is_a_conflict(self, api, project):
+        disabled = WorkflowFactory(project=project, disabled=True)
+
+        answer = api("operator").post(f"/api/workflows/{disabled.pk}/run/", {})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_runnable")
+
+
+class TestList:
+    def test_can_be_narrowed_by_status_time_and_what_started_it(self, api, version):
+        wanted = ExecutionFactory(workflow_version=version, failed=True, triggered_by="schedule")
+        ExecutionFactory(workflow_version=version, ended=True)
+
+        for query in ("status=failed", "triggered_by=schedule", f"workflow={version.workflow_id}&status=failed"):
+            answer = api("viewer").get(f"/api/executions/?{query}&created_before=2026-03-05T00:00:00Z")
+            assert [row["id"] for row in answer.data["results"]] == [str(wanted.pk)], query
+
+    @pytest.mark.parametrize("query", ["status=nope", "workflow=7", "created_after=yesterday", "project=x'--"])
+    def test_refuses_filters_that_make_no_sense(self, api, query):
+        assert api("viewer").get(f"/api/executions/?{query}").status_code == 400
+
+    @pytest.mark.parametrize("path", ["/api/executions/", "/api/executions/{execution}/node-runs/"])
+    def test_asks_as_many_queries_for_one_row_as_for_twenty(self, api, version, path):
+        client = api("viewer")
+        execution = ExecutionFactory(workflow_version=version)
+        NodeRunFactory(execution=execution)
+        path = path.format(execution=execution.pk)
+        with_one = self.queries(client, path)
+
+        ExecutionFactory.create_batch(19, workflow_version=version)
+        for number in range(19):
+            NodeRunFactory(execution=execution, node_id=f"node_{number}")
+
+        assert self.queries(client, path) == with_one
+
+    def queries(self, client, path):
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(path).status_code == 200
+        return len(captured)
+
+
+class TestDetail:
+    def test_shows_what_went_in_and_why_it_does_not_move(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, waiting=True, blocked_detail="Waits for `nap`.")
+
+        shown = api("viewer").get(f"/api/executions/{execution.pk}/").json()
+
+        assert (shown["blocked_on"], shown["blocked_detail"]) == ("timer", "Waits for `nap`.")
+        assert shown["execution_context"] == {"trigger": {}, "node_id": "start"}
+
+    def test_lists_its_node_runs_in_order(self, api, version):
+        execution = ExecutionFactory(workflow_version=version)
+        for node_id in ("start", "middle", "end"):
+            NodeRunFactory(execution=execution, node_id=node_id)
+
+        shown = api("viewer").get(f"/api/executions/{execution.pk}/node-runs/").json()
+
+        assert [run["node_id"] for run in shown["results"]] == ["start", "middle", "end"]
+
+
+class TestCancel:
+    def test_stops_a_live_one(self, api, version):
+        execution = ExecutionFactory(workflow_version=version)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/cancel/", {"reason": "Enough."})
+
+        assert (answer.status_code, answer.data["status"]) == (200, "cancelled")
+
+    def test_an_ended_one_is_a_conflict(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, ended=True, completed_at=NOON)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/cancel/", {})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "illegal_transition")
+
+
+class TestRerun:
+    def test_makes_a_new_one_that_knows_where_it_comes_from(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, failed=True)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", {})
+
+        assert answer.status_code == 201
+        assert str(answer.data["rerun_of"]) == str(execution.pk)
