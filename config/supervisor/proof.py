@@ -21,10 +21,18 @@ from rich.text import Text
 
 from config.supervisor.loopback import NoAnswer, ask
 
-# From the gallery, for its webhook needs no secret and its nodes nothing outside this machine.
-TEMPLATE = "webhook-to-answer"
-WORKFLOW = "Demo: webhook to answer"
-PAYLOAD = {"order": {"id": "A-1001", "total": 129.5, "currency": "EUR"}, "customer": {"name": "Ada"}}
+# From the gallery: its webhook asks for no secret, and its nodes need nothing outside this machine.
+TEMPLATE = "order-webhook"
+WORKFLOW = "Demo: order webhook"
+PAYLOAD = {
+    "order_id": "A-1001",
+    "customer": {"name": "Ada"},
+    "currency": "EUR",
+    "items": [
+        {"sku": "tea", "quantity": 3, "unit_price": 12.5},
+        {"sku": "pot", "quantity": 1, "unit_price": 89.0},
+    ],
+}
 
 # Generous: the worker may still be importing on a small machine, and the first expression starts a process.
 END_WITHIN_SECONDS = 60.0
@@ -79,11 +87,11 @@ def installed(segue: Installation) -> str:
     for workflow in known:
         if workflow["status"] == "active":
             return str(workflow["id"])
-    template = next((each for each in segue.call("GET", "templates/")["results"] if each["slug"] == TEMPLATE), None)
-    if template is None:
+    templates = segue.call("GET", f"templates/?slug={TEMPLATE}")["results"]
+    if not templates:
         raise Disproved(f"The gallery has no template {TEMPLATE}.")
-    wanted = {"project": segue.project, "name": free_name(workflow["name"] for workflow in known), "variables": {}}
-    return str(segue.call("POST", f"templates/{template['id']}/install/", wanted)["id"])
+    wanted = {"project": segue.project, "name": free_name(workflow["name"] for workflow in known)}
+    return str(segue.call("POST", f"templates/{templates[0]['id']}/install/", wanted)["id"])
 
 
 def free_name(taken: Iterable[str]) -> str:
@@ -101,9 +109,12 @@ def webhook_path(segue: Installation, workflow: str) -> str:
 
 
 def call_webhook(segue: Installation, path: str) -> str:
-    """Send a webhook as a stranger would, and return the id of the execution that it started."""
-    answer = ask("POST", f"{segue.url}/webhooks/{path}", body=PAYLOAD)
-    if answer.status != 202:
+    """Send an order as a shop would, and return the id of the execution that it started.
+
+    The answer is the workflow's own if it came in time (201), else a promise (202); both name the execution.
+    """
+    answer = ask("POST", f"{segue.url}/webhooks/{path}", body=PAYLOAD, timeout_seconds=END_WITHIN_SECONDS)
+    if answer.status not in {201, 202}:
         raise Disproved(f"The webhook answered {answer.status}: {answer.body}")
     return str(answer.body["execution_id"])
 
@@ -129,8 +140,8 @@ def ended(segue: Installation, execution_id: str) -> dict[str, Any]:
 def table_of(execution: dict[str, Any], node_runs: list[dict[str, Any]]) -> Table:
     """Return the execution as a table, one row for each node run."""
     title = Text(f"{execution['workflow_name']}: {execution['status']} in {execution['duration_seconds']} s")
-    table = Table("node", "status", "ms", title=title, title_justify="left")
-    table.add_column("output", no_wrap=True, overflow="ellipsis")
+    table = Table("node", "status", "ms", title=title, title_justify="left", expand=True)
+    table.add_column("output", no_wrap=True, overflow="ellipsis", ratio=1)
     for run in node_runs:
         cells = (run["node_id"], run["status"], str(run["duration_ms"]), excerpt(run["output_data"]))
         table.add_row(*map(Text, cells))  # Data, in which brackets are no markup.

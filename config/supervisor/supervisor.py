@@ -97,7 +97,7 @@ class Supervisor:
 
     def _prepare(self) -> dict[str, Any]:
         """Migrate, and make sure of the administrator and the gallery. Return what ``prepare`` wrote."""
-        say("Preparing the database …")
+        say("Preparing the database ...")
         log = self._folder.log("setup")
         with log.open("ab") as errors:
             process = self._spawn(programs.preparation(), stdout=subprocess.PIPE, stderr=errors)
@@ -167,7 +167,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         if self._children:
-            say("Stopping …")
+            say("Stopping ...")
         for child in self._children:
             child.stop(at_once=self._stop_requests > 1)
 
