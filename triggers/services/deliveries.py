@@ -14,7 +14,7 @@ from django.db.models import F
 
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
-from executions.services import start_execution
+from executions.services import newest_version, start_execution
 from projects import audit
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
@@ -25,9 +25,10 @@ from triggers.services.webhook_secrets import live_secrets
 from triggers.webhooks import bodies, checks, private_headers
 from triggers.webhooks.received import Received
 from triggers.webhooks.refusal import Refused
+from triggers.webhooks.routes import Route
 from triggers.webhooks.signatures import delivery_id, scheme_or_closed, verify
 from workflows.http.hops import hops_in
-from workflows.models import TriggerType, Workflow, WorkflowVersion
+from workflows.models import TriggerType
 from workflows.nodes.trigger.webhook import WebhookTrigger
 
 # What is kept of what was turned away: enough to see what went wrong, too little to fill a disk.
@@ -48,9 +49,7 @@ class Receipt:
 # --- Receiving ----------------------------------------------------------------------------------------------------------
 
 
-def receive_delivery(
-    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, now: datetime
-) -> Receipt:
+def receive_delivery(route: Route, options: WebhookTrigger, received: Received, *, now: datetime) -> Receipt:
     """Take a delivery in: check it, and start its execution in the commit that keeps it (R-1).
 
     One that was here before, by its delivery id, gets the first one's execution (R-2).
@@ -58,11 +57,12 @@ def receive_delivery(
     :raises Refused: if it is not accepted. Nothing is kept of it yet; see :func:`keep_refused`.
     :raises Unavailable: if the webhook's secrets can't be read.
     """
+    registration = route.registration
     key = _authenticate(registration, options, received, now=now)
     try:
         if key is not None and (first := _first(registration, key)):
-            return _duplicate(registration, received, first=first, now=now)
-        return _accept(registration, options, received, key=key, now=now)
+            return _duplicate(registration, received, first=first)
+        return _accept(route, options, received, key=key, now=now)
     except Refused as refused:
         refused.is_genuine = True
         raise
@@ -94,15 +94,14 @@ def _authenticate(
     return verdict.delivery_id
 
 
-def _accept(
-    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, key: str | None, now: datetime
-) -> Receipt:
+def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: str | None, now: datetime) -> Receipt:
+    registration, awaited = route.registration, options.respond == "finished"
     checks.check_required_headers(registration.headers_validation, received.headers)
     payload = _payload(registration, received)
     checks.check_body(registration.body_schema, payload["body"])
     try:
         with transaction.atomic():
-            execution = _start(registration, payload, received, awaited=options.respond == "finished", by=None, now=now)
+            execution = _start(route, payload, received, awaited=awaited, by=None, now=now)
             _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, dedupe_key=key)
             # Last, because deliveries of one webhook take turns from here to the commit.
             WebhookRegistration.objects.filter(pk=registration.pk).update(
@@ -116,12 +115,12 @@ def _accept(
         first = _first(registration, key) if key is not None else None
         if first is None:
             raise
-        return _duplicate(registration, received, first=first, now=now)
+        return _duplicate(registration, received, first=first)
     return Receipt(execution.pk)
 
 
 def _start(
-    registration: WebhookRegistration,
+    route: Route,
     payload: dict[str, Any],
     received: Received,
     *,
@@ -129,26 +128,20 @@ def _start(
     by: Actor | None,
     now: datetime,
 ) -> WorkflowExecution:
+    trigger = route.registration.trigger
     return start_execution(
-        _newest_version(registration.workflow),
+        route.version,
         kind=TriggerType.WEBHOOK,
-        node_id=registration.trigger.node_id,
+        node_id=trigger.node_id,
         payload=payload,
         now=now,
-        trigger_id=registration.trigger_id,
+        trigger_id=trigger.pk,
         by=by,
         ip_address=received.ip_address,
         user_agent=received.user_agent,
         awaited=awaited,
         hops=hops_in(received.headers),
     )
-
-
-def _newest_version(workflow: Workflow) -> WorkflowVersion:
-    # Without the definition: it may be large, and only the worker reads it.
-    version = WorkflowVersion.objects.defer("definition").get(workflow=workflow, number=workflow.version)
-    version.workflow = workflow
-    return version
 
 
 def _payload(registration: WebhookRegistration, received: Received) -> dict[str, Any]:
@@ -173,9 +166,7 @@ def _first(registration: WebhookRegistration, key: str) -> WebhookDelivery | Non
     return accepted.filter(dedupe_key=key).first()
 
 
-def _duplicate(
-    registration: WebhookRegistration, received: Received, *, first: WebhookDelivery, now: datetime
-) -> Receipt:
+def _duplicate(registration: WebhookRegistration, received: Received, *, first: WebhookDelivery) -> Receipt:
     if bytes(first.body) != received.body:
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -283,7 +274,8 @@ def redeliver(delivery: WebhookDelivery, *, by: Actor | None, now: datetime) -> 
         checks.check_body(registration.body_schema, payload["body"])
     except Refused as refused:
         raise InvalidDelivery(refused.message, problems=refused.problems) from None
-    execution = _start(registration, payload, received, awaited=False, by=by, now=now)
+    route = Route(registration, newest_version(registration.workflow))
+    execution = _start(route, payload, received, awaited=False, by=by, now=now)
     again = _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, redelivery_of=delivery)
     audit.record(
         "webhook_delivery.redelivered",

@@ -20,9 +20,10 @@ from django.views.decorators.csrf import csrf_exempt
 from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
-from triggers.webhooks import answers, checks, rate_limit
+from triggers.webhooks import answers, checks, rate_limit, routes
 from triggers.webhooks.received import Received, check_headers, read_body, without_body
 from triggers.webhooks.refusal import Refused
+from triggers.webhooks.routes import Route
 from triggers.webhooks.waiting import end_within
 from workflows.nodes.trigger.node import read_trigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
@@ -37,12 +38,13 @@ _PATH = re.compile(r"(?P<path>[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*)/?")
 def receive(request: HttpRequest, path: str) -> HttpResponse:
     """Receive one delivery."""
     try:
-        registration = _find(path)
-        if registration is None:
+        found = _PATH.fullmatch(path)
+        route = routes.find(found["path"]) if found else None
+        if route is None:
             return answers.not_found()
         if request.method == "OPTIONS":
-            return answers.options(registration.methods)
-        return _receive(request, registration)
+            return answers.options(route.registration.methods)
+        return _receive(request, route)
     except AnyDatabaseError:
         # Also when the reply to COMMIT is lost: if it did happen, the sender's next try is a duplicate.
         logger.exception("A delivery could not be accepted.", extra={"path": path})
@@ -52,22 +54,14 @@ def receive(request: HttpRequest, path: str) -> HttpResponse:
         return answers.unavailable(error.message)
 
 
-def _find(path: str) -> WebhookRegistration | None:
-    found = _PATH.fullmatch(path)
-    if found is None:
-        return None
-    rows = WebhookRegistration.objects.routed().select_related("trigger", "workflow__project")
-    return rows.defer("workflow__definition").filter(path=found["path"]).first()
-
-
-def _receive(request: HttpRequest, registration: WebhookRegistration) -> HttpResponse:
-    now = timezone.now()
+def _receive(request: HttpRequest, route: Route) -> HttpResponse:
+    now, registration = timezone.now(), route.registration
     options = cast(WebhookTrigger, read_trigger(registration.trigger.config))
     received = without_body(request, now)
     try:
         _check_before_reading(registration, received)
         received = replace(received, body=read_body(request), is_body_complete=True)
-        receipt = services.receive_delivery(registration, options, received, now=now)
+        receipt = services.receive_delivery(route, options, received, now=now)
     except Refused as refused:
         if request.method != "HEAD":  # A probe, no delivery.
             services.keep_refused(registration, received, refused)

@@ -96,11 +96,11 @@ class TestAccepted:
         assert bytes(only_delivery().body) == body
         assert only_execution().execution_context["trigger"]["body"]["name"] == "a\\u0000b\\ud800"
 
-    def test_costs_five_statements(self, django_assert_num_queries):
-        """The address, the version, and the three rows of one commit (which is two savepoints in this test)."""
+    def test_costs_four_statements(self, django_assert_num_queries):
+        """The look-up, and the three rows of one commit (which is two more of savepoints in this test)."""
         hook = a_hook()
 
-        with django_assert_num_queries(5 + 2):
+        with django_assert_num_queries(4 + 2):
             send(hook, {"amount": 12})
 
     def test_counts(self):
