@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS_WITH_LISTENER = 1.0
 LOOK_SECONDS_ALONE = 0.05
 RECONNECT_SECONDS = 2.0
+# How often the listening thread looks whether it is to end.
+LISTEN_SECONDS = 1.0
 
 
 def wait_for_end(execution_id: UUID, *, timeout: float) -> WorkflowExecution:
@@ -47,6 +49,11 @@ def wait_for_end(execution_id: UUID, *, timeout: float) -> WorkflowExecution:
             listener.forget(execution_id, ended)
 
 
+def stop_listening() -> None:
+    """End this process's listening thread and its connection. The next wait starts another."""
+    _Listener.stop()
+
+
 class _Listener:
     """The thread of this process that hears of ends. A forked child makes its own."""
 
@@ -58,7 +65,9 @@ class _Listener:
         self._expected: defaultdict[str, set[threading.Event]] = defaultdict(set)
         self._lock = threading.Lock()
         self._parameters = connection.get_connection_params()
-        threading.Thread(target=self._run, name="ends", daemon=True).start()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ends", daemon=True)
+        self._thread.start()
 
     @classmethod
     def of_this_process(cls) -> _Listener:
@@ -66,6 +75,14 @@ class _Listener:
             if cls._instance is None or cls._instance.pid != os.getpid():
                 cls._instance = cls()
             return cls._instance
+
+    @classmethod
+    def stop(cls) -> None:
+        with cls._guard:
+            listener, cls._instance = cls._instance, None
+        if listener is not None and listener.pid == os.getpid():
+            listener._stopped.set()
+            listener._thread.join()
 
     def expect(self, execution_id: UUID) -> threading.Event:
         ended = threading.Event()
@@ -81,12 +98,12 @@ class _Listener:
                 del self._expected[str(execution_id)]
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
                 self._listen()
             except psycopg.Error as error:
                 logger.warning("Lost the connection that hears of ends.", extra={"reason": repr(error)})
-            time.sleep(RECONNECT_SECONDS)
+                self._stopped.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
         parameters = {
@@ -96,7 +113,11 @@ class _Listener:
         }
         with psycopg.connect(**parameters, autocommit=True) as listening:
             listening.execute(f"LISTEN {ENDED_CHANNEL}")
-            for notice in listening.notifies():
-                with self._lock:
-                    for ended in self._expected.get(notice.payload, ()):
-                        ended.set()
+            while not self._stopped.is_set():
+                for notice in listening.notifies(timeout=LISTEN_SECONDS):
+                    self._tell(notice.payload)
+
+    def _tell(self, execution_id: str) -> None:
+        with self._lock:
+            for ended in self._expected.get(execution_id, ()):
+                ended.set()

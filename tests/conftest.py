@@ -81,16 +81,20 @@ def _set_up_django(*, sqlite_file: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Let tests with real transactions clear the audit log.
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let tests with real transactions clear the audit log, and the database go when all is done.
 
     PostgreSQL truncates, which no row's trigger sees; SQLite deletes, which the audit log refuses.
     """
     from django.db import connection
 
+    from executions.waiting import stop_listening
+
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER IF EXISTS audit_log_no_delete")
+    yield
+    stop_listening()
 
 
 @pytest.fixture
