@@ -9,8 +9,9 @@ class TriggersConfig(AppConfig):
     name = "triggers"
 
     def ready(self) -> None:
-        """Listen to workflows and executions, and take part in every sweep."""
+        """Listen to workflows and executions, and take part in every sweep and every check."""
         import_module("triggers.receivers")
+        import_module("triggers.invariants")
         recovery = import_module("executions.engine.recovery")
         services = import_module("triggers.services")
         recovery.register_sweeper(services.fire_due_schedules)
