@@ -1,0 +1,79 @@
+"""What must hold in a live database, and that its breach is found. [R-15]"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from executions.invariants import check_all
+from tests.clock import NOON
+from tests.factories import ExecutionFactory, NodeRunFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def broken():
+    return {rule.name for rule, ids in check_all(NOON) if ids}
+
+
+class TestCheckAll:
+    def test_finds_nothing_wrong_with_executions_in_every_state(self):
+        for trait in ({}, {"leased": True}, {"waiting": True}, {"ended": True}, {"failed": True}):
+            NodeRunFactory(execution=ExecutionFactory(**trait))
+
+        assert broken() == set()
+
+    def test_finds_a_live_execution_that_nobody_will_ever_wake(self):
+        ExecutionFactory(wake_at=None)
+
+        assert "held_or_due" in broken()
+
+    def test_lets_one_wait_without_a_time_for_a_reason(self):
+        ExecutionFactory(wake_at=None, blocked_on="paused")
+
+        assert broken() == set()
+
+    def test_finds_a_lease_that_nobody_took_over(self):
+        ExecutionFactory(leased=True, lease_expires_at=NOON - timedelta(minutes=5))
+
+        assert broken() == {"lease_renewed"}
+
+    def test_finds_an_attempt_after_a_completion(self):
+        first = NodeRunFactory()
+        NodeRunFactory(execution=first.execution, attempt=2, status="failed", ports=[])
+
+        assert broken() == {"nothing_after_completion"}
+
+    def test_finds_a_live_node_run_of_an_ended_execution(self):
+        NodeRunFactory(execution=ExecutionFactory(ended=True), running=True)
+
+        assert broken() == {"ended_is_ended"}
+
+    def test_finds_one_that_outlives_its_deadline(self):
+        ExecutionFactory(deadline_at=NOON - timedelta(minutes=5))
+
+        assert broken() == {"overdue_is_ended"}
+
+    def test_finds_an_end_without_a_reason(self):
+        ExecutionFactory(failed=True, error=None)
+
+        assert broken() == {"end_has_a_reason"}
+
+
+class TestCommand:
+    def test_prints_each_rule_and_names_what_breaks_it(self, capsys):
+        execution = ExecutionFactory(wake_at=None)
+
+        with pytest.raises(CommandError, match="1 rules are broken"):
+            call_command("check_invariants")
+
+        printed = capsys.readouterr().out
+        assert str(execution.pk) in printed
+        assert "completed_once" in printed
+
+    def test_succeeds_where_all_holds(self, capsys):
+        call_command("check_invariants")
+
+        assert "BROKEN" not in capsys.readouterr().out
