@@ -22,8 +22,8 @@ from projects.exceptions import Invalid
 # Executions that one transaction removes, and node runs: a few executions may have very many of those.
 BATCH = 500
 NODE_RUNS_AT_ONCE = 10_000
-# Transactions of one tick: about two seconds' work.
-TRANSACTIONS_PER_TICK = 40
+# Transactions of one tick: a few seconds' work.
+TRANSACTIONS_PER_TICK = 20
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Page(_ModelAdmin[M]):
     """
 
     change_form_template = "admin/segue/row.html"
-    ordering: Any = ("-created_at", "-id")
+    ordering: ClassVar[Any] = ("-created_at", "-id")
     sortable_by = ()
     list_per_page = 50
     formfield_overrides: ClassVar[Any] = {

@@ -90,6 +90,16 @@ class TestPage:
 
         assert queries(few) == queries(many)
 
+    def test_reads_no_more_than_the_beginnings_of_what_node_runs_took_and_gave(self, browser):
+        run = NodeRunFactory(execution=ExecutionFactory(ended=True), output_data={"a": 1})
+
+        with CaptureQueriesContext(connection) as captured:
+            open_page(browser, run.execution)
+
+        (reading,) = [query["sql"] for query in captured if "output_excerpt" in query["sql"]]
+        assert reading.count('"workflow_execution_logs"."output_data"') == 1
+        assert reading.count('"workflow_execution_logs"."input_data"') == 1
+
     def test_leads_to_what_it_runs_again_and_what_ran_it_again(self, browser):
         first = ExecutionFactory(ended=True)
         again = ExecutionFactory(ended=True, rerun_of=first, workflow_version=first.workflow_version)
