@@ -10,14 +10,13 @@ from projects.inputs import ScopedRelatedField, StrictSerializer
 from projects.pagination import NewestFirstPagination
 from projects.parsers import StrictJSONParser
 from projects.problems import exception_handler
-from projects.viewsets import Parent, ProjectScopedViewSet, SharedViewSet
+from projects.viewsets import Parent, ProjectScopedViewSet
 
 __all__ = [
     "NewestFirstPagination",
     "Parent",
     "ProjectScopedViewSet",
     "ScopedRelatedField",
-    "SharedViewSet",
     "StrictJSONParser",
     "StrictSerializer",
     "exception_handler",

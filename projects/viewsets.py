@@ -1,4 +1,4 @@
-"""The bases of the API's endpoints: who calls, what they see, what they may do. Deny by default."""
+"""The base of the API's endpoints: who calls, what they see, what they may do. Deny by default."""
 
 from __future__ import annotations
 
@@ -23,74 +23,6 @@ from projects.exceptions import NotFound
 M = TypeVar("M", bound=Model)
 
 STANDARD_ACTIONS = ("list", "retrieve", "create", "update", "partial_update", "destroy")
-
-
-class ActorViewSet(GenericViewSet[Any]):
-    """What both kinds of endpoints share: the caller, and a table of what each action needs.
-
-    An action that is not in ``permissions`` is refused when the class is made.
-    """
-
-    permissions: ClassVar[Mapping[str, Permission | None]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        actions = {name for name in STANDARD_ACTIONS if hasattr(cls, name)}
-        actions |= {extra.__name__ for extra in cls.get_extra_actions()}
-        if actions != set(cls.permissions):
-            missing, unknown = actions - set(cls.permissions), set(cls.permissions) - actions
-            raise TypeError(
-                f"{cls.__name__}.permissions must name each action: missing {sorted(missing)}, unknown {sorted(unknown)}."
-            )
-
-    @property
-    def actor(self) -> Actor:
-        """Who makes this request."""
-        return Actor.of(self.request)
-
-    @property
-    def permission_needed(self) -> Permission | None:
-        """What the action of this request needs. Methods without an action end in 405, OPTIONS only describes."""
-        return self.permissions.get(getattr(self, "action", None) or "")
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter lists alone: a single object is found by its id, whatever else the query string asks of it."""
-        return queryset if self.detail else super().filter_queryset(queryset)
-
-    def find(
-        self,
-        model: type[M] | QuerySet[M],
-        *,
-        project_path: str = "project",
-        permission: Permission | None = None,
-        **lookup: Any,
-    ) -> M:
-        """Return another object of the caller's projects, if the action's permission (or this one) is held there.
-
-        :raises NotFound: if there is none, or none that the caller may see.
-        :raises Forbidden: if the caller may see it, but not do this.
-        """
-        queryset = model if isinstance(model, QuerySet) else model._default_manager.all()
-        try:
-            found = access.scope(queryset, self.actor, project_path).get(**lookup)
-        except (ObjectDoesNotExist, DjangoValidationError, ValueError):
-            raise NotFound(f"There is no such {queryset.model._meta.verbose_name}.") from None
-        needed = permission or self.permission_needed
-        if needed is not None:
-            access.require(self.actor, access.project_id_of(found, project_path), needed)
-        return found
-
-    def validated(
-        self, serializer_class: type[serializers.BaseSerializer[Any]], *, partial: bool = False
-    ) -> dict[str, Any]:
-        """Return the request's body as a serializer accepts it.
-
-        :raises ValidationError: with all its problems at once.
-        """
-        serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
-        serializer.is_valid(raise_exception=True)
-        data: dict[str, Any] = serializer.validated_data
-        return data
 
 
 class ProjectPermission(BasePermission):
@@ -136,23 +68,45 @@ class Parent:
     project_path: str = "project"
 
 
-class ProjectScopedViewSet(ActorViewSet):
+class ProjectScopedViewSet(GenericViewSet[Any]):
     """The base of every endpoint whose objects belong to a project.
 
     Strangers find nothing (404), members without the right are refused (403), nobody is asked to say who they are
     (401). Subclasses declare:
 
     - ``queryset``, and ``project_path``: the way from a row to its project (``workflow__project``);
-    - ``permissions``: what each action needs; None for "anybody who is logged in";
+    - ``permissions``: what each action needs; None for "anybody who is logged in". An action that is not in the
+      table is refused when the class is made;
     - ``parent``, for nested endpoints; it is then found in ``self.parent_object``.
 
     Lists hold the rows of those projects alone in which the caller may list.
     """
 
     project_path: ClassVar[str] = "project"
+    permissions: ClassVar[Mapping[str, Permission | None]] = {}
     parent: ClassVar[Parent | None] = None
     permission_classes = [IsAuthenticated, ProjectPermission]
     parent_object: Any = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        actions = {name for name in STANDARD_ACTIONS if hasattr(cls, name)}
+        actions |= {extra.__name__ for extra in cls.get_extra_actions()}
+        if actions != set(cls.permissions):
+            missing, unknown = actions - set(cls.permissions), set(cls.permissions) - actions
+            raise TypeError(
+                f"{cls.__name__}.permissions must name each action: missing {sorted(missing)}, unknown {sorted(unknown)}."
+            )
+
+    @property
+    def actor(self) -> Actor:
+        """Who makes this request."""
+        return Actor.of(self.request)
+
+    @property
+    def permission_needed(self) -> Permission | None:
+        """What the action of this request needs. Methods without an action end in 405, OPTIONS only describes."""
+        return self.permissions.get(getattr(self, "action", None) or "")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check who calls and what they may do, and find the parent, before the action runs."""
@@ -172,30 +126,41 @@ class ProjectScopedViewSet(ActorViewSet):
         permission = self.permission_needed if not self.detail else None
         return access.scope(queryset, self.actor, self.project_path, permission or Permission.VIEW)
 
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter lists alone: a single object is found by its id, whatever else the query string asks of it."""
+        return queryset if self.detail else super().filter_queryset(queryset)
 
-class SharedPermission(BasePermission):
-    """Lets everybody do what is public, and whoever is logged in look on what else they may do, and where."""
+    def find(
+        self,
+        model: type[M] | QuerySet[M],
+        *,
+        project_path: str = "project",
+        permission: Permission | None = None,
+        **lookup: Any,
+    ) -> M:
+        """Return another object of the caller's projects, if the action's permission (or this one) is held there.
 
-    code = "forbidden"
+        :raises NotFound: if there is none, or none that the caller may see.
+        :raises Forbidden: if the caller may see it, but not do this.
+        """
+        queryset = model if isinstance(model, QuerySet) else model._default_manager.all()
+        try:
+            found = access.scope(queryset, self.actor, project_path).get(**lookup)
+        except (ObjectDoesNotExist, DjangoValidationError, ValueError):
+            raise NotFound(f"There is no such {queryset.model._meta.verbose_name}.") from None
+        needed = permission or self.permission_needed
+        if needed is not None:
+            access.require(self.actor, access.project_id_of(found, project_path), needed)
+        return found
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        viewset = cast(SharedViewSet, view)
-        if getattr(viewset, "action", None) in viewset.public:
-            return True
-        needed = viewset.permission_needed
-        if needed is None or not viewset.actor.is_somebody:
-            return viewset.actor.is_somebody
-        self.message = f"None of your projects gives you the right to {needed.value}."
-        return access.may_somewhere(viewset.actor, needed)
+    def validated(
+        self, serializer_class: type[serializers.BaseSerializer[Any]], *, partial: bool = False
+    ) -> dict[str, Any]:
+        """Return the request's body as a serializer accepts it.
 
-
-class SharedViewSet(ActorViewSet):
-    """The base of endpoints whose objects belong to nobody in particular, such as templates.
-
-    - ``public``: the actions that need no login;
-    - ``permissions``: None for those, and for what anybody may who is logged in; else what is needed in the project that
-      the body names by a ``ScopedRelatedField``.
-    """
-
-    public: ClassVar[frozenset[str]] = frozenset()
-    permission_classes = [SharedPermission]
+        :raises ValidationError: with all its problems at once.
+        """
+        serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        data: dict[str, Any] = serializer.validated_data
+        return data

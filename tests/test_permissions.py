@@ -22,7 +22,7 @@ from rest_framework.test import APIClient
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
-from projects.rest import ProjectScopedViewSet, SharedViewSet
+from projects.rest import ProjectScopedViewSet
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
@@ -54,6 +54,9 @@ METHODS = ("get", "post", "put", "patch", "delete")
 PUBLIC = {
     "schema": {"get"},
     "docs": {"get"},
+    "template-list": {"get"},
+    "template-detail": {"get"},
+    "template-preview": {"get"},
     # REST framework's own pages to log in and out.
     "rest_framework:login": {"get", "post", "put"},
     "rest_framework:logout": {"post"},
@@ -86,7 +89,7 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
-    # Belong to nobody.
+    # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }
 
@@ -109,21 +112,13 @@ class Route:
         return self.view.permissions[self.action]
 
     @property
-    def is_public(self) -> bool:
-        return self.is_shared and self.action in self.view.public
-
-    @property
-    def is_shared(self) -> bool:
-        return issubclass(self.view, SharedViewSet)
-
-    @property
     def is_nested(self) -> bool:
-        return not self.is_shared and self.view.parent is not None
+        return self.view.parent is not None
 
     @property
-    def names_a_row_of_the_project(self) -> bool:
+    def names_a_row(self) -> bool:
         """Whether the URL does so, and not at most the body."""
-        return (self.is_detail or self.is_nested) and not self.is_shared
+        return self.is_detail or self.is_nested
 
     @property
     def is_detail(self) -> bool:
@@ -153,7 +148,7 @@ class Address:
 
     @property
     def is_scoped(self) -> bool:
-        return isinstance(self.view, type) and issubclass(self.view, (ProjectScopedViewSet, SharedViewSet))
+        return isinstance(self.view, type) and issubclass(self.view, ProjectScopedViewSet)
 
 
 def addresses(resolver: URLResolver, path: str = "", namespace: str = "") -> Iterator[Address]:
@@ -338,11 +333,9 @@ class TestEveryRoute:
 
         assert written == []
         assert "Nobody's business" not in shown(response)
-        if route.is_public:
-            return
         if who == "nobody":
             assert response.status_code == 401
-        elif route.names_a_row_of_the_project:
+        elif route.names_a_row:
             assert response.status_code == 404
         elif route.method == "get":
             assert response.status_code in {200, 403}
@@ -379,17 +372,15 @@ REFUSED = Expectation(lambda status: status in {400, 403, 404}, "refused")
 
 
 def expectation(route: Route, caller: Caller) -> Expectation:
-    if route.is_public:
-        return ALLOWED_TO_LOOK
     if caller.user is None:
         return exactly(401)
     if route.permission is None:
         return Expectation(lambda status: status < 500 and status not in {401, 404}, "for everybody", shows_row=True)
     if role_allows(caller.role, route.permission):
         return ALLOWED_TO_LOOK if route.method == "get" else ALLOWED
-    if caller.role is None and route.names_a_row_of_the_project:
+    if caller.role is None and route.names_a_row:
         return exactly(404)
-    if caller.role is not None and (route.names_a_row_of_the_project or not caller.owns_another):
+    if caller.role is not None and (route.names_a_row or not caller.owns_another):
         return exactly(403)
     return exactly(200) if route.method == "get" else REFUSED
 
@@ -419,11 +410,6 @@ class TestTheListOfRoutes:
 
         assert others == OUTSIDE
 
-    def test_only_templates_are_read_without_login(self):
-        public = {str(route) for route in ROUTES if route.is_public}
-
-        assert public <= {"get template-list", "get template-detail"}
-
     def test_every_model_with_an_endpoint_has_a_row(self):
         assert {route.view.queryset.model for route in ROUTES} <= set(ROWS)
 
@@ -437,7 +423,7 @@ def listed_routes(table: dict[str, set[str]]) -> list[tuple[str, str]]:
 
 def listed_url(name: str) -> str:
     (address,) = [address for address in api_addresses() if address.name == name]
-    values = {"key": "delay", "name": "http.request"}
+    values = {"pk": TemplateFactory().pk, "key": "delay", "name": "http.request"}
     return reverse(name, kwargs={kwarg: values[kwarg] for kwarg in address.kwargs})
 
 

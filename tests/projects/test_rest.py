@@ -10,14 +10,12 @@ from django.db import OperationalError
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
-from rest_framework.response import Response
-from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
+from rest_framework.test import APIClient
 
 from projects.access import Permission
 from projects.models import Project
-from projects.rest import ProjectScopedViewSet, ScopedRelatedField, SharedViewSet, StrictSerializer
-from templates_app.models import WorkflowTemplate
-from tests.factories import MemberFactory, ProjectFactory, TemplateFactory, UserFactory
+from projects.rest import ProjectScopedViewSet, StrictSerializer
+from tests.factories import MemberFactory, ProjectFactory, UserFactory
 
 
 class TestDenyByDefault:
@@ -44,67 +42,6 @@ class TestDenyByDefault:
 
             class Confused(ListModelMixin, ProjectScopedViewSet):
                 permissions = {"list": Permission.VIEW, "destroy": Permission.OWN}
-
-
-@pytest.mark.django_db
-class TestSharedObjects:
-    """What belongs to nobody: public to read, and used in a project by those who may."""
-
-    class Installation(StrictSerializer):
-        project = ScopedRelatedField(queryset=Project.objects.all(), project_path="")
-
-    class Templates(ListModelMixin, SharedViewSet):
-        queryset = WorkflowTemplate.objects.all()
-        public = frozenset({"list"})
-        permissions = {"list": None, "mine": None, "install": Permission.EDIT}
-
-        @action(detail=False)
-        def mine(self, request):
-            return Response(self.actor.user_id)
-
-        @action(detail=True, methods=["post"])
-        def install(self, request, pk):
-            return Response(str(self.validated(TestSharedObjects.Installation)["project"].pk))
-
-        def list(self, request):
-            return Response([template.name for template in self.get_queryset()])
-
-    def answer(self, action_name: str, user=None, body=None):
-        method = "post" if body is not None else "get"
-        request = getattr(APIRequestFactory(), method)("/", body, format="json")
-        force_authenticate(request, user)
-        arguments = {"pk": "x"} if action_name == "install" else {}
-        return self.Templates.as_view({method: action_name})(request, **arguments)
-
-    def test_are_shown_to_everybody_where_they_are_public(self):
-        template = TemplateFactory()
-
-        assert self.answer("list").data == [template.name]
-        assert self.answer("list", UserFactory()).data == [template.name]
-
-    def test_ask_for_a_login_where_they_are_not(self):
-        assert self.answer("mine").status_code == 401
-        assert self.answer("mine", UserFactory()).status_code == 200
-        assert self.answer("mine", UserFactory(is_active=False)).status_code in {401, 403}
-
-    @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("editor", 200), ("owner", 200)])
-    def test_are_used_where_the_role_allows_it(self, role, status):
-        member = MemberFactory(role=role)
-
-        assert self.answer("install", member.user, {"project": str(member.project_id)}).status_code == status
-
-    def test_are_not_used_in_foreign_projects(self):
-        foreign, member = ProjectFactory(), MemberFactory(role="owner")
-
-        assert self.answer("install", member.user, {"project": str(foreign.pk)}).status_code == 400
-        assert self.answer("install", UserFactory(), {"project": str(foreign.pk)}).status_code == 400
-        assert self.answer("install", None, {"project": str(foreign.pk)}).status_code == 401
-
-    def test_are_not_used_where_one_looks_but_may_not(self):
-        member = MemberFactory(role="viewer")
-        MemberFactory(user=member.user, role="owner")
-
-        assert self.answer("install", member.user, {"project": str(member.project_id)}).status_code == 403
 
 
 class TestStrictSerializer:
