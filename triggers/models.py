@@ -75,7 +75,7 @@ class WebhookRegistration(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     last_triggered = models.DateTimeField(null=True, blank=True, editable=False)
     trigger_count = models.PositiveBigIntegerField(default=0, editable=False)
-    # The rate limit's memory: when all deliveries so far would have come at the allowed pace, in microseconds since 1970.
+    # The rate limit's memory: by when all deliveries would have come at the allowed pace, in microseconds since 1970.
     paced_until_us = models.BigIntegerField(default=0, editable=False)
 
     objects = WebhookRegistrationQuerySet.as_manager()

@@ -2,12 +2,12 @@
 
 What happens when clocks change:
 
-- An expression that names hours (``30 2 * * *``, ``0 */6 * * *``) means times of day. A time that is skipped fires once, at
-  the first moment after the gap; a time that comes twice fires once, at its first occurrence.
-- An expression for every hour (``*/15 * * * *``) means a rhythm. It fires whenever the clock on the wall shows a matching
-  time: also in both passes of a repeated hour, and not at all in a skipped one.
+- An expression that names hours (``30 2 * * *``, ``0 */6 * * *``) means times of day. A time that is skipped fires
+  once, at the first moment after the gap; a time that comes twice fires once, at its first occurrence.
+- An expression for every hour (``*/15 * * * *``) means a rhythm. It fires whenever the clock on the wall shows a
+  matching time: also in both passes of a repeated hour, and not at all in a skipped one.
 
-Cron text is read by cronsim (Debian's cron, also with six fields: seconds first). The rule above is ours, because cronsim's own
+Cron text is read by cronsim (Debian's cron, also with six fields: seconds first). The rule above is ours: cronsim's own
 loses ``*/10 2 * * *`` on the day of a gap and fires it twelve times on the day of a fold.
 """
 

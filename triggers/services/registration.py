@@ -23,8 +23,8 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     """Make the triggers of a workflow those of a version.
 
     Rows are known by the node's id and keep what lives on them: on or off, secrets, counters, the next run (unless the
-    times themselves have changed). A node that is gone keeps its rows, with its route closed and its clock stopped, and takes them
-    up again when it comes back; a path that it had chosen becomes free.
+    times themselves have changed). A node that is gone keeps its rows, with its route closed and its clock stopped,
+    and takes them up again when it comes back; a path that it had chosen becomes free.
 
     :raises PathTaken: if a chosen path is another workflow's.
     """

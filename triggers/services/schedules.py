@@ -1,7 +1,7 @@
 """Schedules: firing what is due, and what people and executions do to jobs.
 
-The misfire rule is ``last``: of the slots that passed while nobody could fire them (no sweep ran, or the workflow was paused),
-the latest one fires, once, and the others never do. What passed while the job, its trigger or its workflow was
+The misfire rule is ``last``: of the slots that passed while nobody could fire them (no sweep ran, or the workflow was
+paused), the latest one fires, once, and the others never do. What passed while the job, its trigger or its workflow was
 switched off is not made up for.
 """
 

@@ -50,7 +50,7 @@ def rotate_secret(
     now: datetime,
     secret: str | None = None,
 ) -> str:
-    """Give a webhook another secret; those that it has stay valid for a while, so that callers can change over (S-WH-8).
+    """Give a webhook another secret; those that it has stay valid for a while, while callers change over (S-WH-8).
 
     :raises InvalidSecret: if the webhook's signature scheme can't use it.
     """

@@ -25,7 +25,7 @@ _ENDS = {
 
 # Headers that belong to the connection, to the site as a whole, or to the browser's session with it.
 _REFUSED_HEADERS = re.compile(
-    r"connection|keep-alive|te|trailer|transfer-encoding|upgrade|content-length|content-encoding|content-type|date|server|host"
+    r"connection|keep-alive|te|trailer|transfer-encoding|upgrade|date|server|host|content-(length|encoding|type)"
     r"|(www|proxy)-auth.*|authentication-info|set-cookie2?|clear-site-data|alt-svc|refresh|service-worker-allowed"
     r"|strict-transport-security|content-security-policy.*|cross-origin-.*|permissions-policy|referrer-policy"
     r"|x-frame-options|x-content-type-options|x-xss-protection|x-permitted-cross-domain-policies"

@@ -20,7 +20,7 @@ MAX_FIELDS = 1000
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
-# The encodings of the WHATWG, by Python's names. Others of Python's are no charsets, and some are slow on purpose-made text.
+# The encodings of the WHATWG, by Python's names. Others of Python's are no charsets, or slow on text made to be so.
 _CHARSETS = re.compile(
     r"utf-8|utf-16(-[lb]e)?|ascii|iso8859-\d+|cp125\d|koi8-[ru]|shift_jis|euc_(jp|kr)|iso2022_jp|gb(2312|k|18030)|big5"
 )

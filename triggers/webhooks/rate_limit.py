@@ -1,7 +1,7 @@
 """How often a webhook may be called: a bucket that holds a minute's worth and fills at an even pace.
 
-The algorithm is GCRA (ITU-T I.371), whose whole memory is one number. It stands in the registration's row and is changed by one
-guarded statement, so that it holds over any number of web processes.
+The algorithm is GCRA (ITU-T I.371), whose whole memory is one number. It stands in the registration's row and is changed
+by one guarded statement, so that it holds over any number of web processes.
 """
 
 from __future__ import annotations

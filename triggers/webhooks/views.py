@@ -1,7 +1,7 @@
 """The public endpoint, ``/webhooks/<path>``: a plain Django view, no session, no CSRF, no REST framework.
 
-The order of things: address, method, size of the headers, hops, rate, body, proof, content, then one commit, then the answer. A 2xx says that
-the commit happened; whatever goes wrong before it is a 4xx, or a 503 that says "again".
+The order of things: address, method, size of the headers, hops, rate, body, proof, content, then one commit, then the
+answer. A 2xx says that the commit happened; whatever goes wrong before it is a 4xx, or a 503 that says "again".
 """
 
 from __future__ import annotations

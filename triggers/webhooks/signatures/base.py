@@ -53,7 +53,7 @@ def refused(code: str, message: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to prove a request. A subclass is one file, its fields are its settings, registered with :func:`register`."""
+    """One way to prove a request. A subclass is one file, registered with :func:`register`; its fields are settings."""
 
     key: ClassVar[str]
     needs_secret: ClassVar[bool] = True

@@ -25,7 +25,7 @@ _SIGNATURE = re.compile(r"sha256=([0-9a-f]{64})")
 @register("github")
 @dataclass(frozen=True)
 class GitHub(Scheme):
-    """``X-Hub-Signature-256: sha256=<hex>``: HMAC-SHA256 of the body. It signs no time, so the delivery's id is the guard."""
+    """``X-Hub-Signature-256: sha256=<hex>``: HMAC-SHA256 of the body. It signs no time; the delivery's id is the guard."""
 
     id_header = "x-github-delivery"
 
