@@ -184,4 +184,4 @@ def introduce(prepared: dict[str, Any]) -> None:
     if prepared["password"]:
         say(f"Sign in as {name} with the password {prepared['password']}  (shown only this once)")
     else:
-        say(f"Sign in as {name}. `manage.py changepassword {name}` sets a new password.")
+        say(f"Sign in as {name}. A new password: .venv/bin/python manage.py changepassword {name}")

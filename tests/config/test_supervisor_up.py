@@ -66,7 +66,7 @@ class Up:
 
     def descendants(self) -> dict[int, str]:
         """Return the command of every process below it, by its id."""
-        rows = [row.split(maxsplit=2) for row in ps("-eo", "pid=,ppid=,args=").splitlines()]
+        rows = [row.split(maxsplit=2) for row in ps("-ww", "-eo", "pid=,ppid=,args=").splitlines()]
         below = {self.process.pid}
         for _ in rows:
             below |= {int(pid) for pid, parent, _ in rows if int(parent) in below}
@@ -136,13 +136,15 @@ class TestDemo:
         assert not any(password[1] in path.read_text(errors="replace") for path in (folder / "var" / "log").iterdir())
 
 
-class TestUp:
-    @pytest.fixture(scope="class")
-    def up(self, folder) -> Iterator[Up]:
-        with running(folder) as up:
-            up.wait_for("Segue is up at")
-            yield up
+@pytest.fixture(scope="class")
+def up(folder) -> Iterator[Up]:
+    """One that is up, for tests that leave it so."""
+    with running(folder) as up:
+        up.wait_for("Segue is up at")
+        yield up
 
+
+class TestUp:
     @pytest.mark.parametrize("words", ["gunicorn", "celery -A config worker", "celery -A config beat", "valkey-server"])
     def test_starts_again_what_was_killed(self, up, words):
         victim = up.program(words)
@@ -167,7 +169,7 @@ class TestUp:
 
 
 class TestEnd:
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_stops_everything_when_it_is_asked_to(self, folder, number):
         with running(folder) as up:
             url = up.url
