@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid
+from projects.exceptions import Conflict, Invalid, Unprocessable
 
 
 class IllegalTransition(Conflict):
@@ -23,7 +23,7 @@ class InvalidInput(Invalid):
     code = "invalid_input"
 
 
-class IdempotencyMismatch(Invalid):
+class IdempotencyMismatch(Unprocessable):
     """The idempotency key was used before with another input."""
 
     code = "idempotency_mismatch"
