@@ -14,8 +14,6 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -23,6 +21,7 @@ from rest_framework.viewsets import ViewSet
 from projects.access import Permission
 from projects.exceptions import Invalid, NotFound
 from projects.pagination import NewestFirstPagination
+from projects.pictures import AnyAccept, svg_response
 from projects.rest import Parent, ProjectScopedViewSet
 from workflows import catalogue, services
 from workflows.drawing import draw
@@ -56,21 +55,6 @@ IF_MATCH = OpenApiParameter(
 ETAG = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, description="The draft's entity tag, for `If-Match`.", response=[200, 201]
 )
-# A picture that is opened by itself is a document: it runs nothing, loads nothing and belongs to no origin.
-PICTURE_HEADERS = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, no-cache",
-}
-
-
-class AnyAccept(BaseContentNegotiation):
-    """Lets every ``Accept`` pass: for an answer that is a picture, whatever was asked for, and errors in JSON."""
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
 
 
 @extend_schema_view(
@@ -201,7 +185,7 @@ class WorkflowViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         number = request.query_params.get("version")
         shown = workflow if number is None else services.version_of(workflow, _number(number, "version"))
         picture = draw(shown.definition, title=f"Graph of {shown}")
-        return HttpResponse(picture, content_type="image/svg+xml; charset=utf-8", headers=PICTURE_HEADERS)
+        return svg_response(picture, cache="private, no-cache")
 
     def _save(self, workflow: Workflow, changes: dict[str, Any]) -> Response:
         if_match = _if_match(self.request)
