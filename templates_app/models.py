@@ -20,13 +20,14 @@ class WorkflowTemplate(models.Model):
     description = models.TextField(blank=True, default="")
     category = models.CharField(max_length=64)
     workflow_definition = models.JSONField()
-    # [{"name", "description", "is_secret", "default"?}]
+    # [{"name", "description", "is_secret", "schema", "default"?}]
     required_variables = models.JSONField(default=list, blank=True)
     required_tools = models.JSONField(default=list, blank=True)
     required_models = models.JSONField(default=list, blank=True)
     author = models.CharField(max_length=200, blank=True, default="")
     version = models.CharField(max_length=32, default="1.0.0")
     tags = models.JSONField(default=list, blank=True)
+    # SVG, drawn when the gallery was loaded; empty: it is drawn when it is asked for.
     preview_image = models.TextField(blank=True, default="")
     usage_count = models.PositiveIntegerField(default=0, editable=False)
     rating = models.DecimalField(
@@ -46,7 +47,7 @@ class WorkflowTemplate(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["-created_at", "-id"], name="templates_newest"),
+            models.Index(fields=["name", "id"], name="templates_name"),
             models.Index(fields=["category", "name"], name="templates_category"),
         ]
 

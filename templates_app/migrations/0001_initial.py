@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'workflow_templates',
-                'indexes': [models.Index(fields=['-created_at', '-id'], name='templates_newest'), models.Index(fields=['category', 'name'], name='templates_category')],
+                'indexes': [models.Index(fields=['name', 'id'], name='templates_name'), models.Index(fields=['category', 'name'], name='templates_category')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('rating__isnull', True), models.Q(('rating__gte', 0), ('rating__lte', 5)), _connector='OR'), name='workflow_templates_rating_check')],
             },
         ),
