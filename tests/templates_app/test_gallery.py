@@ -1,0 +1,71 @@
+"""Every template that comes with Segue, as it lies in its file. What they do is told in ``gallery/``."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+
+import pytest
+
+from templates_app.files import read_gallery
+from workflows.definition.validation import check
+from workflows.drawing.placement import CARD_SIZE
+from workflows.expressions import shared_evaluator
+from workflows.nodes.base import catalogue
+
+FILES = {file.slug: file for file in read_gallery()}
+BY_SLUG = pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+
+
+def test_there_are_six():
+    assert sorted(FILES) == [
+        "daily-issue-digest",
+        "delayed-follow-up",
+        "github-to-chat",
+        "lead-intake",
+        "order-webhook",
+        "website-health-check",
+    ]
+
+
+def test_together_they_show_every_node_type():
+    used = {node["type"] for file in FILES.values() for node in file.workflow_definition["nodes"]}
+
+    assert used >= {"trigger", "condition", "transform", "tool", "delay", "output"}
+
+
+@BY_SLUG
+class TestTemplate:
+    def test_can_be_published(self, file):
+        problems = check(
+            file.workflow_definition,
+            node_types=catalogue(),
+            variables={variable.name: variable.is_secret for variable in file.required_variables},
+            compile=shared_evaluator().check,
+        )
+
+        assert problems == []
+
+    def test_asks_for_nothing_that_it_does_not_use(self, file):
+        used = set(re.findall(r"vars\.([A-Z_0-9]+)|secret\('([A-Z_0-9]+)'\)", str(file.workflow_definition)))
+        names = {plain or secret for plain, secret in used}
+
+        # In Python's notation the quotes of secret('…') may be escaped.
+        names |= set(re.findall(r"secret\(\\?'([A-Z_0-9]+)", str(file.workflow_definition)))
+        assert {variable.name for variable in file.required_variables} == names
+
+    def test_says_what_each_variable_must_be(self, file):
+        assert all(variable.value_schema for variable in file.required_variables)
+
+    def test_places_every_node_and_no_two_on_each_other(self, file):
+        positions = file.workflow_definition["ui"]["positions"]
+        width, height = CARD_SIZE
+
+        assert set(positions) == {node["id"] for node in file.workflow_definition["nodes"]}
+        for (one, here), (other, there) in combinations(positions.items(), 2):
+            is_apart = abs(here["x"] - there["x"]) > width or abs(here["y"] - there["y"]) > height
+            assert is_apart, f"{one} and {other} lie on each other"
+
+    def test_is_one_of_ours(self, file):
+        assert (file.author, file.is_verified) == ("Segue", True)
+        assert file.tags
