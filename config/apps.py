@@ -9,4 +9,6 @@ class ConfigConfig(AppConfig):
     name = "config"
 
     def ready(self) -> None:
+        """Register the system checks and beat's ticks."""
         import_module("config.checks").register_all()
+        import_module("config.ticks").connect()
