@@ -67,8 +67,8 @@ class Folder:
         :raises UpError: if they cannot be created, or the socket's folder belongs to somebody else.
         """
         try:
-            for path in (self.var, self.var / "log"):
-                path.mkdir(parents=True, exist_ok=True)
+            self.var.mkdir(mode=0o700, exist_ok=True)  # Password hashes and what workflows handle are in there.
+            (self.var / "log").mkdir(exist_ok=True)
         except OSError as error:
             raise UpError(f"{self.var} cannot be created: {error.strerror}. Segue keeps its data there.") from error
         make_private(self.broker_socket.parent)

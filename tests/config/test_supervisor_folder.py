@@ -50,6 +50,11 @@ class TestMake:
         assert stat.S_IMODE(folder.broker_socket.parent.stat().st_mode) == 0o700
         assert folder.log("web").parent.is_dir()
 
+    def test_lets_nobody_else_read_the_data(self, short):
+        Folder(short).make()
+
+        assert stat.S_IMODE(Folder(short).var.stat().st_mode) == 0o700
+
     def test_may_be_called_again(self, short):
         Folder(short).make()
         Folder(short).make()
