@@ -36,9 +36,10 @@ TICKS = (
         "Segue: clean up",
         "executions.tasks.clean_up",
         every=1,
-        period="hours",
-        expires=600,
-        description="Removes executions that ended more than EXECUTION_RETENTION_DAYS days ago.",
+        period="minutes",
+        expires=60,
+        description="Removes executions that ended more than EXECUTION_RETENTION_DAYS days ago: up to 10,000 at a time, so "
+        "that it keeps up with 14 million a day.",
     ),
 )
 

@@ -96,7 +96,7 @@ def harmful(model: type[Model]) -> Any:
     if model is Project:
         return project
     if model is Workflow:
-        VersionFactory(workflow=workflow, definition={"nodes": 7, "edges": SCRIPT})
+        VersionFactory(workflow=workflow, definition={"nodes": SCRIPT, "edges": []})
         return workflow
     version = VersionFactory(workflow=workflow, definition=HARMFUL_DEFINITION, message=SCRIPT, created_by=user)
     trigger = TriggerFactory(workflow=workflow, node_id=SCRIPT[:64], type="webhook", config={"kind": SCRIPT})
