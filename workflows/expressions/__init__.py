@@ -1,7 +1,7 @@
 r"""The expression language: JavaScript expressions in ``{{ }}``, evaluated where they can do no harm.
 
 - A text with ``{{ expression }}`` in it is a template. One that is exactly one ``{{ }}`` keeps the type of its value; in
-  others, values are written into the text. ``\\{{`` is a literal ``{{``; ``{"$literal": …}`` is never looked into.
+  others, values are written into the text. ``\{{`` is a literal ``{{``; ``{"$literal": …}`` is never looked into.
 - Roots: ``input``, ``trigger``, ``nodes.<id>.output``, ``vars.NAME``, ``item``, ``index``, ``execution``, ``workflow``. They are
   frozen. A node that did not run is not in ``nodes``: ``nodes.x?.output ?? 0``.
 - ``now()`` is the recorded moment of the run, as text in UTC (``2026-11-23T14:33:00.000Z``); ``new Date(now())`` calculates with it.

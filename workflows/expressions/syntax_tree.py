@@ -24,7 +24,7 @@ def expression_of(tree: Tree) -> Node | None:
         return None
     wrapped = statements[0].named_children[0]
     # `1) + (2` is one expression as well, but its parentheses are not those that it was given.
-    if wrapped.type != "parenthesized_expression" or wrapped.end_byte < root.end_byte:
+    if wrapped.type != "parenthesized_expression":
         return None
     inside = _without_comments(wrapped)
     return inside[0] if len(inside) == 1 else None

@@ -100,7 +100,8 @@ class TestEvaluate:
         assert value_of(evaluator, f"{source} + 0", **roots) == 1
 
     def test_finds_nodes_under_names_that_objects_have_by_birth(self, evaluator):
-        assert value_of(evaluator, "nodes.constructor?.output ?? 'none'", nodes={}) == "none"
+        assert value_of(evaluator, "typeof nodes.constructor", nodes={}) == "undefined"
+        assert value_of(evaluator, "typeof vars.toString", vars={}) == "undefined"
         assert value_of(evaluator, "(nodes.valueOf).output", nodes={"valueOf": {"output": 1}}) == 1
 
     def test_takes_a_key_called_proto_for_data(self, evaluator):
@@ -134,6 +135,7 @@ class TestEvaluate:
 
     def test_refuses_integers_that_nobody_can_store(self, evaluator):
         assert error_of(evaluator, "2n ** 70n").code == "result_type"
+        assert error_of(evaluator, "input", input=2**70).code == "result_type"
 
     @pytest.mark.parametrize("value", ["\ud800", "a\udfffb", {"\ud83d": ["\ude00"]}])
     def test_mends_halves_of_characters(self, evaluator, value):
@@ -250,6 +252,14 @@ class TestResults:
         value_of(evaluator, source.replace("DEPTH", "128"))
         assert error_of(evaluator, source.replace("DEPTH", "129")).code == "too_large"
         assert error_of(evaluator, source.replace("DEPTH", "1500")).code == "too_large"
+
+    def test_may_be_no_deeper_when_they_are_only_handed_on(self, evaluator):
+        deepest: list[object] = []
+        for _ in range(127):
+            deepest = [deepest]
+
+        assert value_of(evaluator, "input", input=deepest) == deepest
+        assert error_of(evaluator, "input", input=[deepest]).code == "too_large"
 
 
 class TestInput:
@@ -566,9 +576,9 @@ class TestLimits:
         assert "those before it took all 0.4 seconds" in str(results[3].error)
 
     def test_give_large_input_room(self, evaluator):
-        rows = [{"id": number, "name": "x" * 40} for number in range(50_000)]
+        rows = [{"id": number} for number in range(200_000)]  # Over 32 MiB as objects.
 
-        assert value_of(evaluator, "input.length + input[49999].id", input=rows) == 99_999
+        assert value_of(evaluator, "input.length + input[199999].id", input=rows) == 399_999
 
     @pytest.mark.parametrize("limits", [{"source_bytes": 0}, {"source_bytes": 65_537}, {"memory_bytes": 1_000}])
     def test_are_refused_where_the_engine_is_not_known_to_hold(self, limits):

@@ -125,6 +125,9 @@ class TestExplain:
     def test_says_in_which_line_it_happened(self, evaluator):
         assert error_of(evaluator, "[\n  1,\n  input.a.b,\n]", input={}).line == 3
 
+    def test_does_not_take_lines_of_our_own_for_lines_of_the_author(self, evaluator):
+        assert error_of(evaluator, "[new Date('no')]").line is None
+
     def test_quotes_no_more_of_a_source_than_helps(self, evaluator):
         error = error_of(evaluator, "1 +\n" * 500 + "foo")
 

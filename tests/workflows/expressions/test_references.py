@@ -65,6 +65,8 @@ class TestReferences:
             "(() => { class input {} return input })()",
             "(() => { switch (1) { case 1: let input = 2; return input } })()",
             "class input { m() { return input } } && 1",
+            "(function () { return arguments.length })(trigger)",
+            "({m() { return arguments }}).m(trigger)",
         ],
     )
     def test_leave_out_what_the_expression_binds_itself(self, source):
