@@ -26,7 +26,7 @@ from workflows.models import Workflow
 class RunForm(forms.Form):
     """What to start with."""
 
-    input = JsonField(label="Input", help_text="JSON that fits the workflow's inputs.")
+    input = JsonField(label="Input", rows=10, help_text="JSON that fits the workflow's inputs.")
     trigger = forms.CharField(
         label="Begin at", required=False, max_length=64, help_text="The id of a trigger node, where there are several."
     )

@@ -17,10 +17,9 @@ MAX_BYTES = 2 * 1024 * 1024
 class JsonField(forms.CharField):
     """A text of JSON, read as strictly as the API reads it."""
 
-    widget = forms.Textarea(attrs={"rows": 24, "cols": 100, "class": "sg-code", "spellcheck": "false"})
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"strip": True, **kwargs})
+    def __init__(self, *, rows: int, **kwargs: Any) -> None:
+        attributes = {"rows": rows, "cols": 100, "class": "sg-code", "spellcheck": "false"}
+        super().__init__(widget=forms.Textarea(attrs=attributes), **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
         """Show data as text; a text that was sent and is wrong is shown as it was sent."""

@@ -34,7 +34,7 @@ class VariableForm(forms.ModelForm):  # type: ignore[type-arg]  # Generic in the
     new_value = JsonField(
         label="Value",
         required=False,
-        widget=forms.Textarea(attrs={"rows": 6, "cols": 80, "class": "sg-code", "spellcheck": "false"}),
+        rows=6,
         help_text='Of a plain variable. JSON, such as 42 or "a text".',
     )
     new_secret = forms.CharField(

@@ -38,7 +38,9 @@ def has_status(*statuses: WorkflowStatus) -> Any:
 class WorkflowForm(forms.ModelForm):  # type: ignore[type-arg]  # Generic in the stubs alone.
     """The draft as JSON. It is saved only if nobody else saved it since it was read."""
 
-    draft = JsonField(label="Draft", help_text="The definition, as JSON. It may have problems until it is published.")
+    draft = JsonField(
+        label="Draft", rows=24, help_text="The definition, as JSON. It may have problems until it is published."
+    )
     etag = forms.CharField(widget=forms.HiddenInput, required=False)
 
     class Meta:
