@@ -28,8 +28,8 @@ VARIABLES = [
 ]
 VALUES = {"URL": "https://example.com", "KEY": "hunter2-hunter2"}
 HOOKS = definition(
-    "github > end",
     "shop > end",
+    "github > end",
     github=node("trigger", {"kind": "webhook", "auth": {"scheme": "bearer"}}),
     shop=node("trigger", {"kind": "webhook", "methods": ["POST", "PUT"]}),
     end=node("output", join="any"),
@@ -123,13 +123,17 @@ class TestList:
         def queries():
             with CaptureQueriesContext(connection) as captured:
                 assert api("nobody").get("/api/templates/").status_code == 200
-            return len(captured)
+            return [query["sql"] for query in captured]
 
         TemplateFactory(required_variables=VARIABLES)
         for_one = queries()
         TemplateFactory.create_batch(19, required_variables=VARIABLES)
 
-        assert queries() == for_one == 1
+        assert len(queries()) == len(for_one) == 1
+        assert "workflow_definition" not in for_one[0]
+
+    def test_is_among_the_endpoints_of_the_api(self, api):
+        assert api("viewer").get("/api/").json()["templates"] == "http://testserver/api/templates/"
 
 
 class TestDetail:
@@ -139,6 +143,11 @@ class TestDetail:
         shown = api("nobody").get(f"/api/templates/{template.pk}/").json()
 
         assert shown["workflow_definition"] == template.workflow_definition
+
+    def test_is_found_by_its_id_whatever_else_is_asked(self, api):
+        template = TemplateFactory(category="sales")
+
+        assert api("nobody").get(f"/api/templates/{template.pk}/?category=maths").status_code == 200
 
     @pytest.mark.parametrize("pk", [uuid4(), "x", "1"])
     @pytest.mark.parametrize("page", ["", "preview/"])
@@ -156,6 +165,7 @@ class TestPreview:
         assert (response.status_code, response["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
         assert response["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
         assert response["X-Content-Type-Options"] == "nosniff"
+        assert response["Cache-Control"] == "public, max-age=300"
         picture = ElementTree.fromstring(response.content)  # noqa: S314 - our own
         assert picture.findtext("{*}title") == "Graph of <b>Hello</b>"
 

@@ -43,7 +43,7 @@ class TestDailyIssueDigest:
     def test_tells_what_is_discussed_and_by_whom(self, digest, chat):
         pull_request = issue(9, "bob", comments=99, pull_request={"url": "…"})
         morning = digest(
-            [issue(1, "ada", comments=2, days=3), issue(2, "bob", comments=7), issue(3, "ada", days=5), pull_request]
+            [issue(1, "ada", comments=1, days=3), issue(2, "bob", comments=7), issue(3, "ada", days=5), pull_request]
             + [issue(number, None) for number in (4, 5, 6)]
         )
 
@@ -54,11 +54,11 @@ class TestDailyIssueDigest:
             "ada/segue: 6 open issues",
             "",
             "Most discussed",
-            "• #2 Issue 2 (7 comments, 1 days old)",
-            "• #1 Issue 1 (2 comments, 3 days old)",
+            "• #2 Issue 2 (7 comments, 1 day old)",
+            "• #1 Issue 1 (1 comment, 3 days old)",
             "• #3 Issue 3 (0 comments, 5 days old)",
-            "• #4 Issue 4 (0 comments, 1 days old)",
-            "• #5 Issue 5 (0 comments, 1 days old)",
+            "• #4 Issue 4 (0 comments, 1 day old)",
+            "• #5 Issue 5 (0 comments, 1 day old)",
             "",
             "Opened by",
             "• ghost: 3",
