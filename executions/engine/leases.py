@@ -68,6 +68,11 @@ def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> l
     return [claimed[pk] for pk in ids]
 
 
+def has_suspects(*, now: datetime) -> bool:
+    """Return whether an execution is due that must be claimed alone."""
+    return WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now, claims__gte=SUSPECT_AFTER).exists()
+
+
 def lease_time() -> timedelta:
     """Return how long a lease holds without being renewed."""
     return timedelta(seconds=settings.ENGINE_LEASE_SECONDS)

@@ -83,8 +83,9 @@ class Worker:
 
     def _work(self, *, until: float) -> int:
         taken = 0
+        runs_dry = False
         while not stopping.is_asked():
-            took = self._take()
+            took = 0 if runs_dry else self._take()
             taken += took
             for turn in list(self._turns.values()):
                 if turn.is_ready:
@@ -92,12 +93,17 @@ class Worker:
             self._forget_what_is_over()
             if any(turn.is_ready for turn in self._turns.values()):
                 continue
+            is_late = time.monotonic() > until
             if self._turns:
+                # Slow nodes keep a slice from ending, and new work comes in beside them; but a suspect waits for a process of
+                # its own, so now and then one has to run dry.
+                runs_dry = runs_dry or (is_late and leases.has_suspects(now=database_now()))
+                until = max(until, time.monotonic()) + settings.ENGINE_SLICE_SECONDS if is_late else until
                 self._collect(LOOK_SECONDS)
-            elif not took:
-                return taken
-            elif time.monotonic() > until:
+            elif is_late or runs_dry:
                 bell.ring()  # There may be more; others get a chance at this slot.
+                return taken
+            elif not took:
                 return taken
         self._hand_everything_back()
         return taken
@@ -107,9 +113,8 @@ class Worker:
         if room <= 0 or any(turn.is_suspect for turn in self._turns.values()):
             return 0
         now = database_now()
-        claimed = leases.claim(self.owner, now=now, limit=min(room, settings.ENGINE_CLAIM_BATCH))
-        if not claimed and not self._turns:
-            claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
+        claimed = [] if self._turns else leases.claim(self.owner, now=now, limit=1, suspects=True)
+        claimed = claimed or leases.claim(self.owner, now=now, limit=min(room, settings.ENGINE_CLAIM_BATCH))
         if not claimed:
             return 0
         if len(claimed) == settings.ENGINE_CLAIM_BATCH:

@@ -447,6 +447,25 @@ class TestLostWorkers:
         assert (execution.status, execution.error["code"]) == ("failed", "worker_lost")
         assert "3 times" in execution.error["message"]
 
+    def test_a_suspect_gets_its_turn_beside_a_stream_of_slow_nodes(self, worker, httpserver, settings):
+        settings.ENGINE_SLICE_SECONDS = 1
+        httpserver.expect_request("/").respond_with_handler(lambda request: (time.sleep(0.5), Response("ok"))[1])
+        raw = definition("start > slow", slow=call(httpserver.url_for("/")))
+        suspect = start(definition("start > end"))
+        WorkflowExecution.objects.filter(pk=suspect.pk).update(claims=2, wake_at=database_now() + timedelta(seconds=1))
+        start(raw)
+        working = beside(worker.work)
+
+        until = time.monotonic() + 15
+        while working.is_alive() and time.monotonic() < until:
+            start(raw)
+            time.sleep(0.2)
+
+        assert not working.is_alive(), "the slice ended, although there always was more to do"
+        worker.work()
+        suspect.refresh_from_db()
+        assert suspect.status == "completed"
+
     def test_getting_further_clears_the_count(self, worker):
         execution = start(definition("start > nap > end", nap=node("delay", {"for": "PT10M"})))
         self.lose(execution)
