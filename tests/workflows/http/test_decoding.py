@@ -14,9 +14,9 @@ from workflows.http.errors import ProtocolBroken, TooLarge
 TEXT = b"The quick brown fox. " * 5000
 
 
-def gzipped(data: bytes) -> bytes:
+def gzipped(data: bytes, *, compresslevel: int = 9) -> bytes:
     """Without a time stamp, so that the tests are the same each time they are collected."""
-    return gzip.compress(data, mtime=0)
+    return gzip.compress(data, compresslevel, mtime=0)
 
 
 def bare_deflate(data: bytes) -> bytes:
