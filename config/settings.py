@@ -8,6 +8,7 @@ the command line reaches what it started.
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Without collected files (trying out), WhiteNoise serves them from the packages.
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)  # It says so; we know.
 WHITENOISE_AUTOREFRESH = DEBUG
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE

@@ -164,12 +164,16 @@ class WorkflowExecution(models.Model):
             models.Index(fields=["project", "status", "-created_at", "-id"], name="executions_status_newest"),
             models.Index(fields=["project", "triggered_by", "-created_at", "-id"], name="executions_trigger_newest"),
             models.Index(fields=["-created_at", "-id"], name="executions_newest"),
-            models.Index(fields=["completed_at"], name="executions_ended", condition=Q(status__in=ENDED)),
-            models.Index(fields=["workflow", "status"], name="executions_live", condition=Q(status__in=LIVE)),
+            # The conditions speak of NULL and not of statuses: SQLite matches them with no other kind. The CHECKs make
+            # them the same.
+            models.Index(
+                fields=["completed_at", "id"], name="executions_ended", condition=Q(completed_at__isnull=False)
+            ),
+            models.Index(fields=["workflow", "status"], name="executions_live", condition=Q(completed_at__isnull=True)),
             models.Index(
                 fields=["project", "wake_at", "id"],
                 name="executions_due",
-                condition=Q(status__in=LIVE, wake_at__isnull=False),
+                condition=Q(wake_at__isnull=False),
             ),
             models.Index(
                 fields=["lease_expires_at"], name="executions_leased", condition=Q(lease_expires_at__isnull=False)
@@ -177,7 +181,7 @@ class WorkflowExecution(models.Model):
             models.Index(
                 fields=["deadline_at"],
                 name="executions_deadline",
-                condition=Q(status__in=LIVE, deadline_at__isnull=False),
+                condition=Q(completed_at__isnull=True, deadline_at__isnull=False),
             ),
         ]
 
@@ -250,6 +254,7 @@ class WorkflowExecutionLog(models.Model):
 
     class Meta:
         db_table = "workflow_execution_logs"
+        verbose_name = "node run"
         constraints = [
             one_of("workflow_execution_logs", "status", ExecutionStatus),
             one_of("workflow_execution_logs", "node_type", NodeType),

@@ -91,7 +91,9 @@ def _oldest_to_keep(days: int | None, now: datetime | None) -> datetime:
 
 
 def _expired(before: datetime) -> QuerySet[WorkflowExecution]:
-    return WorkflowExecution.objects.filter(status__in=ENDED, completed_at__lt=before).order_by("completed_at", "id")
+    return WorkflowExecution.objects.filter(
+        status__in=ENDED, completed_at__isnull=False, completed_at__lt=before
+    ).order_by("completed_at", "id")
 
 
 @transaction.atomic

@@ -85,6 +85,7 @@ class ApiToken(models.Model):
 
     class Meta:
         db_table = "api_tokens"
+        verbose_name = "API token"
         constraints = [one_of("api_tokens", "role", Role)]
         indexes = [models.Index(fields=["project", "-created_at", "-id"], name="api_tokens_newest")]
 

@@ -56,14 +56,15 @@ class RunContext:
 
         return PLACEHOLDER.sub(value, text)
 
-    def without_marks(self, value: Any) -> Any:
-        """Return JSON data in which this node run's placeholders read ``⟦secret:NAME⟧``: fit to be kept."""
-        match value:
-            case str():
-                return value.replace(f":{self.secret_mark}⟧", "⟧")
-            case list():
-                return [self.without_marks(item) for item in value]
-            case dict():
-                return {self.without_marks(key): self.without_marks(item) for key, item in value.items()}
-            case _:
-                return value
+
+def without_marks(value: Any) -> Any:
+    """Return JSON data in which secret placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
+    match value:
+        case str():
+            return PLACEHOLDER.sub(r"⟦secret:\1⟧", value)
+        case list():
+            return [without_marks(item) for item in value]
+        case dict():
+            return {without_marks(key): without_marks(item) for key, item in value.items()}
+        case _:
+            return value

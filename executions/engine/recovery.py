@@ -79,7 +79,8 @@ def _give_up(execution: WorkflowExecution, *, now: datetime) -> bool:
 
 def end_overdue(now: datetime) -> int:
     """End what has passed its deadline, whether a worker holds it or not."""
-    overdue = WorkflowExecution.objects.filter(status__in=LIVE, deadline_at__lte=now).order_by("deadline_at")[:BATCH]
+    live = WorkflowExecution.objects.filter(status__in=LIVE, completed_at__isnull=True)
+    overdue = live.filter(deadline_at__lte=now).order_by("deadline_at")[:BATCH]
     return sum(_end(execution, ExecutionStatus.TIMEOUT, now=now, error=_overdue(execution)) for execution in overdue)
 
 

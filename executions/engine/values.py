@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from executions.engine.context import RunContext
+from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
 from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
@@ -77,7 +77,7 @@ class Values:
         shown: dict[str, Any] = {"from": [edge.source for edge in self._taken(row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
-            shown["values"] = context.without_marks(values)
+            shown["values"] = without_marks(values)
         return Prepared(config, context, self._fit(shown))
 
     def input_of(self, node_id: str) -> Any:
@@ -138,7 +138,7 @@ class Values:
     def kept_error(self, error: NodeError) -> dict[str, Any]:
         """Return an error as it is recorded: without secrets, and not endless."""
         kept = {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
-        masked: dict[str, Any] = mask(storable(kept), self._secrets.values())
+        masked: dict[str, Any] = without_marks(mask(storable(kept), self._secrets.values()))
         masked["message"] = masked["message"][:MOST_OF_A_MESSAGE]
         return self._fit(masked)
 

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('execution', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='node_runs', to='executions.workflowexecution')),
             ],
             options={
+                'verbose_name': 'node run',
                 'db_table': 'workflow_execution_logs',
             },
         ),
@@ -109,15 +110,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
-            index=models.Index(condition=models.Q(('status__in', ('completed', 'failed', 'cancelled', 'timeout'))), fields=['completed_at'], name='executions_ended'),
+            index=models.Index(condition=models.Q(('completed_at__isnull', False)), fields=['completed_at', 'id'], name='executions_ended'),
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
-            index=models.Index(condition=models.Q(('status__in', ('pending', 'running'))), fields=['workflow', 'status'], name='executions_live'),
+            index=models.Index(condition=models.Q(('completed_at__isnull', True)), fields=['workflow', 'status'], name='executions_live'),
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
-            index=models.Index(condition=models.Q(('status__in', ('pending', 'running')), ('wake_at__isnull', False)), fields=['project', 'wake_at', 'id'], name='executions_due'),
+            index=models.Index(condition=models.Q(('wake_at__isnull', False)), fields=['project', 'wake_at', 'id'], name='executions_due'),
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
@@ -125,7 +126,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
-            index=models.Index(condition=models.Q(('deadline_at__isnull', False), ('status__in', ('pending', 'running'))), fields=['deadline_at'], name='executions_deadline'),
+            index=models.Index(condition=models.Q(('completed_at__isnull', True), ('deadline_at__isnull', False)), fields=['deadline_at'], name='executions_deadline'),
         ),
         migrations.AddConstraint(
             model_name='workflowexecution',

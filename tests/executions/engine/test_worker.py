@@ -211,6 +211,19 @@ class TestSecrets:
         assert "hunter2" not in recorded
         assert "⟦secret:API_KEY⟧" in recorded
 
+    def test_no_placeholder_that_could_be_filled_is_recorded(self, worker):
+        arguments = {"url": "{{ secret('API_KEY') }}/x"}
+        raw = definition("start > ask", ask=node("tool", {"tool": "http.request", "with": arguments}))
+        workflow = WorkflowFactory(published=True, definition=raw)
+        workflows.set_variable(
+            workflow, "API_KEY", value="hunter2-hunter2", is_secret=True, by=None, now=timezone.now()
+        )
+
+        execution = carry(worker, services.start_manually(workflow, input={}, by=None, now=timezone.now()))
+
+        assert execution.status == "failed"
+        assert "⟦secret:API_KEY:" not in str(execution.error) + str(list(execution.node_runs.values()))
+
     def test_text_from_outside_that_looks_like_a_placeholder_stays_text(self, worker, httpserver):
         seen = []
         httpserver.expect_request("/").respond_with_handler(

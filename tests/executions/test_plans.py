@@ -1,0 +1,69 @@
+"""What lists sort and filter by, and what the engine looks for, is found by an index, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from executions.models import LIVE, WorkflowExecution, WorkflowExecutionLog
+from tests.clock import NOON
+from tests.plans import plan_of
+from triggers.models import ScheduledJob, WebhookDelivery, WebhookRegistration
+from workflows.models import Workflow
+
+pytestmark = pytest.mark.django_db
+
+ANY = UUID("0198c5a0-0000-7000-8000-000000000000")
+executions = WorkflowExecution.objects.values("pk")
+live = executions.filter(status__in=LIVE)
+newest = ("-created_at", "-id")
+
+QUERIES = {
+    "executions of a project": (executions.filter(project=ANY).order_by(*newest), "executions_project_newest"),
+    "executions of a workflow": (executions.filter(workflow=ANY).order_by(*newest), "executions_workflow_newest"),
+    "executions by status": (
+        executions.filter(project=ANY, status="failed").order_by(*newest),
+        "executions_status_newest",
+    ),
+    "executions by what started them": (
+        executions.filter(project=ANY, triggered_by="webhook").order_by(*newest),
+        "executions_trigger_newest",
+    ),
+    "executions by time": (executions.filter(created_at__gte=NOON).order_by(*newest), "executions_newest"),
+    "what is due in a project": (
+        live.filter(project=ANY, wake_at__lte=NOON).order_by("wake_at", "id"),
+        "executions_due",
+    ),
+    "dead leases": (executions.filter(lease_expires_at__lt=NOON), "executions_leased"),
+    "what is overdue": (
+        live.filter(completed_at__isnull=True, deadline_at__lte=NOON).order_by("deadline_at"),
+        "executions_deadline",
+    ),
+    "the journal": (
+        WorkflowExecutionLog.objects.values("pk").filter(execution=ANY).order_by("started_at", "id"),
+        "logs_execution_order",
+    ),
+    "workflows of a project": (
+        Workflow.objects.values("pk").filter(project=ANY).order_by(*newest),
+        "workflows_project_newest",
+    ),
+    "the route of a webhook": (WebhookRegistration.objects.values("pk").filter(path="orders"), "path"),
+    "deliveries of a webhook": (
+        WebhookDelivery.objects.values("pk").filter(registration=ANY).order_by("-received_at", "-id"),
+        "deliveries_registration_newest",
+    ),
+    "due schedules": (
+        ScheduledJob.objects.values("pk").filter(is_active=True, next_run__lte=NOON + timedelta(days=1)),
+        "scheduled_jobs_due",
+    ),
+}
+
+
+class TestPlans:
+    @pytest.mark.parametrize("what", QUERIES)
+    def test_name_the_index(self, what):
+        query, index = QUERIES[what]
+
+        assert index in plan_of(query[:50])
