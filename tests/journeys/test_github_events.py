@@ -133,7 +133,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service():
+def service(segue):
+    """Return a service of its own for each kind of installation."""
     running = Service()
     yield running
     running.close()
