@@ -27,7 +27,7 @@ WORKFLOW = {
         {
             "id": "shape",
             "type": "transform",
-            "config": {"operation": "set", "fields": {"total": "{{ trigger.body.total }}"}},
+            "config": {"steps": [{"operation": "set", "fields": {"total": "{{ trigger.body.total }}"}}]},
         },
         {"id": "end", "type": "output", "config": {"value": "{{ input.total }}"}},
     ],
