@@ -41,6 +41,7 @@ class Installation:
 
     def __init__(self, folder: Path, *, database_url: str, broker_url: str, **settings: str) -> None:
         self.folder = folder
+        self.broker_url = broker_url
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
