@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Callable
 
-import kombu
 import psycopg
 import redis
+from kombu.connection import Connection
+from kombu.exceptions import KombuError
 
 
 def try_postgres(url: str) -> bool:
@@ -27,7 +28,7 @@ def try_redis(url: str) -> bool:
 
 
 def try_rabbitmq(url: str) -> bool:
-    with kombu.Connection(url, connect_timeout=2) as connection:
+    with Connection(url, connect_timeout=2) as connection:  # type: ignore[no-untyped-call]  # kombu has no types
         connection.connect()
     return True
 
@@ -45,7 +46,7 @@ def main() -> None:
             continue
         try:
             usable = try_server(url)
-        except (OSError, psycopg.Error, redis.RedisError, kombu.exceptions.KombuError):
+        except (OSError, psycopg.Error, redis.RedisError, KombuError):
             usable = False
         if usable:
             sys.stdout.write(f"export {name}='{url}'\n")

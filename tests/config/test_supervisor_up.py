@@ -30,14 +30,14 @@ PATIENCE_SECONDS = 180
 class Up:
     """One ``manage.py up`` and what it has said so far."""
 
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         clean = {name: value for name, value in os.environ.items() if name not in known_names()}
         self._output = (folder / "output").open("w+b")
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "up", "--port", "0", *arguments],
             cwd=folder,
-            env={**clean, **environ},
+            env=clean,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
@@ -94,17 +94,28 @@ def living(pids: dict[int, str]) -> dict[int, str]:
     return {pid: command for pid, command in pids.items() if not rows.get(str(pid), "Z").startswith("Z")}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A fresh copy of the code, in a folder with a space in its path and with .env.example as its .env."""
-    copy = tmp_path_factory.mktemp("a folder")
+def copy_code(folder: Path) -> Path:
+    """Put the code into a folder, with .env.example as its .env."""
     for name in CODE:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(ROOT / name, copy / name)
-    shutil.copy(ROOT / ".env.example", copy / ".env")
-    return copy
+            shutil.copy(ROOT / name, folder / name)
+    shutil.copy(ROOT / ".env.example", folder / ".env")
+    return folder
+
+
+@pytest.fixture
+def fresh_folder(tmp_path) -> Path:
+    """The code in a folder where nothing has been started, with a space in its path."""
+    (tmp_path / "a folder").mkdir()
+    return copy_code(tmp_path / "a folder")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """The code in a folder where others may have been started, so that most of the work is done."""
+    return copy_code(tmp_path_factory.mktemp("segue"))
 
 
 @contextlib.contextmanager
@@ -121,19 +132,21 @@ def running(folder: Path, *arguments: str) -> Iterator[Up]:
 
 
 class TestDemo:
-    def test_proves_itself_at_the_first_start_and_keeps_the_data_for_the_second(self, folder):
-        with running(folder, "--demo") as first:
+    def test_proves_itself_at_the_first_start_and_keeps_the_data_for_the_second(self, fresh_folder):
+        with running(fresh_folder, "--demo") as first:
             assert first.end() == 0, first.said
         password = re.search(r"Sign in as admin with the password (\S+)", first.said)
         assert password
         assert "completed in" in first.said
 
-        with running(folder, "--demo") as second:
+        with running(fresh_folder, "--demo") as second:
             assert second.end() == 0, second.said
         assert "completed in" in second.said
         assert password[1] not in second.said
         assert "manage.py changepassword admin" in second.said
-        assert not any(password[1] in path.read_text(errors="replace") for path in (folder / "var" / "log").iterdir())
+        assert not any(
+            password[1] in path.read_text(errors="replace") for path in (fresh_folder / "var" / "log").iterdir()
+        )
 
 
 @pytest.fixture(scope="class")
