@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -72,6 +73,11 @@ class Folder:
         except OSError as error:
             raise UpError(f"{self.var} cannot be created: {error.strerror}. Segue keeps its data there.") from error
         make_private(self.broker_socket.parent)
+
+    def leave(self) -> None:
+        """Remove the socket's folder, which may stand among other people's temporary files."""
+        with contextlib.suppress(OSError):
+            self.broker_socket.parent.rmdir()
 
 
 def make_private(path: Path) -> None:

@@ -170,6 +170,7 @@ class Supervisor:
             say("Stopping ...")
         for child in self._children:
             child.stop(at_once=self._stop_requests > 1)
+        self._folder.leave()
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_requests += 1

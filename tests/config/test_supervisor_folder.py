@@ -66,6 +66,17 @@ class TestMake:
             Folder(short).make()
 
 
+class TestLeave:
+    def test_takes_the_sockets_folder_away(self, short):
+        folder = Folder(short)
+        folder.make()
+
+        folder.leave()
+
+        assert not folder.broker_socket.parent.exists()
+        assert folder.var.exists()
+
+
 class TestMakePrivate:
     def test_refuses_a_link_that_somebody_put_there(self, short):
         (short / "elsewhere").mkdir()

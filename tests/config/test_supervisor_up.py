@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from config.supervisor.folder import Folder
 from config.supervisor.loopback import NoAnswer, ask
 from tests.environment import known_names
 
@@ -193,6 +194,7 @@ class TestEnd:
             assert up.end() == 0
             assert len(everything) >= 6
             assert not living(everything)
+            assert not Folder(folder).broker_socket.parent.exists()
             with pytest.raises(NoAnswer):
                 ask("GET", f"{url}/health/")
 
