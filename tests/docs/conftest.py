@@ -1,0 +1,28 @@
+"""A live installation as ``make up`` leaves it: SQLite, a person ``admin``, a project ``Demo``, the gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.installation import Installation, installed
+
+MAKE_THE_ADMIN = """
+from django.contrib.auth.models import User
+from django.utils import timezone
+from projects import services
+from projects.access import Actor
+admin = User.objects.create_superuser("admin", password="not-a-secret-for-tests")
+services.create_project(name="Demo", by=Actor(user=admin), now=timezone.now())
+"""
+
+
+@pytest.fixture(scope="session")
+def segue(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return an installation with web, worker and beat running."""
+    with installed("sqlite", tmp_path_factory.mktemp("docs"), broker) as running:
+        running.manage("shell", "--verbosity=0", "-c", MAKE_THE_ADMIN)
+        running.manage("load_gallery")
+        running.start()
+        yield running
