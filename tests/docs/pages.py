@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "docs" / "quickstart.md"
 
 _FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)")
+_LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^()\s]+)\)|src=\"(?P<source>[^\"]+)\"")
 _HEADING = re.compile(r"^#+ +(?P<text>.+?) *$", re.MULTILINE)
 
 
@@ -67,8 +67,8 @@ def commands(page: Path) -> list[Block]:
 
 
 def links(page: Path) -> list[str]:
-    """Return where a page's links lead."""
-    return [found["target"] for found in _LINK.finditer(prose(page))]
+    """Return where a page's links lead, and where its pictures are."""
+    return [found["target"] or found["source"] for found in _LINK.finditer(prose(page))]
 
 
 def anchors(page: Path) -> set[str]:

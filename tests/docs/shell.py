@@ -23,15 +23,9 @@ _VARYING = (
     (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "<uuid>"),
     # Not those of a far year: pages say exactly what happens there when clocks change.
     (r"\b20(?:2\d|3[0-5])-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", "<moment>"),
-    (r"\b[0-9a-f]{64}\b", "<digest>"),
     (r"\b[0-9a-f]{32}\b", "<path>"),
-    (r"\bsegue_\w{12}_\w{43}_\w{6}\b", "<token>"),
-    (r"\bwhsec_[A-Za-z0-9+/=]+", "<secret>"),
-    (r"\bv1:\w+:[\w+/=-]+|\bk1:[\w+/=]+", "<key>"),
-    (r"(duration_ms\"?: ?)\d+", r"\1<number>"),
-    (r"(duration_seconds\"?: ?)[\d.e-]+", r"\1<number>"),
+    (r"(duration_ms: )\d+", r"\1<number>"),
     (r"\b\d+\.\d+ s\b", "<number> s"),
-    (r"\bcurl/[\d.]+", "curl/<version>"),
 )
 
 
