@@ -81,9 +81,12 @@ class WorkflowExecution(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="executions")
-    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="executions")
-    workflow_version = models.ForeignKey(WorkflowVersion, on_delete=models.PROTECT, related_name="executions")
+    # Without indexes of their own: those below begin with them.
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="executions", db_index=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="executions", db_index=False)
+    workflow_version = models.ForeignKey(
+        WorkflowVersion, on_delete=models.PROTECT, related_name="executions", db_index=False
+    )
     workflow_name = models.CharField(max_length=200)
 
     status = models.CharField(max_length=16, choices=ExecutionStatus.choices, default=ExecutionStatus.PENDING)
@@ -92,17 +95,34 @@ class WorkflowExecution(models.Model):
     wake_at = models.DateTimeField(null=True, blank=True)
 
     # {"trigger": the value that expressions see, "node_id": the trigger node that started it, "hops": workflows before it}.
+    # A rerun from a node also has "rerun_from": {"node_id", "iteration"}.
     execution_context = models.JSONField(default=dict)
     triggered_by = models.CharField(max_length=16, choices=TriggerType.choices)
     # The row of ``triggers`` that started it, if one did. No foreign key: triggers lie above executions.
     trigger_id = models.UUIDField(null=True, blank=True)
     started_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
     )
     scheduled_for = models.DateTimeField(null=True, blank=True)
     # A caller's key: asked twice with the same one, a start answers with the first execution.
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where given
-    rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
+    rerun_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns", db_index=False
+    )
+    # The execution that started this one as a sub-workflow, through which node run, and whether it waits for the end.
+    parent = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children", db_index=False
+    )
+    parent_node_run_id = models.UUIDField(null=True, blank=True, editable=False)
+    is_waited_for = models.BooleanField(default=False, editable=False)
+    # How many executions lie above this one, as its parent, its parent's parent and so on.
+    depth = models.PositiveSmallIntegerField(default=0, editable=False)
+    # The execution whose end started this one as its error workflow.
+    failure_of = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="failure_handlers", db_index=False
+    )
+    # Executions of the workflow with the same key are counted together against its limit; null: not limited.
+    concurrency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - see above
 
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -127,6 +147,10 @@ class WorkflowExecution(models.Model):
     claims = models.PositiveSmallIntegerField(default=0, editable=False)
     # Somebody waits for the end: announce it.
     is_awaited = models.BooleanField(default=False, editable=False)
+    # Something that it waits for has come while a worker held it: it may not fall asleep before it has looked.
+    is_signalled = models.BooleanField(default=False, editable=False)
+    # Bytes of all outputs that its node runs have recorded.
+    output_bytes = models.PositiveBigIntegerField(default=0, editable=False)
 
     objects = ExecutionQuerySet.as_manager()
 
@@ -157,6 +181,12 @@ class WorkflowExecution(models.Model):
                 condition=Q(scheduled_for__isnull=False, rerun_of__isnull=True),
                 name="workflow_executions_slot_once",
             ),
+            # A node run starts at most one sub-workflow, however often it is begun again.
+            models.UniqueConstraint(
+                fields=["parent_node_run_id"],
+                condition=Q(parent_node_run_id__isnull=False),
+                name="workflow_executions_child_once",
+            ),
         ]
         indexes = [
             models.Index(fields=["project", "-created_at", "-id"], name="executions_project_newest"),
@@ -183,6 +213,15 @@ class WorkflowExecution(models.Model):
                 name="executions_deadline",
                 condition=Q(completed_at__isnull=True, deadline_at__isnull=False),
             ),
+            models.Index(
+                fields=["workflow", "concurrency_key", "created_at"],
+                name="executions_limited",
+                condition=Q(completed_at__isnull=True, concurrency_key__isnull=False),
+            ),
+            models.Index(fields=["parent"], name="executions_children", condition=Q(parent__isnull=False)),
+            models.Index(fields=["rerun_of"], name="executions_reruns", condition=Q(rerun_of__isnull=False)),
+            models.Index(fields=["failure_of"], name="executions_failures", condition=Q(failure_of__isnull=False)),
+            models.Index(fields=["started_by"], name="executions_by_person", condition=Q(started_by__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -225,11 +264,13 @@ class WorkflowExecutionLog(models.Model):
     """One node run: one attempt of one node in one iteration. Log for people and journal for the engine in one."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs")
+    execution = models.ForeignKey(
+        WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False
+    )
     node_id = models.CharField(max_length=64)
     node_name = models.CharField(max_length=200, blank=True, default="")
     node_type = models.CharField(max_length=16, choices=NodeType.choices)
-    # The path of passes through scopes: "", "3", "3.1".
+    # The path of passes through the scopes around it, each counted from 0: "", "3", "3.1".
     iteration = models.CharField(max_length=100, blank=True, default="")
     attempt = models.PositiveSmallIntegerField(default=1)
     # Times that this attempt was begun again because its worker was lost.
@@ -240,6 +281,14 @@ class WorkflowExecutionLog(models.Model):
     ports = models.JSONField(default=list)
     # When a waiting node run goes on, or when the attempt after a failed one begins.
     wake_at = models.DateTimeField(null=True, blank=True)
+    # What a node run that has begun and sleeps waits for: a timer, or an answer (callback, approval).
+    waits_for = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)  # noqa: DJ001 - null: nothing
+    # What it waited for and has come: {"output": …, "ports": […]} or {"error": {…}}. Written by whoever brings it.
+    answer = models.JSONField(null=True, blank=True)
+    # How far the passes of a scope (loop, parallel) have come.
+    state = models.JSONField(null=True, blank=True)
+    # The node run of an earlier execution whose output was taken over instead of running.
+    reused_from = models.UUIDField(null=True, blank=True)
     started_at = models.DateTimeField()
     completed_at = models.DateTimeField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
@@ -258,11 +307,13 @@ class WorkflowExecutionLog(models.Model):
         constraints = [
             one_of("workflow_execution_logs", "status", ExecutionStatus),
             one_of("workflow_execution_logs", "node_type", NodeType),
+            one_of("workflow_execution_logs", "waits_for", BlockedOn, null=True),
+            # The iteration before the node: an execution is resumed by reading the passes that are open.
             models.UniqueConstraint(
-                fields=["execution", "node_id", "iteration", "attempt"], name="workflow_execution_logs_attempt_once"
+                fields=["execution", "iteration", "node_id", "attempt"], name="workflow_execution_logs_attempt_once"
             ),
             models.UniqueConstraint(
-                fields=["execution", "node_id", "iteration"],
+                fields=["execution", "iteration", "node_id"],
                 condition=Q(status=ExecutionStatus.COMPLETED),
                 name="workflow_execution_logs_completed_once",
             ),

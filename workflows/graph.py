@@ -18,6 +18,7 @@ class Graph:
     """
 
     def __init__(self, definition: Definition) -> None:
+        self._definition = definition
         self.nodes: Mapping[str, Node] = {node.id: node for node in definition.nodes}
         self._into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         self._out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
@@ -30,6 +31,30 @@ class Graph:
     def triggers(self) -> tuple[str, ...]:
         """The ids of the trigger nodes, as they were written."""
         return tuple(node.id for node in self.nodes.values() if node.type == TRIGGER)
+
+    def body_of(self, scope_id: str | None) -> Graph:
+        """Return the graph of the nodes whose ``parent`` is a scope, or of those that have none, and the edges between them."""
+        return self._bodies.get(scope_id, Graph(Definition(nodes=())))
+
+    def branches(self) -> tuple[tuple[str, ...], ...]:
+        """Return the parts that no edge connects, in the order in which they were written; each a branch of a ``parallel``."""
+        return self._branches
+
+    def ends(self) -> tuple[str, ...]:
+        """Return the nodes that nothing comes after, as they were written."""
+        return tuple(node_id for node_id in self.nodes if not self._out_of[node_id])
+
+    def scopes_around(self, node_id: str) -> tuple[str, ...]:
+        """Return the scopes that a node lies in, the innermost first.
+
+        Of a draft whose parents lead round in a circle, each once.
+        """
+        found: list[str] = []
+        parent = self.nodes[node_id].parent
+        while parent is not None and parent in self.nodes and parent not in found:
+            found.append(parent)
+            parent = self.nodes[parent].parent
+        return tuple(found)
 
     def edges_into(self, node_id: str) -> tuple[Edge, ...]:
         """Return the edges that lead into a node, as they were written."""
@@ -72,6 +97,38 @@ class Graph:
             cycle: list[str] = error.args[1]
             return tuple(cycle[:-1])
         return None
+
+    @cached_property
+    def _bodies(self) -> dict[str | None, Graph]:
+        members: dict[str | None, list[Node]] = {}
+        for node in self.nodes.values():
+            members.setdefault(node.parent, []).append(node)
+        parent_of = {node.id: node.parent for node in self.nodes.values()}
+        edges: dict[str | None, list[Edge]] = {}
+        for edge in self._definition.edges:
+            if parent_of[edge.source] == parent_of[edge.target]:
+                edges.setdefault(parent_of[edge.source], []).append(edge)
+        return {
+            parent: Graph(Definition(nodes=tuple(nodes), edges=tuple(edges.get(parent, ()))))
+            for parent, nodes in members.items()
+        }
+
+    @cached_property
+    def _branches(self) -> tuple[tuple[str, ...], ...]:
+        found: list[tuple[str, ...]] = []
+        seen: set[str] = set()
+        for node_id in self.nodes:
+            if node_id in seen:
+                continue
+            branch, to_visit = {node_id}, [node_id]
+            while to_visit:
+                each = to_visit.pop()
+                fresh = {edge.target for edge in self._out_of[each]} | {edge.source for edge in self._into[each]}
+                to_visit.extend(fresh - branch)
+                branch |= fresh
+            seen |= branch
+            found.append(tuple(each for each in self.nodes if each in branch))
+        return tuple(found)
 
     @cached_property
     def _order(self) -> tuple[str, ...]:

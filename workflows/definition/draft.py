@@ -10,13 +10,13 @@ from pydantic import BaseModel, ValidationError
 
 from workflows.definition.problems import Problem, pointer
 from workflows.definition.pydantic_problems import problems_in
-from workflows.definition.schema import Definition, Edge, Node, Settings, edge_of
+from workflows.definition.schema import Definition, Edge, Node, Settings, edge_of, settings_of
 from workflows.definition.shape import MAX_EDGES, MAX_NODES, EdgeShape, NodeShape, OutlineShape, SettingsShape
 from workflows.graph import Graph
 
 # Keys that the design knows and this version does not, by where they stand.
-NOT_BUILT_IN_NODES = frozenset({"parent"})
-NOT_BUILT_IN_SETTINGS = frozenset({"on_failure", "concurrency", "max_concurrency"})
+NOT_BUILT_IN_NODES = frozenset[str]()
+NOT_BUILT_IN_SETTINGS = frozenset[str]()
 # Keys that stand beside ``config``, whatever the node's type.
 POLICIES = frozenset(NodeShape.model_fields) - {"config"}
 
@@ -120,7 +120,7 @@ def _edge(index: int, raw: Any) -> DraftEdge | None:
 
 def _settings(raw: Any) -> Settings:
     try:
-        return Settings(**dict(SettingsShape.model_validate({} if raw is None else raw)))
+        return settings_of(SettingsShape.model_validate({} if raw is None else raw))
     except ValidationError:
         return Settings()
 

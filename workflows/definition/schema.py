@@ -10,9 +10,21 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from workflows.definition.shape import Backoff, EdgeShape, EdgeType, Join, NodeShape, OnError, OutlineShape
+from workflows.definition.shape import (
+    Backoff,
+    EdgeShape,
+    EdgeType,
+    Ending,
+    Join,
+    NodeShape,
+    OnError,
+    OnLimit,
+    OutlineShape,
+    SettingsShape,
+    WhenLost,
+)
 
 SCHEMA = 1
 
@@ -22,6 +34,10 @@ class RetryPolicy:
     """How often and when a failed node is tried again.
 
     ``max_attempts`` counts the first try; ``None`` means the installation's ``WORKFLOW_MAX_RETRIES``.
+
+    :param on: codes of the errors that are worth another try; ``None`` leaves that to the error.
+    :param when_lost: what becomes of an attempt whose worker was lost in the middle of it: it runs ``again``, or it has
+        failed, with an outcome that nobody knows.
     """
 
     max_attempts: int | None = None
@@ -29,6 +45,8 @@ class RetryPolicy:
     base_seconds: float = 1.0
     max_seconds: float = 300.0
     jitter: bool = True
+    on: tuple[str, ...] | None = None
+    when_lost: WhenLost = "again"
 
 
 @dataclass(frozen=True)
@@ -70,11 +88,33 @@ class Edge:
 
 
 @dataclass(frozen=True)
+class Concurrency:
+    """How many executions may be under way at once, and what happens to one more.
+
+    :param key: a template over ``trigger``: executions with the same value are counted together, others apart.
+    """
+
+    max: int
+    key: str | None = None
+    on_limit: OnLimit = "queue"
+
+
+@dataclass(frozen=True)
+class OnFailure:
+    """Which workflow is started when an execution ends badly; by id or name, in the same project."""
+
+    workflow: str
+    on: tuple[Ending, ...] = ("failed", "timeout")
+
+
+@dataclass(frozen=True)
 class Settings:
     """What holds for the whole workflow. ``timeout_seconds`` ``None`` means ``WORKFLOW_EXECUTION_TIMEOUT``."""
 
     timezone: str = "UTC"
     timeout_seconds: int | None = None
+    concurrency: Concurrency | None = None
+    on_failure: OnFailure | None = None
 
 
 @dataclass(frozen=True)
@@ -101,13 +141,13 @@ def parse(raw: Any) -> Definition:
         edges = tuple(edge_of(EdgeShape.model_validate(edge)) for edge in outline.edges)
     except (ValidationError, RecursionError) as error:
         raise ValueError("This is not a valid definition; check() says what is wrong with it.") from error
-    settings = Settings(**dict(outline.settings))
+    settings = settings_of(outline.settings)
     return Definition(nodes=nodes, edges=edges, inputs=outline.inputs, settings=settings, ui=outline.ui)
 
 
 def node_of(shape: NodeShape) -> Node:
     """Return the node that a node's JSON describes."""
-    retry = RetryPolicy(**dict(shape.retry)) if shape.retry else None
+    retry = RetryPolicy(**_frozen(shape.retry)) if shape.retry else None
     given = dict(shape) | {"name": shape.name or shape.id, "retry": None if retry == RetryPolicy() else retry}
     return Node(**given)
 
@@ -117,14 +157,32 @@ def edge_of(shape: EdgeShape) -> Edge:
     return Edge(**dict(shape))
 
 
+def settings_of(shape: SettingsShape) -> Settings:
+    """Return the settings that their JSON describes."""
+    return Settings(
+        timezone=shape.timezone,
+        timeout_seconds=shape.timeout_seconds,
+        concurrency=Concurrency(**dict(shape.concurrency)) if shape.concurrency else None,
+        on_failure=OnFailure(**_frozen(shape.on_failure)) if shape.on_failure else None,
+    )
+
+
 def to_json(definition: Definition) -> dict[str, Any]:
     """Return the JSON that describes a definition, in its shortest form; ``parse`` turns it into an equal one."""
     written = _without_defaults(definition)
     nodes = [_node_to_json(node) for node in definition.nodes]
     edges = [_without_defaults(edge) for edge in definition.edges]
     return {"schema": SCHEMA, **written, "nodes": nodes, "edges": edges} | (
-        {"settings": _without_defaults(definition.settings)} if "settings" in written else {}
+        {"settings": _settings_to_json(definition.settings)} if "settings" in written else {}
     )
+
+
+def _settings_to_json(settings: Settings) -> dict[str, Any]:
+    written = _without_defaults(settings)
+    for each in ("concurrency", "on_failure"):
+        if each in written:
+            written[each] = _without_defaults(written[each])
+    return written
 
 
 def _node_to_json(node: Node) -> dict[str, Any]:
@@ -143,5 +201,10 @@ def _without_defaults(value: Any) -> dict[str, Any]:
         default = each.default_factory() if each.default_factory is not MISSING else each.default
         current = getattr(value, each.name)
         if current != default:
-            written[each.name] = current
+            written[each.name] = list(current) if isinstance(current, tuple) else current
     return written
+
+
+def _frozen(shape: BaseModel) -> dict[str, Any]:
+    """Return a shape's fields as a frozen dataclass takes them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in dict(shape).items()}

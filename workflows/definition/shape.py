@@ -19,6 +19,7 @@ MAX_DEPTH = 64
 MAX_ATTEMPTS = 10
 DAY_SECONDS = 86_400
 MAX_NODE_SECONDS = 3_600
+MAX_CONCURRENCY = 10_000
 # A delay may last 90 days; its execution needs some room around it.
 MAX_EXECUTION_SECONDS = 100 * DAY_SECONDS
 
@@ -26,6 +27,10 @@ OnError = Literal["fail", "continue", "port"]
 Join = Literal["all", "any"]
 EdgeType = Literal["data", "tool", "processed_data", "action", "condition"]
 Backoff = Literal["exponential", "fixed"]
+WhenLost = Literal["again", "fail"]
+OnLimit = Literal["queue", "skip", "cancel_oldest"]
+Ending = Literal["failed", "timeout", "cancelled"]
+ErrorCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -42,6 +47,8 @@ class RetryShape(Shape):
     base_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 1.0
     max_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 300.0
     jitter: bool = True
+    on: Annotated[list[ErrorCode], Field(min_length=1, max_length=20)] | None = None
+    when_lost: WhenLost = "again"
 
 
 class NodeShape(Shape):
@@ -53,6 +60,7 @@ class NodeShape(Shape):
     timeout_seconds: Annotated[Seconds, Field(le=MAX_NODE_SECONDS)] | None = None
     on_error: OnError = "fail"
     join: Join = "all"
+    parent: Slug | None = None
     disabled: bool = False
     notes: Annotated[str, Field(max_length=10_000)] = ""
 
@@ -65,9 +73,22 @@ class EdgeShape(Shape):
     transform: str | None = None
 
 
+class ConcurrencyShape(Shape):
+    max: Annotated[int, Field(ge=1, le=MAX_CONCURRENCY)]
+    key: Annotated[str, Field(max_length=4096)] | None = None
+    on_limit: OnLimit = "queue"
+
+
+class OnFailureShape(Shape):
+    workflow: Annotated[str, Field(min_length=1, max_length=200)]
+    on: Annotated[list[Ending], Field(min_length=1, max_length=3)] = ["failed", "timeout"]
+
+
 class SettingsShape(Shape):
     timezone: TimeZoneName = "UTC"
     timeout_seconds: Annotated[int, Field(ge=1, le=MAX_EXECUTION_SECONDS)] | None = None
+    concurrency: ConcurrencyShape | None = None
+    on_failure: OnFailureShape | None = None
 
 
 class OutlineShape(Shape):

@@ -17,7 +17,7 @@ MAX_CYCLES = 10
 NodeTypes = Mapping[str, NodeType[Any]]
 
 # Types that the design knows and this version does not.
-NOT_BUILT = frozenset({"loop", "parallel", "agent", "webhook"})
+NOT_BUILT = frozenset({"agent", "webhook"})
 
 
 def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:

@@ -46,7 +46,23 @@ class Wait:
     output: Any = None
 
 
-Outcome = Done | Wait
+@dataclass(frozen=True)
+class StartWorkflow:
+    """The node starts another workflow of its project, in the commit that records it.
+
+    :param workflow: its id or its name.
+    :param input: must fit the other workflow's ``inputs``.
+    :param wait: be done when that execution has ended, with its result; else at once.
+    :param trigger: the trigger node to begin at, where there are several.
+    """
+
+    workflow: str
+    input: Any
+    wait: bool = True
+    trigger: str | None = None
+
+
+Outcome = Done | Wait | StartWorkflow
 
 
 class NodeError(Exception):
@@ -127,6 +143,7 @@ class NodeType(Generic[C]):
     icon: ClassVar[str] = "box"
     accepts_secrets: ClassVar[bool] = False
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
+    is_scope: ClassVar[bool] = False  # Nodes may have it as their ``parent``: see workflows.nodes.scopes.
     # Config paths (dotted) whose expressions the node evaluates itself, per item, through ``evaluate_each``.
     deferred: ClassVar[tuple[str, ...]] = ()
     # Config paths (dotted, ``*`` for any index) at which an expression may fail without harm, because the node may never get

@@ -1,0 +1,65 @@
+"""Several passes at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from workflows.definition.problems import Problem
+from workflows.nodes.base import Config, register
+from workflows.nodes.fields import Dynamic
+from workflows.nodes.scopes import MAX_PASSES, OnItemError, Passes, Rules, ScopeType, counted
+
+MAX_AT_ONCE = 1_000
+
+
+class ParallelConfig(Config):
+    """What runs at once, how much of it, and when it is done."""
+
+    items: Dynamic[list[Any]] | None = Field(
+        default=None, description="One pass for each of these. Left out, each branch of the body is one."
+    )
+    max_concurrent: Annotated[int, Field(ge=1, le=MAX_AT_ONCE)] = Field(
+        default=20, description="Passes that are under way at the same time."
+    )
+    on_item_error: OnItemError = Field(
+        default="fail",
+        description="What a pass that fails does: `fail` the whole, or be noted in `errors` while the others go on (`collect`).",
+    )
+    done_when: Literal["all", "any"] | Annotated[int, Field(ge=1, le=MAX_PASSES)] = Field(
+        default="all", description="How many passes must succeed; then the others are cancelled."
+    )
+    results: Literal["all", "none"] = Field(default="all", description="Whether the passes' results are in the output.")
+
+
+@register("parallel")
+class Parallel(ScopeType[ParallelConfig]):
+    """Run the nodes in it at once: for many items, or the branches that they form."""
+
+    Config = ParallelConfig
+    icon = "columns"
+    example = {"items": "{{ input.urls }}", "max_concurrent": 10, "on_item_error": "collect"}
+
+    def check(self, config: ParallelConfig) -> list[Problem]:
+        """Refuse what can never be reached."""
+        if isinstance(config.items, list) and isinstance(config.done_when, int) and config.done_when > len(config.items):
+            message = f"`done_when` asks for {config.done_when} passes; there are {len(config.items)} items."
+            return [Problem("out_of_range", "/done_when", message)]
+        return []
+
+    def passes(self, config: ParallelConfig, *, branches: int) -> Passes:
+        """One pass for each item, or for each branch."""
+        if config.items is None:
+            return Passes([None] * branches, most=branches, is_over_branches=True)
+        return Passes(counted(config.items), most=len(config.items))
+
+    def rules(self, config: ParallelConfig) -> Rules:
+        """Many at a time."""
+        enough = {"all": None, "any": 1}.get(config.done_when) if isinstance(config.done_when, str) else config.done_when
+        return Rules(
+            at_once=config.max_concurrent,
+            collects=config.on_item_error == "collect",
+            enough=enough,
+            keeps=config.results,
+        )
