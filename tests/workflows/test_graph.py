@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import graph, parsed
+from tests.builders import graph, loop, node, parallel, parsed
 from tests.workflows.definition.strategies import patient
 from workflows.definition.schema import Definition, Edge, Node
 from workflows.graph import Graph
@@ -76,9 +76,9 @@ class TestAncestors:
     def test_are_the_nodes_from_which_a_way_leads_here(self, dag):
         ordered = Graph(dag)
 
-        for node in dag.nodes:
-            expected = {other.id for other in dag.nodes if node.id in ordered.descendants(other.id)} - {node.id}
-            assert ordered.ancestors(node.id) == expected
+        for each in dag.nodes:
+            expected = {other.id for other in dag.nodes if each.id in ordered.descendants(other.id)} - {each.id}
+            assert ordered.ancestors(each.id) == expected
 
     def test_of_a_join_are_those_of_all_branches(self):
         assert graph("start > a > end", "start > b > end").ancestors("end") == {"start", "a", "b"}
@@ -125,3 +125,33 @@ class TestBuilder:
             ("check", "error", "last", "data"),
         ]
         assert [node.type for node in built.nodes] == ["trigger", "condition", "delay", "delay"]
+
+    def test_reads_scopes_with_their_bodies(self):
+        built = parsed(
+            "start > each > end",
+            each=loop(
+                {"items": [1]},
+                "a > both",
+                a=node("transform", {"steps": []}),
+                both=parallel({}, "b > c", "d"),
+                on_error="continue",
+            ),
+        )
+
+        assert [(each.id, each.type, each.parent) for each in built.nodes] == [
+            ("start", "trigger", None),
+            ("each", "loop", None),
+            ("a", "transform", "each"),
+            ("both", "parallel", "each"),
+            ("b", "delay", "both"),
+            ("c", "delay", "both"),
+            ("d", "delay", "both"),
+            ("end", "delay", None),
+        ]
+        assert [(edge.source, edge.target) for edge in built.edges] == [
+            ("start", "each"),
+            ("each", "end"),
+            ("a", "both"),
+            ("b", "c"),
+        ]
+        assert built.nodes[1].on_error == "continue"
