@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from executions.engine.clock import database_now
-from executions.engine.journal import Journal
-from executions.engine.planner import Progress, plan
+from executions.engine.journal import Journal, fact_of
+from executions.engine.planner import NodeRunFact, Progress, plan
 from executions.models import WorkflowExecution
 from workflows.definition.schema import parse
 from workflows.graph import Graph
@@ -26,22 +26,31 @@ def node_states(execution: WorkflowExecution) -> dict[str, str]:
 
     :raises ValueError: if the version has not the shape of a definition; published ones have.
     """
+    journal = Journal.load(execution)
     return states_of(
-        Graph(parse(execution.workflow_version.definition)),
-        Journal.load(execution.pk),
+        Graph(parse(execution.workflow_version.definition)).body_of(None),
+        {row.node_id: (fact_of(row), str(row.status)) for row in journal.rows_in("")},
         started_by=execution.execution_context.get("node_id", ""),
         has_ended=execution.has_ended,
         now=database_now(),
     )
 
 
-def states_of(graph: Graph, journal: Journal, *, started_by: str, has_ended: bool, now: datetime) -> dict[str, str]:
+def states_of(
+    graph: Graph,
+    runs: dict[str, tuple[NodeRunFact, str]],
+    *,
+    started_by: str,
+    has_ended: bool,
+    now: datetime,
+) -> dict[str, str]:
     """Return a word for each node: the status of its latest attempt, ``waiting``, ``retrying``, ``skipped`` or ``pending``.
 
+    :param runs: the latest attempt of each node that has one: what the planner knows of it, and its status.
     :param started_by: the trigger node that started the execution.
     :param has_ended: whether the execution has: then what has not run will not.
     """
-    facts = {node_id: fact for node_id, fact in journal.facts.items() if node_id in graph.nodes}
+    facts = {node_id: fact for node_id, (fact, _) in runs.items() if node_id in graph.nodes}
     dead = plan(graph, started_by=started_by, facts=facts, now=now).dead
     states: dict[str, str] = {}
     for node_id in graph.nodes:
@@ -54,5 +63,5 @@ def states_of(graph: Graph, journal: Journal, *, started_by: str, has_ended: boo
             case Progress.RETRYING if not has_ended:
                 states[node_id] = RETRYING
             case _:
-                states[node_id] = str(journal.row(node_id).status)
+                states[node_id] = runs[node_id][1]
     return states

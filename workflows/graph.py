@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
@@ -20,12 +20,14 @@ class Graph:
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
         self.nodes: Mapping[str, Node] = {node.id: node for node in definition.nodes}
-        self._into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
-        self._out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
+        out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         for edge in definition.edges:
             if edge.is_order:
-                self._into[edge.target].append(edge)
-                self._out_of[edge.source].append(edge)
+                into[edge.target].append(edge)
+                out_of[edge.source].append(edge)
+        self._into = {node_id: tuple(edges) for node_id, edges in into.items()}
+        self._out_of = {node_id: tuple(edges) for node_id, edges in out_of.items()}
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -39,6 +41,11 @@ class Graph:
     def branches(self) -> tuple[tuple[str, ...], ...]:
         """Return the parts that no edge connects, in the order in which they were written; each a branch of a ``parallel``."""
         return self._branches
+
+    def part(self, node_ids: Collection[str]) -> Graph:
+        """Return the graph of some of the nodes and the edges between them."""
+        edges = (edge for node_id in node_ids for edge in self._out_of[node_id] if edge.target in node_ids)
+        return Graph(Definition(nodes=tuple(self.nodes[node_id] for node_id in node_ids), edges=tuple(edges)))
 
     def ends(self) -> tuple[str, ...]:
         """Return the nodes that nothing comes after, as they were written."""
@@ -58,11 +65,26 @@ class Graph:
 
     def edges_into(self, node_id: str) -> tuple[Edge, ...]:
         """Return the edges that lead into a node, as they were written."""
-        return tuple(self._into[node_id])
+        return self._into[node_id]
 
     def edges_out_of(self, node_id: str) -> tuple[Edge, ...]:
         """Return the edges that lead out of a node, as they were written."""
-        return tuple(self._out_of[node_id])
+        return self._out_of[node_id]
+
+    @cached_property
+    def fan_in(self) -> Mapping[str, int]:
+        """How many edges lead into each node."""
+        return {node_id: len(edges) for node_id, edges in self._into.items()}
+
+    @cached_property
+    def beginnings(self) -> tuple[str, ...]:
+        """The nodes that nothing leads into, as they were written."""
+        return tuple(node_id for node_id, edges in self._into.items() if not edges)
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """The place of each node in :meth:`in_order`."""
+        return {node_id: index for index, node_id in enumerate(self._order)}
 
     def in_order(self) -> tuple[str, ...]:
         """Return all node ids, each after everything that leads to it; the same each time.

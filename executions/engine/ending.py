@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
-from executions.engine.journal import Journal
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 
@@ -22,7 +22,7 @@ def end_execution(
     *,
     now: datetime,
     fence: int | None = None,
-    journal: Journal | None = None,
+    record: Callable[[], None] | None = None,
     result: Any = None,
     error: dict[str, Any] | None = None,
     **changes: Any,
@@ -30,7 +30,7 @@ def end_execution(
     """Move an execution to a terminal status, close its open node runs, and tell who wants to know.
 
     :param fence: the writing worker's; without it, the writer overrides workers (a person, the sweep).
-    :param journal: the writing worker's: it knows every node run, and has some that are not written yet.
+    :param record: writes what the worker knows of the node runs, all of which it has closed; without it they are closed here.
     :param error: ``{"code", "message", …}`` for every end but ``completed``.
     :raises IllegalTransition: if it has ended already, or the worker has lost it.
     """
@@ -44,11 +44,10 @@ def end_execution(
         error=error,
         **changes,
     )
-    if journal is None:
+    if record is None:
         _close_node_runs(execution, status, now=now)
     else:
-        journal.close_open(closed_as(status), error=meanwhile(status), now=now)
-        journal.flush()
+        record()
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -67,5 +66,5 @@ def meanwhile(status: ExecutionStatus) -> dict[str, Any]:
 
 def _close_node_runs(execution: WorkflowExecution, status: ExecutionStatus, *, now: datetime) -> None:
     execution.node_runs.filter(status__in=LIVE).update(
-        status=closed_as(status), completed_at=now, wake_at=None, error=meanwhile(status)
+        status=closed_as(status), completed_at=now, wake_at=None, waits_for=None, error=meanwhile(status)
     )

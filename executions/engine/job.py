@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel
 
 from executions.engine.context import RunContext
+from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
 from workflows.http import Cancelled, abandonable
@@ -28,6 +29,7 @@ class Job:
         self,
         turn: Turn,
         compiled: CompiledNode,
+        here: Pass,
         row: WorkflowExecutionLog,
         *,
         config: BaseModel,
@@ -36,6 +38,7 @@ class Job:
     ) -> None:
         self.turn = turn
         self.compiled = compiled
+        self.here = here
         self.row = row
         self.context = context
         self.deadline = deadline

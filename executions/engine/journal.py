@@ -1,89 +1,205 @@
 """The journal of one execution while a worker holds it: what is recorded, and what is about to be.
 
-Changes are kept here until :meth:`Journal.flush`, which the runner calls inside a transaction that has written the
+Changes are kept here until :meth:`Journal.flush`, which the turn calls inside a transaction that has written the
 execution's row under the fence first: a worker that has lost its lease records nothing.
+
+Only the passes that are open are kept in memory; those that are over are forgotten, and read again when somebody asks for
+what they put out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
-from executions.engine.planner import NodeRunFact, Progress, latest
-from executions.models import ExecutionStatus, WorkflowExecutionLog
+from django.db.models import Q
+
+from executions.engine.planner import NodeRunFact, Progress
+from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.ids import new_id
 from workflows.definition.schema import Node
+
+# The columns of a node run that change after it was written first.
+_ENDING = ("status", "ports", "wake_at", "waits_for", "completed_at", "duration_ms", "output_data", "error")
 
 
 class Journal:
-    """All node runs of one execution."""
+    """The node runs of one execution, by the iteration path of their pass."""
 
-    def __init__(self, execution_id: UUID, rows: Iterable[WorkflowExecutionLog] = ()) -> None:
-        self._execution_id = execution_id
-        self._rows = {(row.node_id, row.attempt): row for row in rows}
-        self._new: dict[UUID, WorkflowExecutionLog] = {}
-        self._changed: dict[UUID, WorkflowExecutionLog] = {}
-        self._outputs: dict[str, Any] = {}
-        self.facts = latest(_fact(row) for row in self._rows.values())
+    def __init__(self, execution: WorkflowExecution, rows: Iterable[WorkflowExecutionLog] = ()) -> None:
+        self._execution_id = execution.pk
+        # The latest attempt of each node, by iteration and node id.
+        self._rows: defaultdict[str, dict[str, WorkflowExecutionLog]] = defaultdict(dict)
+        self._outputs: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._new: list[WorkflowExecutionLog] = []
+        self._changed: dict[WorkflowExecutionLog, set[str]] = {}
         # Completions that no commit holds yet.
         self.completed_since_flush = 0
-        self.executed = sum(row.status == ExecutionStatus.COMPLETED for row in self._rows.values())
-        self.output_bytes = 0
+        self.executed = execution.nodes_executed
+        self.output_bytes = execution.output_bytes
+        self._add(rows)
 
     @classmethod
-    def load(cls, execution_id: UUID) -> Journal:
-        """Read what is recorded. Outputs are read later, and only those that somebody asks for."""
-        rows = WorkflowExecutionLog.objects.filter(execution_id=execution_id).defer("input_data", "output_data")
-        return cls(execution_id, rows)
+    def load(cls, execution: WorkflowExecution) -> Journal:
+        """Read the node runs of the top and of every pass that is open, level by level.
 
-    def row(self, node_id: str) -> WorkflowExecutionLog:
+        What went in and came out is read later, and only what somebody asks for.
+        """
+        journal = cls(execution)
+        iterations = [""]
+        while iterations:
+            rows = WorkflowExecutionLog.objects.filter(execution_id=execution.pk, iteration__in=iterations)
+            journal._add(rows.defer("input_data", "output_data"))
+            iterations = [
+                path_of(iteration, index)
+                for iteration in iterations
+                for row in journal.rows_in(iteration)
+                if row.status == ExecutionStatus.RUNNING and row.state
+                for index in row.state["open"]
+            ]
+        return journal
+
+    def _add(self, rows: Iterable[WorkflowExecutionLog]) -> None:
+        for row in rows:
+            known = self._rows[row.iteration].get(row.node_id)
+            if known is None or row.attempt >= known.attempt:
+                self._rows[row.iteration][row.node_id] = row
+
+    # --- Reading ----------------------------------------------------------------------------------------------------
+
+    def rows_in(self, iteration: str) -> Collection[WorkflowExecutionLog]:
+        """Return the latest attempt of each node that has one in an open pass."""
+        return self._rows[iteration].values()
+
+    def row(self, iteration: str, node_id: str) -> WorkflowExecutionLog:
         """Return the latest attempt of a node that has one."""
-        return self._rows[node_id, self.facts[node_id].attempt]
+        return self._rows[iteration][node_id]
 
-    def begin(self, node: Node, *, attempt: int, now: datetime) -> WorkflowExecutionLog:
-        """Note that an attempt starts; one that was begun before and lost goes on under its old row."""
-        row = self._rows.get((node.id, attempt))
-        if row is None:
-            row = WorkflowExecutionLog(
+    def running(self) -> Iterator[WorkflowExecutionLog]:
+        """Yield what has begun and not ended in the passes that are open."""
+        for rows in self._rows.values():
+            yield from (row for row in rows.values() if row.status == ExecutionStatus.RUNNING)
+
+    def outputs(self, iteration: str, node_ids: Iterable[str]) -> dict[str, Any]:
+        """Return the recorded outputs of nodes that have a node run in an open pass, by node id."""
+        known, rows = self._outputs[iteration], self._rows[iteration]
+        wanted = [node_id for node_id in node_ids if node_id in rows]
+        missing = [rows[node_id].pk for node_id in wanted if node_id not in known]
+        if missing:
+            stored = WorkflowExecutionLog.objects.filter(pk__in=missing).values_list("node_id", "output_data")
+            known.update(stored)
+        return {node_id: known[node_id] for node_id in wanted}
+
+    def settled_below(self, iteration: str, node_ids: Collection[str]) -> dict[tuple[str, str], Any]:
+        """Return the outputs of nodes in all passes below a path, by iteration and node id."""
+        prefix = path_of(iteration, "")
+        stored = (
+            WorkflowExecutionLog.objects.filter(
+                Q(status=ExecutionStatus.COMPLETED) | Q(status=ExecutionStatus.FAILED),
                 execution_id=self._execution_id,
-                node_id=node.id,
-                node_name=node.name,
-                node_type=node.type,
-                attempt=attempt,
-                status=ExecutionStatus.RUNNING,
-                started_at=now,
-                created_at=now,
+                node_id__in=node_ids,
+                iteration__startswith=prefix,
             )
-            self._rows[node.id, attempt] = row
-            self._new[row.id] = row
-        else:
+            .exclude(iteration="")
+            .exclude(ports=[])
+            .values_list("iteration", "node_id", "output_data")
+        )
+        found = {(path, node_id): output for path, node_id, output in stored.iterator(chunk_size=2_000)}
+        for row in (*self._new, *self._changed):
+            if row.node_id in node_ids and row.ports and row.iteration and row.iteration.startswith(prefix):
+                found[row.iteration, row.node_id] = row.output_data
+        return found
+
+    def failures_below(self, iteration: str, node_ids: Collection[str], *, most: int) -> list[WorkflowExecutionLog]:
+        """Return node runs that failed in the passes of a scope and that nothing caught."""
+        prefix = path_of(iteration, "")
+        rows = WorkflowExecutionLog.objects.filter(
+            execution_id=self._execution_id,
+            node_id__in=node_ids,
+            iteration__startswith=prefix,
+            status=ExecutionStatus.FAILED,
+            ports=[],
+            wake_at__isnull=True,
+        ).exclude(iteration="")
+        found = {row.pk: row for row in rows.only("node_id", "iteration", "error")[:most]}
+        for row in (*self._new, *self._changed):
+            if row.node_id in node_ids and row.iteration and row.iteration.startswith(prefix):
+                found.pop(row.pk, None)
+                if row.status == ExecutionStatus.FAILED and not row.ports and row.wake_at is None:
+                    found[row.pk] = row
+        return list(found.values())
+
+    def answers(self) -> list[WorkflowExecutionLog]:
+        """Read what has come for the node runs that wait, and return those for which something has."""
+        waiting = {row.pk: row for row in self.running() if row.waits_for not in (None, BlockedOn.TIMER)}
+        if not waiting:
+            return []
+        came = WorkflowExecutionLog.objects.filter(pk__in=waiting, answer__isnull=False)
+        found = []
+        for pk, answer in came.values_list("pk", "answer"):
+            waiting[pk].answer = answer
+            found.append(waiting[pk])
+        return found
+
+    # --- Recording --------------------------------------------------------------------------------------------------
+
+    def begin(self, node: Node, *, iteration: str, attempt: int, now: datetime) -> WorkflowExecutionLog:
+        """Note that an attempt starts; one that was begun before and lost goes on under its old row."""
+        row = self._rows[iteration].get(node.id)
+        if row is not None and row.attempt == attempt:
             row.interruptions += 1
-            self._touch(row)
-        self._learn(row)
+            self._touch(row, "interruptions")
+            return row
+        row = WorkflowExecutionLog(
+            id=new_id(),
+            execution_id=self._execution_id,
+            node_id=node.id,
+            node_name=node.name,
+            node_type=node.type,
+            iteration=iteration,
+            attempt=attempt,
+            status=ExecutionStatus.RUNNING,
+            started_at=now,
+            created_at=now,
+        )
+        self._rows[iteration][node.id] = row
+        self._new.append(row)
         return row
 
-    def wait(self, row: WorkflowExecutionLog, *, until: datetime, output: Any) -> None:
-        """Note that a node run sleeps; its output is what it will be done with."""
+    def note_input(self, row: WorkflowExecutionLog, shown: dict[str, Any]) -> None:
+        """Note what a node run was given."""
+        row.input_data = shown
+        self._touch(row, "input_data")
+
+    def note_state(self, row: WorkflowExecutionLog, state: dict[str, Any]) -> None:
+        """Note how far a scope has come."""
+        row.state = state
+        self._touch(row, "state")
+
+    def wait(
+        self, row: WorkflowExecutionLog, *, until: datetime | None, output: Any, waits_for: BlockedOn = BlockedOn.TIMER
+    ) -> None:
+        """Note that a node run sleeps; its output is what it will be done with, unless an answer says otherwise."""
         row.wake_at = until
+        row.waits_for = waits_for
         row.output_data = output
-        self._touch(row)
-        self._learn(row)
+        self._outputs[row.iteration][row.node_id] = output
+        self._touch(row, "wake_at", "waits_for", "output_data")
 
     def complete(self, row: WorkflowExecutionLog, *, ports: tuple[str, ...], output: Any, now: datetime) -> None:
         """Note that a node run is done. Once it is flushed, it never runs again."""
         self._end(row, ExecutionStatus.COMPLETED, now=now)
-        row.wake_at = None
         row.ports = list(ports)
         row.output_data = output
-        self._outputs[row.node_id] = output
+        self._outputs[row.iteration][row.node_id] = output
         self.executed += 1
-        self._learn(row)
 
-    def finish_waiting(self, node_id: str, *, ports: tuple[str, ...], now: datetime) -> None:
+    def finish_waiting(self, row: WorkflowExecutionLog, *, ports: tuple[str, ...], now: datetime) -> None:
         """Note that a node run that slept is done, with the output that it fell asleep with."""
-        row = self.row(node_id)
-        self.complete(row, ports=ports, output=self.outputs([node_id])[node_id], now=now)
+        output = self.outputs(row.iteration, [row.node_id])[row.node_id]
+        self.complete(row, ports=ports, output=output, now=now)
 
     def fail(
         self,
@@ -104,50 +220,38 @@ class Journal:
         row.ports = list(caught_by)
         if caught_by:
             row.output_data = {"error": {key: error[key] for key in ("code", "message", "details") if key in error}}
-            self._outputs[row.node_id] = row.output_data
-        self._learn(row)
+            self._outputs[row.iteration][row.node_id] = row.output_data
+
+    def forgo_retry(self, row: WorkflowExecutionLog) -> None:
+        """Note that a failed attempt will not be followed by another one."""
+        row.wake_at = None
+        self._touch(row, "wake_at")
+
+    def close(
+        self, row: WorkflowExecutionLog, status: ExecutionStatus, *, error: dict[str, Any], now: datetime
+    ) -> None:
+        """Note that a node run that has begun ends without a result of its own."""
+        self._end(row, status, now=now)
+        row.error = error
 
     def close_open(self, status: ExecutionStatus, *, error: dict[str, Any], now: datetime) -> None:
         """Note that what is still open ends with its execution."""
-        for fact in list(self.facts.values()):
-            if fact.progress in (Progress.STARTED, Progress.WAITING):
-                row = self.row(fact.node_id)
-                self._end(row, status, now=now)
-                row.wake_at = None
-                row.error = error
+        for row in list(self.running()):
+            self.close(row, status, error=error, now=now)
 
-    def outputs(self, node_ids: Iterable[str]) -> dict[str, Any]:
-        """Return the recorded outputs of settled (or waiting) nodes, by node id."""
-        wanted = {node_id: self.row(node_id) for node_id in node_ids if node_id in self.facts}
-        missing = [row.pk for node_id, row in wanted.items() if node_id not in self._outputs]
-        if missing:
-            stored = WorkflowExecutionLog.objects.filter(pk__in=missing).values_list("node_id", "output_data")
-            self._outputs.update(stored)
-        return {node_id: self._outputs[node_id] for node_id in wanted if node_id in self._outputs}
+    def forget(self, iteration: str) -> None:
+        """Let go of a pass that is over. What it recorded is still written."""
+        self._rows.pop(iteration, None)
+        self._outputs.pop(iteration, None)
 
     def flush(self) -> None:
         """Write what is new. The caller's transaction must have written the execution under its fence."""
         if self._new:
-            WorkflowExecutionLog.objects.bulk_create(list(self._new.values()))
-        for row in self._changed.values():
-            row.save(
-                force_update=True,
-                update_fields=[
-                    "status",
-                    "ports",
-                    "wake_at",
-                    "completed_at",
-                    "duration_ms",
-                    "input_data",
-                    "output_data",
-                    "error",
-                    "interruptions",
-                    "tokens_used",
-                    "cost",
-                ],
-            )
-        self._new.clear()
-        self._changed.clear()
+            WorkflowExecutionLog.objects.bulk_create(self._new)
+        for row, columns in self._changed.items():
+            row.save(force_update=True, update_fields=columns)
+        self._new = []
+        self._changed = {}
         self.completed_since_flush = 0
 
     @property
@@ -155,28 +259,40 @@ class Journal:
         """Whether there is anything to flush."""
         return bool(self._new or self._changed)
 
+    @property
+    def unwritten(self) -> int:
+        """How many node runs wait for the next flush."""
+        return len(self._new) + len(self._changed)
+
     def _end(self, row: WorkflowExecutionLog, status: ExecutionStatus, *, now: datetime) -> None:
         row.status = status
         row.completed_at = now
         row.duration_ms = max(int((now - row.started_at).total_seconds() * 1000), 0)
+        row.wake_at = None
+        row.waits_for = None
         self.completed_since_flush += 1
-        self._touch(row)
+        self._touch(row, *_ENDING)
 
-    def _touch(self, row: WorkflowExecutionLog) -> None:
-        if row.id not in self._new:
-            self._changed[row.id] = row
-
-    def _learn(self, row: WorkflowExecutionLog) -> None:
-        self.facts[row.node_id] = _fact(row)
+    def _touch(self, row: WorkflowExecutionLog, *columns: str) -> None:
+        if row._state.adding:
+            return  # Not written yet: it will be, as a whole.
+        self._changed.setdefault(row, set()).update(columns)
 
 
-def _fact(row: WorkflowExecutionLog) -> NodeRunFact:
+def path_of(iteration: str, index: int | str) -> str:
+    """Return the iteration path of a pass, given that of its scope."""
+    return f"{iteration}.{index}" if iteration else str(index)
+
+
+def fact_of(row: WorkflowExecutionLog) -> NodeRunFact:
+    """Return what a row tells the planner."""
     return NodeRunFact(
         node_id=row.node_id,
         progress=_progress(row),
         attempt=row.attempt,
         ports=tuple(row.ports),
         wake_at=row.wake_at,
+        is_timer=row.waits_for in (None, BlockedOn.TIMER),
     )
 
 
@@ -184,8 +300,12 @@ def _progress(row: WorkflowExecutionLog) -> Progress:
     match row.status:
         case ExecutionStatus.COMPLETED:
             return Progress.SETTLED
+        case ExecutionStatus.RUNNING if row.answer is not None:
+            return Progress.ANSWERED
+        case ExecutionStatus.RUNNING if row.waits_for is not None:
+            return Progress.WAITING
         case ExecutionStatus.RUNNING:
-            return Progress.WAITING if row.wake_at else Progress.STARTED
+            return Progress.OPEN if row.state is not None else Progress.STARTED
         case _ if row.ports:
             return Progress.SETTLED
         case _ if row.wake_at:

@@ -16,6 +16,7 @@ def next_delay(
     policy: RetryPolicy | None,
     *,
     attempt: int,
+    code: str,
     retryable: bool,
     retry_after: float | None,
     default_attempts: int,
@@ -27,12 +28,14 @@ def next_delay(
     ``base * 2 ** (attempt - 1)``, at most ``max_seconds``. An answer that names a time is waited for at least that long.
 
     :param attempt: the one that failed, from 1.
+    :param code: the error's. A policy that says what to retry on (``on``) decides by it; else ``retryable`` does.
     :param retry_after: seconds that the outside asked to wait.
     :param default_attempts: how often a node is tried whose policy does not say.
     """
     policy = policy or DEFAULT_POLICY
     attempts = default_attempts if policy.max_attempts is None else policy.max_attempts
-    if not retryable or attempt >= attempts:
+    is_worth_it = retryable if policy.on is None else code in policy.on
+    if not is_worth_it or attempt >= attempts:
         return None
     # The exponent is bounded: 2.0 ** 1100 would overflow.
     factor = 2.0 ** min(attempt - 1, 60) if policy.backoff == "exponential" else 1.0

@@ -7,26 +7,31 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from executions.engine import leases, retry
-from executions.engine.ending import end_execution
+from executions.engine import children, leases, retry
+from executions.engine.ending import closed_as, end_execution, meanwhile
 from executions.engine.job import Job
-from executions.engine.journal import Journal
-from executions.engine.planner import Plan, Start, plan
+from executions.engine.journal import Journal, fact_of
+from executions.engine.passes import Verdict, decide
+from executions.engine.planner import Frame, Plan, Start
+from executions.engine.scopes import Pass, Scope, result_of
 from executions.engine.values import Values
 from executions.engine.versions import CompiledNode, CompiledVersion
+from executions.engine.waits import Waits
 from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.ids import new_id
 from workflows.expressions import Evaluator
-from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, Wait
+from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, StartWorkflow, Wait
 
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
 LATE_SECONDS = 1.0
-# Node runs in place before other executions of this process get a chance.
-MOST_IN_A_ROW = 100
+# Node runs in place before what they recorded is written, and other executions of this process get a chance.
+MOST_IN_A_ROW = 250
 
 
 class Turn:
@@ -51,12 +56,26 @@ class Turn:
         self._submit = submit
         self._claimed_at = now
         self._claimed_monotonic = time.monotonic()
-        # Claimed for the first time, it has no journal to read.
-        self._journal = Journal(execution.pk) if execution.fence == 1 else Journal.load(execution.pk)
+        # Claimed for the first time, it has no journal to read, unless it took one over.
+        is_new = execution.fence == 1 and execution.rerun_of_id is None
+        self._journal = Journal(execution) if is_new else Journal.load(execution)
         self._values = Values(execution, version, self._journal, sandbox)
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[UUID, Job] = {}
         self._rng = random.Random()  # noqa: S311
         self._next_timer_at: datetime | None = None
+        self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
+        self._given_up: list[UUID] = []  # Node runs that waited, and whose sub-workflows nobody needs any more.
+        self._has_signal = False
+        self._top = Pass(
+            "",
+            Frame(
+                version.top,
+                started_by=execution.execution_context["node_id"],
+                facts=map(fact_of, self._journal.rows_in("")),
+            ),
+        )
+        self._to_plan: dict[Pass, None] = {self._top: None}
+        self._restored = is_new
 
     @property
     def log_extra(self) -> dict[str, str]:
@@ -78,34 +97,35 @@ class Turn:
         :raises LeaseLost: if it is no longer ours.
         """
         self.is_ready = False
+        if not self._restored:
+            self._restored = True
+            self._restore(self._top)
+        if self._has_signal:
+            self._take_answers()
         to_submit: list[Job] = []
-        for _ in range(MOST_IN_A_ROW):
-            decided = self._plan(to_submit)
-            if decided.failed is not None:
-                return self._end_failed(decided.failed)
-            if decided.is_over:
-                return self._end_completed()
-            if not decided.start and not decided.wake:
-                self._next_timer_at = decided.next_timer.wake_at if decided.next_timer else None
+        while self._to_plan:
+            here = next(iter(self._to_plan))
+            del self._to_plan[here]
+            self._go_on(here, to_submit)
+            if self.is_over:
+                return None
+            if self._journal.unwritten >= MOST_IN_A_ROW:
+                self.is_ready = bool(self._to_plan)
                 break
-            for node_id in decided.wake:
-                self._journal.finish_waiting(node_id, ports=(self._first_port(node_id),), now=self.now())
-            to_submit += [job for start in decided.start if (job := self._start(start))]
-        else:
-            self.is_ready = True
         if not (to_submit or self._jobs or self.is_ready):
-            return self._hand_back(decided)
+            return self._hand_back()
         if self._journal.has_news:
             self._commit()
+        self._next_timer_at = self._waits().next_at
         for job in to_submit:
-            self._jobs[job.node_id] = job
+            self._jobs[job.row.pk] = job
             self._submit(job)
         return None
 
     def take_in(self, job: Job) -> None:
         """Take a job's result in, unless it came too late."""
-        if self._jobs.get(job.node_id) is job:
-            del self._jobs[job.node_id]
+        if self._jobs.get(job.row.pk) is job:
+            self._forget_job(job)
             self._settle(job)
             self.is_ready = True
 
@@ -113,12 +133,18 @@ class Turn:
         """Give up nodes that have passed theirs; go on where a timer is due."""
         now = self.now()
         for job in [job for job in self._jobs.values() if job.deadline + timedelta(seconds=LATE_SECONDS) < now]:
-            del self._jobs[job.node_id]
+            self._forget_job(job)
             job.abandon()
-            self._fail(job.compiled, job.row, _late(job))
+            self._fail(job.compiled, job.here, job.row, _late(job.deadline))
             self.is_ready = True
         if self._next_timer_at is not None and self._next_timer_at <= now:
+            for here in self._top.within():
+                self._to_plan[here] = None
             self.is_ready = True
+
+    def hear(self) -> None:
+        """Note that something has come that it may be waiting for. Any thread may call this."""
+        self._has_signal = self.is_ready = True
 
     def abandon(self) -> None:
         """Stop what is in flight and write nothing more: the execution is no longer ours. Any thread may call this."""
@@ -128,84 +154,406 @@ class Turn:
         self.is_ready = False
         self.is_over = True
 
+    @transaction.atomic
     def let_go(self) -> None:
         """Record what is known and hand the execution back as due, without counting it as a loss.
 
         :raises LeaseLost: if it is no longer ours.
         """
-        with transaction.atomic():
-            leases.hand_back(
-                self.lease,
-                wake_at=self.now(),
-                blocked_on=BlockedOn.QUEUE,
-                detail="Its worker ended.",
-                nodes_executed=self._journal.executed,
-            )
-            self._journal.flush()
+        leases.hand_back(
+            self.lease,
+            wake_at=self.now(),
+            blocked_on=BlockedOn.QUEUE,
+            detail="Its worker ended.",
+            **self._progress(),
+        )
+        self._flush()
         self.is_over = True
+
+    # --- Passes -----------------------------------------------------------------------------------------------------
+
+    def _go_on(self, here: Pass, to_submit: list[Job]) -> None:
+        """Do what follows from the facts of one pass."""
+        now = self.now()
+        here.plan = decided = here.frame.plan(now=now, in_flight=frozenset(here.in_flight))
+        if decided.failed is not None:
+            self._close_failed(here, decided.failed)
+        elif decided.is_over:
+            self._close_done(here)
+        else:
+            self._give_up_late_scopes(here, now)
+            self._do(decided, here, to_submit, now)
+
+    def _do(self, decided: Plan, here: Pass, to_submit: list[Job], now: datetime) -> None:
+        for node_id in decided.wake:
+            self._journal.finish_waiting(
+                self._journal.row(here.iteration, node_id), ports=(self._first_port(node_id),), now=now
+            )
+            self._learn(here, node_id)
+        for node_id in decided.answered:
+            self._take_answer(here, self._journal.row(here.iteration, node_id))
+        for node_id in decided.expired:
+            row = self._journal.row(here.iteration, node_id)
+            self._given_up.append(row.pk)
+            assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
+            self._fail(self._version.nodes[node_id], here, row, _late(row.wake_at))
+        for start in decided.start:
+            if (job := self._start(here, start)) is not None:
+                here.in_flight.add(start.node_id)
+                to_submit.append(job)
+
+    def _close_done(self, here: Pass) -> None:
+        scope = here.scope
+        if scope is None:
+            return self._end(ExecutionStatus.COMPLETED, result=self._values.result(self._top))
+        scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
+        try:
+            values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
+            stops = _truth(values.get("/break_when", False), "/break_when", scope)
+        except NodeError as error:
+            return self._fail_scope(scope, error)
+        if "/accumulator/next" in values:
+            scope.accumulator = values["/accumulator/next"]
+        scope.is_stopped = scope.is_stopped or stops
+        scope.succeeded += 1
+        self._leave(here)
+        return self._move(scope)
+
+    def _close_failed(self, here: Pass, node_id: str) -> None:
+        row = self._journal.row(here.iteration, node_id)
+        scope = here.scope
+        if scope is None:
+            return self._end(ExecutionStatus.FAILED, error=_failure(row))
+        scope.failed += 1
+        self._drop(here, because="Its pass has failed.")
+        self._leave(here)
+        if scope.rules.collects:
+            return self._move(scope)
+        failure = _failure(row)
+        return self._fail_scope(
+            scope,
+            NodeError("pass_failed", f"Pass {here.index} failed: {failure['message']}", details={"cause": failure}),
+        )
+
+    def _leave(self, here: Pass) -> None:
+        """Let go of a pass that is over."""
+        assert here.scope is not None  # noqa: S101 - the top ends with the execution
+        del here.scope.open[here.index]
+        self._to_plan.pop(here, None)
+        self._journal.forget(here.iteration)
+
+    def _drop(self, here: Pass, *, because: str) -> None:
+        """Give up everything that is under way in a pass and in the scopes in it."""
+        for inner in list(here.within()):
+            for row in list(self._journal.rows_in(inner.iteration)):
+                if row.status == ExecutionStatus.RUNNING:
+                    if job := self._jobs.pop(row.pk, None):
+                        job.abandon()
+                    if row.waits_for is not None:
+                        self._given_up.append(row.pk)
+                    error = {"code": "given_up", "message": because}
+                    self._journal.close(row, ExecutionStatus.CANCELLED, error=error, now=self.now())
+                elif row.wake_at is not None:
+                    self._journal.forgo_retry(row)
+            inner.in_flight.clear()
+            self._to_plan.pop(inner, None)
+            if inner is not here:
+                self._journal.forget(inner.iteration)
+        here.scopes.clear()
+
+    # --- Scopes -----------------------------------------------------------------------------------------------------
+
+    def _open(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> None:
+        """Begin a scope.
+
+        :raises NodeError: if its config makes no sense, or has too many items.
+        """
+        assert compiled.body is not None  # noqa: S101 - only scopes come here
+        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled, row))
+        passes = compiled.body.type.passes(prepared.config, branches=len(compiled.body.graphs))
+        if self._values.fitting(prepared.shown) is not prepared.shown:
+            raise NodeError(
+                "items_too_large",
+                f"What the scope goes over has more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Keep only what is "
+                "needed of each item.",
+            )
+        self._journal.note_input(row, prepared.shown)
+        scope = Scope(
+            compiled,
+            row,
+            within=here,
+            passes=passes,
+            rules=compiled.body.type.rules(prepared.config),
+            deadline=self._own_deadline_of(compiled, row),
+            input=prepared.context.input,
+            accumulator=passes.accumulator,
+        )
+        here.scopes[scope.node_id] = scope
+        self._journal.note_state(row, scope.state())
+        self._learn(here, scope.node_id)
+        self._move(scope)
+
+    def _restore(self, here: Pass) -> None:
+        """Open again the scopes of a pass that the journal has as open, and their passes."""
+        for row in list(self._journal.rows_in(here.iteration)):
+            if row.status != ExecutionStatus.RUNNING or row.state is None:
+                continue
+            compiled = self._version.nodes[row.node_id]
+            assert compiled.body is not None  # noqa: S101 - only scopes have a state
+            config = self._values.begun_with(compiled, row)
+            scope = Scope(
+                compiled,
+                row,
+                within=here,
+                passes=compiled.body.type.passes(config, branches=len(compiled.body.graphs)),
+                rules=compiled.body.type.rules(config),
+                deadline=self._own_deadline_of(compiled, row),
+                input=self._values.input_of(here, row.node_id),
+            )
+            scope.restore(row.state)
+            here.scopes[scope.node_id] = scope
+            for index in row.state["open"]:
+                opened = scope.new_pass(index, map(fact_of, self._journal.rows_in(scope.path_of(index))))
+                self._to_plan[opened] = None
+                self._restore(opened)
+            self._move(scope)
+
+    def _move(self, scope: Scope) -> None:
+        """Begin the passes that may begin, and end a scope that is done."""
+        while True:
+            decision = decide(scope.rules, scope.tally())
+            match decision.verdict:
+                case Verdict.DONE:
+                    return self._finish(scope)
+                case Verdict.TOO_FEW:
+                    return self._fail_scope(scope, self._too_few(scope))
+                case Verdict.FAILED:
+                    return None  # It was told when the pass failed.
+            if not decision.begin:
+                break
+            try:
+                for _ in range(decision.begin):
+                    if not self._begin_pass(scope):
+                        break
+                else:
+                    break
+            except NodeError as error:
+                return self._fail_scope(scope, error)
+        self._journal.note_state(scope.row, scope.state())
+        return None
+
+    def _begin_pass(self, scope: Scope) -> bool:
+        """Begin the next pass, unless its condition says that there is none.
+
+        :raises NodeError: if the condition fails, or there would be too many.
+        """
+        opened = scope.new_pass(scope.next)
+        values = self._values.of_pass(scope.body.before_pass, opened, now=self.now())
+        if not _truth(values.get("/while", True), "/while", scope):
+            scope.is_stopped = True
+            del scope.open[opened.index]
+            return False
+        if scope.next >= scope.passes.most:
+            raise NodeError(
+                "too_many_passes",
+                f"`while` still holds after {scope.next:,} passes, and `max_passes` allows no more. Raise it, or look why "
+                "the loop does not end.",
+            )
+        scope.next += 1
+        self._to_plan[opened] = None
+        return True
+
+    def _finish(self, scope: Scope) -> None:
+        """Complete a scope: cancel the passes that nobody needs any more, and put its output together."""
+        self._cancel_passes(scope, because="Enough passes have succeeded.")
+        try:
+            output = self._values.kept_output(self._output_of(scope))
+        except NodeError as error:
+            return self._fail_scope(scope, error)
+        self._journal.note_state(scope.row, scope.state())
+        self._journal.complete(scope.row, ports=(self._first_port(scope.node_id),), output=output, now=self.now())
+        return self._leave_scope(scope)
+
+    def _fail_scope(self, scope: Scope, error: NodeError) -> None:
+        self._cancel_passes(scope, because=f"`{scope.node_id}` has failed.")
+        self._journal.note_state(scope.row, scope.state())
+        self._fail(scope.compiled, scope.within, scope.row, error)
+        return self._leave_scope(scope)
+
+    def _leave_scope(self, scope: Scope) -> None:
+        scope.within.scopes.pop(scope.node_id, None)
+        self._learn(scope.within, scope.node_id)
+
+    def _cancel_passes(self, scope: Scope, *, because: str) -> None:
+        for opened in list(scope.open.values()):
+            self._drop(opened, because=because)
+            self._leave(opened)
+
+    def _give_up_late_scopes(self, here: Pass, now: datetime) -> None:
+        for scope in list(here.scopes.values()):
+            if scope.deadline is not None and scope.deadline <= now:
+                self._fail_scope(scope, _late(scope.deadline))
+
+    def _output_of(self, scope: Scope) -> dict[str, Any]:
+        output: dict[str, Any] = {"results": self._results_of(scope), "errors": [], "count": scope.next}
+        if scope.failed:
+            output["errors"] = self._errors_of(scope)
+        if scope.rules.at_once == 1 and not scope.body.is_over_branches:
+            output |= {"accumulator": scope.accumulator, "is_broken_off": scope.is_stopped}
+        return output
+
+    def _results_of(self, scope: Scope) -> list[Any]:
+        """Return what the passes came to, in their order; what ended before this process took over is read again."""
+        if scope.rules.keeps == "none":
+            return []
+        found = scope.results
+        if scope.rules.keeps == "all" and len(found) < scope.succeeded:
+            found = self._recorded_results_of(scope) | found
+        if scope.rules.keeps == "last":
+            found = found or self._recorded_results_of(scope)
+            return [found[max(found)]] if found else []
+        return [found.get(index) for index in range(scope.next)]
+
+    def _recorded_results_of(self, scope: Scope) -> dict[int, Any]:
+        by_pass: dict[int, dict[str, Any]] = {}
+        for (path, node_id), output in self._journal.settled_below(scope.row.iteration, scope.body.node_ids).items():
+            by_pass.setdefault(int(path.rpartition(".")[2]), {})[node_id] = output
+        failed = {error["index"] for error in self._errors_of(scope)} if scope.failed else set()
+        return {
+            index: result_of(Frame(scope.body.graph_of(index)), outputs)
+            for index, outputs in by_pass.items()
+            if index not in failed
+        }
+
+    def _errors_of(self, scope: Scope) -> list[dict[str, Any]]:
+        rows = self._journal.failures_below(scope.row.iteration, scope.body.node_ids, most=scope.passes.most)
+        errors = []
+        for row in rows:
+            failure = _failure(row)
+            told = {key: failure[key] for key in ("node_id", "code", "message")}
+            errors.append({"index": int(row.iteration.rpartition(".")[2]), **told})
+        return sorted(errors, key=lambda error: error["index"])
+
+    def _too_few(self, scope: Scope) -> NodeError:
+        return NodeError(
+            "too_few_passes",
+            f"{scope.rules.enough} passes must succeed, and only {scope.succeeded} of {scope.next} have.",
+            details={"errors": self._errors_of(scope)[:20]},
+        )
 
     # --- Node runs --------------------------------------------------------------------------------------------------
 
-    def _plan(self, to_submit: list[Job]) -> Plan:
-        return plan(
-            self._version.graph,
-            started_by=self.execution.execution_context["node_id"],
-            facts=self._journal.facts,
-            in_flight=frozenset(self._jobs) | {job.node_id for job in to_submit},
-            now=self.now(),
-        )
-
-    def _start(self, start: Start) -> Job | None:
+    def _start(self, here: Pass, start: Start) -> Job | None:
         """Begin a node run; settle it if it is pure, else return the job for the pool."""
         compiled = self._version.nodes[start.node_id]
-        row = self._journal.begin(compiled.node, attempt=start.attempt, now=self.now())
-        if compiled.node.disabled:
-            value = self._values.input_of(start.node_id)
-            self._journal.complete(row, ports=(self._first_port(start.node_id),), output=value, now=self.now())
-            return None
+        row = self._journal.begin(compiled.node, iteration=here.iteration, attempt=start.attempt, now=self.now())
+        here.frame.learn(fact_of(row))
+        policy = compiled.node.retry or retry.DEFAULT_POLICY
         try:
-            job = self._job(compiled, row)
+            if self._journal.executed >= settings.EXECUTION_MAX_NODE_RUNS:
+                raise _too_many_node_runs()
+            if compiled.node.disabled:
+                value = self._values.input_of(here, start.node_id)
+                self._journal.complete(row, ports=(self._first_port(start.node_id),), output=value, now=self.now())
+                self._learn(here, start.node_id)
+                return None
+            if start.again and compiled.effect is Effect.WRITE and policy.when_lost == "fail":
+                raise _uncertain()
+            if compiled.body is not None:
+                self._open(here, compiled, row)
+                return None
+            job = self._job(here, compiled, row)
         except NodeError as error:
-            self._fail(compiled, row, error)
+            self._fail(compiled, here, row, error)
             return None
-        if compiled.type.effect(compiled.node.config) is not Effect.NONE:
+        if compiled.effect is not Effect.NONE:
             return job
         job.do(may_begin=lambda: True)
         self._settle(job)
         return None
 
-    def _job(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
-        seconds = compiled.node.timeout_seconds or settings.WORKFLOW_NODE_TIMEOUT
-        deadline = self.now() + timedelta(seconds=seconds)
-        if self.execution.deadline_at is not None:
-            deadline = min(deadline, self.execution.deadline_at)
-        prepared = self._values.prepare(compiled, row, deadline=deadline)
-        row.input_data = prepared.shown
-        return Job(self, compiled, row, config=prepared.config, context=prepared.context, deadline=deadline)
+    def _job(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
+        deadline = self._deadline_of(compiled, row)
+        prepared = self._values.prepare(compiled, here, row, deadline=deadline)
+        self._journal.note_input(row, self._values.fitting(prepared.shown))
+        return Job(self, compiled, here, row, config=prepared.config, context=prepared.context, deadline=deadline)
 
     def _settle(self, job: Job) -> None:
+        compiled, here, row = job.compiled, job.here, job.row
         try:
             outcome = job.result()
-            output = self._values.kept_output(outcome.output)
+            match outcome:
+                case Done(output=output, ports=ports):
+                    output = self._values.kept_output(output)
+                    self._journal.complete(row, ports=ports, output=output, now=self.now())
+                case Wait(until=until, output=output):
+                    self._journal.wait(row, until=until, output=self._values.kept_output(output))
+                case StartWorkflow():
+                    self._prepare_child(job, outcome)
         except NodeError as error:
-            self._fail(job.compiled, job.row, error)
-            return
-        match outcome:
-            case Done(ports=ports):
-                self._journal.complete(job.row, ports=ports, output=output, now=self.now())
-            case Wait(until=until):
-                self._journal.wait(job.row, until=until, output=output)
+            self._fail(compiled, here, row, error)
+        else:
+            self._learn(here, row.node_id)
 
-    def _fail(self, compiled: CompiledNode, row: WorkflowExecutionLog, error: NodeError) -> None:
+    def _prepare_child(self, job: Job, asked: StartWorkflow) -> None:
+        """Have a sub-workflow started by the commit that records this.
+
+        :raises NodeError: if it can't be.
+        """
+        children.check(asked, parent=self.execution)
+        child_id, row = new_id(), job.row
+        deadline = job.deadline if job.compiled.node.timeout_seconds else self.execution.deadline_at
+        self._to_start[row.pk] = (asked, child_id, deadline if asked.wait else None)
+        if asked.wait:
+            self._journal.wait(
+                row,
+                until=job.deadline if job.compiled.node.timeout_seconds else None,
+                output={"execution_id": str(child_id)},
+                waits_for=BlockedOn.CALLBACK,
+            )
+        else:
+            output = {"execution_id": str(child_id)}
+            self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+
+    def _take_answers(self) -> None:
+        """Look for what has come meanwhile."""
+        self._has_signal = False
+        leases.write(self.lease, is_signalled=False)
+        came = {(row.iteration, row.node_id) for row in self._journal.answers()}
+        for here in self._top.within():
+            for iteration, node_id in came:
+                if iteration == here.iteration:
+                    self._learn(here, node_id)
+
+    def _take_answer(self, here: Pass, row: WorkflowExecutionLog) -> None:
+        """Be done with a node run whose answer has come."""
+        answer: dict[str, Any] = row.answer or {}
+        compiled = self._version.nodes[row.node_id]
+        if "error" in answer:
+            self._fail(compiled, here, row, NodeError(**answer["error"]))
+            return
+        try:
+            output = self._values.kept_output(answer.get("output"))
+        except NodeError as error:
+            self._fail(compiled, here, row, error)
+            return
+        ports = tuple(answer.get("ports") or (self._first_port(row.node_id),))
+        self._journal.complete(row, ports=ports, output=output, now=self.now())
+        self._learn(here, row.node_id)
+
+    def _fail(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog, error: NodeError) -> None:
         node = compiled.node
-        delay = retry.next_delay(
-            node.retry,
-            attempt=row.attempt,
-            retryable=error.retryable,
-            retry_after=error.retry_after,
-            default_attempts=settings.WORKFLOW_MAX_RETRIES,
-            rng=self._rng,
-        )
+        delay = None
+        if compiled.body is None:  # What a scope did is done; its nodes have retries of their own.
+            delay = retry.next_delay(
+                node.retry,
+                attempt=row.attempt,
+                code=error.code,
+                retryable=error.retryable,
+                retry_after=error.retry_after,
+                default_attempts=settings.WORKFLOW_MAX_RETRIES,
+                rng=self._rng,
+            )
         caught_by: tuple[str, ...] = ()
         if delay is None and node.on_error == "continue":
             caught_by = (self._first_port(node.id),)
@@ -214,81 +562,160 @@ class Turn:
         self._journal.fail(
             row, error=self._values.kept_error(error), now=self.now(), retry_in=delay, caught_by=caught_by
         )
+        self._learn(here, node.id)
+
+    def _learn(self, here: Pass, node_id: str) -> None:
+        """Tell a pass what its journal says of a node, and have it planned anew."""
+        here.frame.learn(fact_of(self._journal.row(here.iteration, node_id)))
+        self._to_plan[here] = None
+
+    def _forget_job(self, job: Job) -> None:
+        del self._jobs[job.row.pk]
+        job.here.in_flight.discard(job.node_id)
 
     def _first_port(self, node_id: str) -> str:
-        compiled = self._version.nodes[node_id]
-        ports = compiled.type.ports(compiled.node.config)
+        ports = self._version.nodes[node_id].ports
         return ports[0] if ports else MAIN_PORT
 
-    # --- Writing ----------------------------------------------------------------------------------------------------
+    # --- Time -------------------------------------------------------------------------------------------------------
 
-    @transaction.atomic
-    def _commit(self) -> None:
-        changes: dict[str, Any] = {"nodes_executed": self._journal.executed}
-        if self._journal.completed_since_flush:
-            changes["claims"] = 1  # It gets further: earlier losses were not its fault.
-        if self.execution.deadline_at is None:
-            changes["deadline_at"] = self.execution.deadline_at = self._deadline()
-        leases.write(self.lease, **changes)
-        self._journal.flush()
+    def _own_deadline_of(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> datetime | None:
+        seconds = compiled.node.timeout_seconds
+        return row.started_at + timedelta(seconds=seconds) if seconds else None
 
-    @transaction.atomic
-    def _hand_back(self, decided: Plan) -> None:
-        timer = decided.next_timer
-        assert timer is not None, "A plan that starts nothing and waits for nothing is over."  # noqa: S101
-        leases.hand_back(
-            self.lease,
-            wake_at=timer.wake_at,
-            blocked_on=BlockedOn.RETRY if timer.is_retry else BlockedOn.TIMER,
-            detail=self._why(decided),
-            nodes_executed=self._journal.executed,
-            deadline_at=self.execution.deadline_at or self._deadline(),
-        )
-        self._journal.flush()
-        self.is_over = True
+    def _deadline_of(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> datetime:
+        """Return when a node run that begins now must be done: by its own time, its execution's, that of a scope around."""
+        seconds = compiled.node.timeout_seconds or settings.WORKFLOW_NODE_TIMEOUT
+        deadline = self.now() + timedelta(seconds=seconds)
+        return min(deadline, self.execution.deadline_at or deadline)
 
-    def _why(self, decided: Plan) -> str:
-        names = ", ".join(f"`{timer.node_id}` until {timer.wake_at:%Y-%m-%d %H:%M:%S} UTC" for timer in decided.timers)
-        return f"Waits for {names}."
-
-    def _end_completed(self) -> None:
-        self._end(ExecutionStatus.COMPLETED, result=self._values.result())
-
-    def _end_failed(self, node_id: str) -> None:
-        row = self._journal.row(node_id)
-        error: dict[str, Any] = dict(row.error or {})
-        error |= {"message": f"Node `{node_id}` failed: {error['message']}", "node_id": node_id}
-        if row.attempt > 1:
-            error["attempts"] = row.attempt
-        self._end(ExecutionStatus.FAILED, error=error)
-
-    def _end(self, status: ExecutionStatus, **outcome: Any) -> None:
-        for job in self._jobs.values():
-            job.abandon()
-        try:
-            end_execution(
-                self.execution,
-                status,
-                now=self.now(),
-                fence=self.lease.fence,
-                journal=self._journal,
-                nodes_executed=self._journal.executed,
-                **outcome,
-            )
-        except IllegalTransition as error:
-            raise leases.LeaseLost(str(error)) from error
-        self._jobs.clear()
-        self.is_over = True
+    def _waits(self) -> Waits:
+        """Return everything that the open passes wait for."""
+        waits = Waits()
+        for here in self._top.within():
+            if here.plan is not None:
+                waits.add(here, here.plan, self._journal)
+        return waits
 
     def _deadline(self) -> datetime:
         seconds = self._version.definition.settings.timeout_seconds or settings.WORKFLOW_EXECUTION_TIMEOUT
         return (self.execution.started_at or self.now()) + timedelta(seconds=seconds)
 
+    # --- Writing ----------------------------------------------------------------------------------------------------
 
-def _late(job: Job) -> NodeError:
+    def _progress(self) -> dict[str, Any]:
+        """Return the columns of the execution that say how far it is."""
+        if self.execution.deadline_at is None:
+            self.execution.deadline_at = self._deadline()
+        return {
+            "nodes_executed": self._journal.executed,
+            "output_bytes": self._journal.output_bytes,
+            "deadline_at": self.execution.deadline_at,
+        }
+
+    @transaction.atomic
+    def _commit(self) -> None:
+        changes = self._progress()
+        if self._journal.completed_since_flush:
+            changes["claims"] = 1  # It gets further: earlier losses were not its fault.
+        leases.write(self.lease, **changes)
+        self._flush()
+
+    @transaction.atomic
+    def _hand_back(self) -> None:
+        waits = self._waits()
+        leases.hand_back(
+            self.lease,
+            wake_at=waits.next_at,
+            blocked_on=waits.blocked_on,
+            detail=waits.detail,
+            **self._progress(),
+        )
+        self._flush()
+        self.is_over = True
+
+    def _flush(self) -> None:
+        """Write the journal, start the sub-workflows that it speaks of, and end those that nobody waits for any more."""
+        self._journal.flush()
+        for row_id, (asked, child_id, deadline) in self._to_start.items():
+            children.start(
+                asked, id=child_id, parent=self.execution, node_run_id=row_id, deadline=deadline, now=self.now()
+            )
+        self._to_start.clear()
+        if self._given_up:
+            children.cancel_for(self._given_up, now=self.now())
+            self._given_up = []
+
+    def _end(self, status: ExecutionStatus, **outcome: Any) -> None:
+        for job in self._jobs.values():
+            job.abandon()
+        now = self.now()
+        self._journal.close_open(closed_as(status), error=meanwhile(status), now=now)
+        self._to_start = {key: value for key, value in self._to_start.items() if not value[0].wait}
+        try:
+            with transaction.atomic():
+                end_execution(
+                    self.execution,
+                    status,
+                    now=now,
+                    fence=self.lease.fence,
+                    record=self._flush,
+                    **self._progress(),
+                    **outcome,
+                )
+        except IllegalTransition as error:
+            raise leases.LeaseLost(str(error)) from error
+        self._jobs.clear()
+        self.is_over = True
+
+
+def _failure(row: WorkflowExecutionLog) -> dict[str, Any]:
+    """Return what an execution's error says when this node run failed and nothing caught it: node, iteration and reason."""
+    error: dict[str, Any] = dict(row.error or {})
+    cause = (error.get("details") or {}).get("cause")
+    if isinstance(cause, dict):
+        return cause  # A scope that failed because of a pass: what happened is told of the node in it.
+    where = f" in pass {row.iteration}" if row.iteration else ""
+    error |= {
+        "message": f"Node `{row.node_id}` failed{where}: {error.get('message', '')}",
+        "node_id": row.node_id,
+        "iteration": row.iteration,
+    }
+    if row.attempt > 1:
+        error["attempts"] = row.attempt
+    return error
+
+
+def _truth(value: Any, pointer: str, scope: Scope) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise NodeError(
+        "invalid_config", f"Node `{scope.node_id}`, {pointer}: it must give true or false, not {value!r:.60}."
+    )
+
+
+def _late(deadline: datetime) -> NodeError:
     return NodeError(
         "node_timeout",
-        f"The node did not end by its deadline ({job.deadline:%Y-%m-%d %H:%M:%S} UTC). Raise its timeout_seconds if it "
+        f"The node did not end by its deadline ({deadline:%Y-%m-%d %H:%M:%S} UTC). Raise its timeout_seconds if it "
         "needs longer.",
         retryable=True,
     )
+
+
+def _uncertain() -> NodeError:
+    return NodeError(
+        "uncertain",
+        "Its worker was lost while it ran, so that nobody knows whether it has done its work. It is not run again, because "
+        "its `retry.when_lost` is `fail`. Look at the other side, then run the execution again from here or from the next node.",
+    )
+
+
+def _too_many_node_runs() -> NodeError:
+    return NodeError(
+        "too_many_node_runs",
+        f"The execution has {settings.EXECUTION_MAX_NODE_RUNS:,} node runs, and may not have more. Divide the work into "
+        "sub-workflows, or let the operator raise EXECUTION_MAX_NODE_RUNS.",
+    )
+
+

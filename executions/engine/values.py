@@ -16,8 +16,9 @@ from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
 from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
-from executions.engine.versions import CompiledNode, CompiledVersion
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.engine.scopes import Pass
+from executions.engine.versions import CompiledNode, CompiledVersion, Evaluated, Mentions
+from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
@@ -51,20 +52,24 @@ class Values:
         self._sandbox = sandbox
         self._secrets: dict[str, str] = {}
 
-    def prepare(self, compiled: CompiledNode, row: WorkflowExecutionLog, *, deadline: datetime) -> Prepared:
+    def prepare(
+        self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog, *, deadline: datetime
+    ) -> Prepared:
         """Evaluate a node's config and put together what it needs to run.
 
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
-        mentions = compiled.mentions
+        mentions = compiled.begin.mentions
         mark = secrets.token_hex(8)
         own_secrets = self._load_secrets(mentions.secrets)
-        roots = self._roots(compiled)
-        given = _Given(roots, row.started_at, self._absent(compiled), mark if compiled.type.accepts_secrets else None)
-        results = self._rendered(compiled.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
+        input = self.input_of(here, row.node_id)
+        given = self._given(
+            mentions, here, now=row.started_at, input=input, secret_mark=mark if compiled.type.accepts_secrets else None
+        )
+        results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         config = configured(compiled.type, compiled.node.config, results)
         context = RunContext(
-            input=roots["input"],
+            input=input,
             now=row.started_at,
             deadline=deadline,
             idempotency_key=f"{self._execution.pk}:{row.node_id}:{row.iteration}",
@@ -74,42 +79,69 @@ class Values:
             secrets=own_secrets,
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
         )
-        shown: dict[str, Any] = {"from": [edge.source for edge in self._taken(row.node_id)]}
+        shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
             shown["values"] = without_marks(values)
-        return Prepared(config, context, self._fit(shown))
+        return Prepared(config, context, shown)
 
-    def input_of(self, node_id: str) -> Any:
+    def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """Return what is recorded beside an output, or a note that it was too large."""
+        if len(orjson.dumps(shown)) > settings.NODE_OUTPUT_MAX_BYTES:
+            return {"code": shown.get("code", ""), "message": "Too large to be kept."}
+        return shown
+
+    def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> Any:
+        """Return the config with which a scope has begun, from what is recorded of it."""
+        shown = row.input_data or {}
+        return configured(compiled.type, compiled.node.config, shown.get("values", {}))
+
+    def of_pass(self, evaluated: Evaluated, here: Pass, *, now: datetime) -> dict[str, Any]:
+        """Evaluate templates that belong to a pass, with what the pass sees.
+
+        :raises NodeError: naming the scope, the pass and the expression that failed.
+        """
+        if not evaluated.templates or here.scope is None:
+            return {}
+        given = self._given(evaluated.mentions, here, now=now, input=here.scope.input_of(here.index))
+        return self._rendered(evaluated.templates, given, of=f"Node `{here.scope.node_id}`, pass {here.index}")
+
+    def input_of(self, here: Pass, node_id: str) -> Any:
         """Return what comes to a node over its edges.
 
         One value edge into it: that edge's value. Several, joined on all: an object by source. Joined on any: the value of
-        the first one taken. No value edge: null. A trigger node's input is what triggered it.
+        the first one taken. No value edge: null. A trigger node's input is what triggered it, and that of a node with which
+        a pass begins is what the pass is given.
         """
-        node = self._version.graph.nodes[node_id]
-        if not self._version.graph.edges_into(node_id):
-            return self._execution.execution_context["trigger"]
-        taken = [edge for edge in self._taken(node_id) if edge.carries_value]
+        graph = here.frame.graph
+        edges = graph.edges_into(node_id)
+        if not edges:
+            return self._execution.execution_context["trigger"] if here.scope is None else here.scope.input_of(here.index)
+        taken = [edge for edge in _taken(here, node_id) if edge.carries_value]
         if not taken:
             return None
-        carrying = [edge for edge in self._version.graph.edges_into(node_id) if edge.carries_value]
-        if len(carrying) == 1 or node.join == "any":
-            return self._carried(taken[0])
-        return {edge.source: self._carried(edge) for edge in taken}
+        carrying = [edge for edge in edges if edge.carries_value]
+        if len(carrying) == 1 or graph.nodes[node_id].join == "any":
+            return self._carried(here, taken[0])
+        return {edge.source: self._carried(here, edge) for edge in taken}
 
-    def result(self) -> Any:
+    def outputs_in(self, here: Pass) -> dict[str, Any]:
+        """Return the outputs of the nodes at the end of a pass that have settled."""
+        return self._journal.outputs(
+            here.iteration, [node_id for node_id in here.frame.graph.ends() if _has_settled(here, node_id)]
+        )
+
+    def result(self, top: Pass) -> Any:
         """Return the value of the output node that completed last; null without one."""
         done = [
             row
-            for node_id, fact in self._journal.facts.items()
-            if self._version.graph.nodes[node_id].type == "output"
-            and fact.progress is Progress.SETTLED
-            and (row := self._journal.row(node_id)).error is None
+            for row in self._journal.rows_in(top.iteration)
+            if row.node_type == "output" and row.status == ExecutionStatus.COMPLETED
         ]
         if not done:
             return None
         last = max(done, key=lambda row: (row.completed_at, row.id)).node_id
-        output = self._journal.outputs([last])[last]
+        output = self._journal.outputs(top.iteration, [last])[last]
         return output["value"] if isinstance(output, dict) and "value" in output else output
 
     def kept_output(self, output: Any) -> Any:
@@ -140,46 +172,71 @@ class Values:
         kept = {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
         masked: dict[str, Any] = without_marks(mask(storable(kept), self._secrets.values()))
         masked["message"] = masked["message"][:MOST_OF_A_MESSAGE]
-        return self._fit(masked)
+        return self.fitting(masked)
 
     # --- Roots ------------------------------------------------------------------------------------------------------
 
-    def _roots(self, compiled: CompiledNode) -> dict[str, Any]:
-        mentions = compiled.mentions
-        roots: dict[str, Any] = {
-            "input": self.input_of(compiled.node.id),
-            "trigger": self._execution.execution_context["trigger"],
-        }
+    def _given(
+        self, mentions: Mentions, here: Pass, *, now: datetime, input: Any, secret_mark: str | None = None
+    ) -> _Given:
+        roots: dict[str, Any] = {"input": input, "trigger": self._execution.execution_context["trigger"]}
+        absent: dict[str, str] = {}
         if "nodes" in mentions.roots:
-            node_ids = self._journal.facts if mentions.has_dynamic_nodes else mentions.node_ids
-            settled = [node_id for node_id in node_ids if self._has_settled(node_id)]
-            roots["nodes"] = {node_id: {"output": output} for node_id, output in self._journal.outputs(settled).items()}
+            roots["nodes"] = self._nodes(mentions, here, absent)
         if "vars" in mentions.roots:
             roots["vars"] = self._variables
         if "execution" in mentions.roots:
             roots["execution"] = self._execution_root
         if "workflow" in mentions.roots:
             roots["workflow"] = self._workflow_root
-        return roots
+        if here.scope is not None:
+            roots |= _of_scope(here)
+            if "scopes" in mentions.roots:
+                roots["scopes"] = {each.scope.node_id: _of_scope(each) for each in here.around() if each.scope}
+        return _Given(roots, now, absent, secret_mark)
 
-    def _absent(self, compiled: CompiledNode) -> dict[str, str]:
-        """Return why the nodes that are mentioned and have no output have none."""
-        missing = [node_id for node_id in compiled.mentions.node_ids if not self._has_settled(node_id)]
-        return {node_id: "has not run yet" if node_id in self._journal.facts else "was skipped" for node_id in missing}
+    def _nodes(self, mentions: Mentions, here: Pass, absent: dict[str, str]) -> dict[str, Any]:
+        """Return the outputs that are mentioned; say in ``absent`` why the others have none."""
+        wanted = here.frame.facts if mentions.has_dynamic_nodes else mentions.node_ids
+        found: dict[str, Any] = {}
+        for node_id in wanted:
+            there = next((each for each in here.around() if node_id in each.frame.graph.nodes), None)
+            if there is None:
+                self._from_outside(node_id, here, found, absent)
+            elif _has_settled(there, node_id):
+                found[node_id] = {"output": self._journal.outputs(there.iteration, [node_id])[node_id]}
+            else:
+                absent[node_id] = "has not run yet" if node_id in there.frame.facts else "was skipped"
+        return found
 
-    def _has_settled(self, node_id: str) -> bool:
-        fact = self._journal.facts.get(node_id)
-        return fact is not None and fact.progress is Progress.SETTLED
+    def _from_outside(self, node_id: str, here: Pass, found: dict[str, Any], absent: dict[str, str]) -> None:
+        """Find what a node in the body of a scope that is over has put out, pass by pass."""
+        chain = self._version.graph.scopes_around(node_id)
+        for depth, scope_id in enumerate(chain):
+            there = next((each for each in here.around() if scope_id in each.frame.graph.nodes), None)
+            if there is None:
+                continue
+            if not _has_settled(there, scope_id):
+                absent[node_id] = f"was skipped with `{scope_id}`"
+                return
+            prefix = there.iteration
+            outputs = {
+                tuple(map(int, path.removeprefix(prefix).strip(".").split("."))): output
+                for (path, _), output in self._journal.settled_below(prefix, [node_id]).items()
+            }
+            is_list = [not _is_over_branches(self._version.nodes[each]) for each in reversed(chain[: depth + 1])]
+            if any(is_list) or outputs:
+                found[node_id] = {"output": _by_pass(outputs, is_list)}
+            else:
+                absent[node_id] = "was skipped or cancelled"
+            return
 
-    def _taken(self, node_id: str) -> tuple[Edge, ...]:
-        return taken_edges(self._version.graph, node_id, self._journal.facts)
-
-    def _carried(self, edge: Edge) -> Any:
-        output = self._journal.outputs([edge.source])[edge.source]
+    def _carried(self, here: Pass, edge: Edge) -> Any:
+        output = self._journal.outputs(here.iteration, [edge.source])[edge.source]
         if edge.transform is None:
             return output
         roots = {"input": output, "trigger": self._execution.execution_context["trigger"]}
-        now = self._journal.row(edge.source).completed_at or self._execution.created_at
+        now = self._journal.row(here.iteration, edge.source).completed_at or self._execution.created_at
         place = f"The edge from `{edge.source}` to `{edge.target}`"
         return self._rendered([("/transform", edge.transform)], _Given(roots, now, {}, None), of=place)["/transform"]
 
@@ -248,16 +305,12 @@ class Values:
         return values
 
     def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
+        # Here an item is one of the list's, whatever scope lies around.
+        roots = {name: value for name, value in given.roots.items() if name not in ("item", "index")}
         try:
-            return render_each(text, items, self._sandbox, given.roots, now=given.now, absent=given.absent)
+            return render_each(text, items, self._sandbox, roots, now=given.now, absent=given.absent)
         except ExpressionError as error:
             raise _failed(error, where=f"Node `{node_id}`, item {error.index}") from error
-
-    def _fit(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Return what is recorded beside an output, or a note that it was too large."""
-        if len(orjson.dumps(value)) > settings.NODE_OUTPUT_MAX_BYTES:
-            return {"code": value.get("code", ""), "message": "Too large to be kept."}
-        return value
 
 
 @dataclass(frozen=True)
@@ -273,3 +326,40 @@ class _Given:
 def _failed(error: ExpressionError, *, where: str) -> NodeError:
     details = {"expression": error.expression, "line": error.line, "column": error.column}
     return NodeError(error.code, f"{where}: {error.message}", details=details)
+
+
+def _taken(here: Pass, node_id: str) -> tuple[Edge, ...]:
+    return taken_edges(here.frame.graph, node_id, here.frame.facts)
+
+
+def _has_settled(here: Pass, node_id: str) -> bool:
+    fact = here.frame.facts.get(node_id)
+    return fact is not None and fact.progress is Progress.SETTLED
+
+
+def _of_scope(here: Pass) -> dict[str, Any]:
+    assert here.scope is not None  # noqa: S101 - the top has no item
+    return {
+        "item": here.scope.item(here.index),
+        "index": here.index,
+        "accumulator": here.scope.accumulator,
+    }
+
+
+def _is_over_branches(compiled: CompiledNode) -> bool:
+    return compiled.body is not None and compiled.body.is_over_branches
+
+
+def _by_pass(outputs: Mapping[tuple[int, ...], Any], is_list: Sequence[bool]) -> Any:
+    """Return outputs by the numbers of their passes as nested lists, null where there is none.
+
+    A scope over branches adds no list: the node lies in one branch alone.
+    """
+    if not is_list:
+        return outputs.get(())
+    inner: dict[int, dict[tuple[int, ...], Any]] = {}
+    for (index, *rest), output in outputs.items():
+        inner.setdefault(index, {})[tuple(rest)] = output
+    if not is_list[0]:
+        return _by_pass(next(iter(inner.values()), {}), is_list[1:])
+    return [_by_pass(inner.get(index, {}), is_list[1:]) for index in range(max(inner, default=-1) + 1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -13,13 +13,16 @@ from workflows.expressions import parse_template
 from workflows.expressions.references import references
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
-from workflows.nodes.base import NodeType, catalogue
-from workflows.nodes.evaluation import all_templates_of, is_lazy, templates_of
+from workflows.nodes.base import Effect, NodeType, catalogue
+from workflows.nodes.evaluation import all_templates_of, is_lazy, templates_at, templates_of
+from workflows.nodes.scopes import ScopeType, is_template_of_passes
+
+Templates = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Mentions:
-    """What all expressions of a node together mention."""
+    """What some expressions together mention."""
 
     roots: frozenset[str]
     node_ids: frozenset[str]
@@ -39,51 +42,122 @@ class Mentions:
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """Templates that are evaluated together, by JSON Pointer, and what they mention."""
+
+    templates: Templates
+    mentions: Mentions
+
+    @classmethod
+    def of(cls, templates: Iterable[tuple[str, str]], *, beside: Iterable[str] = ()) -> Evaluated:
+        """Put them together.
+
+        :param beside: templates that are not evaluated with them, but see the same values.
+        """
+        templates = tuple(templates)
+        return cls(templates, Mentions.in_templates([*(text for _, text in templates), *beside]))
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a scope's passes run.
+
+    :param graphs: the whole body; or, where each pass runs a branch, all the branches.
+    """
+
+    type: ScopeType[Any]
+    graphs: tuple[Graph, ...]
+    node_ids: frozenset[str]
+    before_pass: Evaluated
+    after_pass: Evaluated
+    is_over_branches: bool
+
+    def graph_of(self, index: int) -> Graph:
+        """Return what the pass of a number runs."""
+        return self.graphs[index] if self.is_over_branches else self.graphs[0]
+
+
+@dataclass(frozen=True)
 class CompiledNode:
     """A node with its type and what its expressions mention.
 
-    ``templates`` are evaluated before it runs, by JSON Pointer; those that ``lazy`` names may fail.
+    ``begin`` is evaluated before it runs; what ``lazy`` names may fail. ``body`` is there if it is a scope.
     """
 
     node: Node
     type: NodeType[Any]
-    templates: tuple[tuple[str, str], ...]
+    begin: Evaluated
     lazy: frozenset[str]
-    mentions: Mentions
+    effect: Effect
+    ports: tuple[str, ...]
+    body: Body | None = None
 
 
 @dataclass(frozen=True)
 class CompiledVersion:
-    """A version's graph, and each of its nodes made ready."""
+    """A version's graph, and each of its nodes made ready. ``top`` is the part of the graph that lies in no scope."""
 
     workflow_id: UUID
     number: int
     definition: Definition
     graph: Graph
+    top: Graph
     nodes: dict[str, CompiledNode]
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether no node of it has an effect on the outside."""
+        return all(compiled.effect is Effect.NONE for compiled in self.nodes.values())
 
 
 @lru_cache(maxsize=256)
 def compiled(version_id: UUID) -> CompiledVersion:
     """Return a version made ready to run."""
     version = WorkflowVersion.objects.get(pk=version_id)
+    return compile_version(version)
+
+
+def compile_version(version: WorkflowVersion) -> CompiledVersion:
+    """Make a version ready to run."""
     definition = parse(version.definition)
+    graph = Graph(definition)
     return CompiledVersion(
         workflow_id=version.workflow_id,
         number=version.number,
         definition=definition,
-        graph=Graph(definition),
-        nodes={node.id: _compile(node) for node in definition.nodes},
+        graph=graph,
+        top=graph.body_of(None),
+        nodes={node.id: _compile(node, graph) for node in definition.nodes},
     )
 
 
-def _compile(node: Node) -> CompiledNode:
+def _compile(node: Node, graph: Graph) -> CompiledNode:
     node_type = catalogue()[node.type]
-    templates = tuple(templates_of(node_type, node.config))
-    return CompiledNode(
+    templates = templates_of(node_type, node.config)
+    per_item = [
+        text
+        for pointer, text in all_templates_of(node.config)
+        if (pointer, text) not in templates and not is_template_of_passes(node_type, pointer.split("/")[1:])
+    ]
+    found = CompiledNode(
         node=node,
         type=node_type,
-        templates=templates,
+        begin=Evaluated.of(templates, beside=per_item),
         lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
-        mentions=Mentions.in_templates(text for _, text in all_templates_of(node.config)),
+        effect=node_type.effect(node.config),
+        ports=node_type.ports(node.config),
+    )
+    return replace(found, body=_body(node, node_type, graph)) if isinstance(node_type, ScopeType) else found
+
+
+def _body(node: Node, node_type: ScopeType[Any], graph: Graph) -> Body:
+    whole = graph.body_of(node.id)
+    is_over_branches = node_type.is_over_branches(node.config)
+    return Body(
+        type=node_type,
+        graphs=tuple(whole.part(branch) for branch in whole.branches()) if is_over_branches else (whole,),
+        node_ids=frozenset(whole.nodes),
+        before_pass=Evaluated.of(templates_at(node.config, node_type.before_pass)),
+        after_pass=Evaluated.of(templates_at(node.config, node_type.after_pass)),
+        is_over_branches=is_over_branches,
     )

@@ -21,6 +21,7 @@ from workflows.expressions.references import references
 from workflows.expressions.templates import find_templates, parse_template, substitute
 from workflows.nodes.base import NodeError, NodeType
 from workflows.nodes.fields import Template
+from workflows.nodes.scopes import is_template_of_passes
 
 _PER_ITEM = frozenset({"item", "index"})
 
@@ -38,6 +39,16 @@ def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tu
         (pointer, text)
         for pointer, text in find_templates(config)
         if not (is_deferred(node_type, pointer) and is_per_item(text))
+        and not is_template_of_passes(node_type, pointer.split("/")[1:])
+    ]
+
+
+def templates_at(config: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the templates of a raw config at some dotted paths and below them, with the JSON Pointer to each."""
+    return [
+        (pointer, text)
+        for pointer, text in find_templates(config)
+        if any(_lies_at_or_below(pointer.split("/")[1:], path.split(".")) for path in paths)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -48,10 +49,14 @@ class Parallel(ScopeType[ParallelConfig]):
             return [Problem("out_of_range", "/done_when", message)]
         return []
 
+    def is_over_branches(self, config: Mapping[str, Any]) -> bool:
+        """Without items, it is."""
+        return config.get("items") is None
+
     def passes(self, config: ParallelConfig, *, branches: int) -> Passes:
         """One pass for each item, or for each branch."""
         if config.items is None:
-            return Passes([None] * branches, most=branches, is_over_branches=True)
+            return Passes([None] * branches, most=branches)
         return Passes(counted(config.items), most=len(config.items))
 
     def rules(self, config: ParallelConfig) -> Rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -21,13 +21,11 @@ class Passes:
 
     :param items: what each pass is given; None for passes that go on until something stops them.
     :param most: how many passes there may be at the most.
-    :param is_over_branches: each pass runs one branch of the body instead of the whole.
     :param accumulator: what the first pass finds as ``accumulator``.
     """
 
     items: Sequence[Any] | None
     most: int
-    is_over_branches: bool = False
     accumulator: Any = None
 
 
@@ -57,6 +55,10 @@ class ScopeType(NodeType[C]):
     # Config paths (dotted) of templates that are evaluated before, and after, each pass, with what the pass sees.
     before_pass: ClassVar[tuple[str, ...]] = ()
     after_pass: ClassVar[tuple[str, ...]] = ()
+
+    def is_over_branches(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a scope with this raw config has one pass for each branch of its body. Never raises."""
+        return False
 
     @abstractmethod
     def passes(self, config: C, *, branches: int) -> Passes:

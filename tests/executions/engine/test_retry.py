@@ -13,10 +13,11 @@ from executions.engine.retry import LONGEST_RETRY_AFTER, next_delay
 from workflows.definition.schema import RetryPolicy
 
 
-def delay(policy=None, *, attempt=1, retryable=True, retry_after=None, default_attempts=3):
+def delay(policy=None, *, attempt=1, code="http_500", retryable=True, retry_after=None, default_attempts=3):
     return next_delay(
         policy,
         attempt=attempt,
+        code=code,
         retryable=retryable,
         retry_after=retry_after,
         default_attempts=default_attempts,
