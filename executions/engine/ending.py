@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from executions.engine import children
 from executions.engine.journal import Journal
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
@@ -34,6 +35,7 @@ def end_execution(
     :param error: ``{"code", "message", …}`` for every end but ``completed``.
     :raises IllegalTransition: if it has ended already, or the worker has lost it.
     """
+    children.lock_parent(execution)
     started_at = execution.started_at or now
     execution.move_to(
         status,
@@ -49,6 +51,8 @@ def end_execution(
     else:
         journal.close_open(closed_as(status), error=meanwhile(status), now=now)
         journal.flush()
+    children.cancel_below(execution, status, now=now)
+    children.answer_parent(execution)
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
