@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from executions import bell
-from executions.engine.ending import end_execution
+from executions.engine import ending
 from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
@@ -42,6 +42,12 @@ def start_execution(
     awaited: bool = False,
     hops: int = 0,
     rerun_of: WorkflowExecution | None = None,
+    parent: WorkflowExecution | None = None,
+    parent_node_run_id: UUID | None = None,
+    is_waited_for: bool = False,
+    failure_of: WorkflowExecution | None = None,
+    depth: int = 0,
+    deadline_at: datetime | None = None,
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
@@ -51,6 +57,10 @@ def start_execution(
     :param payload: what expressions see as ``trigger``.
     :param awaited: whether somebody will wait for the end.
     :param hops: through how many workflows the request that starts it came.
+    :param parent: the execution that starts it as a sub-workflow, through ``parent_node_run_id``.
+    :param failure_of: the execution whose end starts it as an error workflow.
+    :param depth: how many executions lie above it.
+    :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
     :raises NotRunnable: if the workflow is a draft, disabled or archived.
     """
     workflow = version.workflow
@@ -73,6 +83,12 @@ def start_execution(
         user_agent=user_agent[:500],
         is_awaited=awaited,
         rerun_of=rerun_of,
+        parent=parent,
+        parent_node_run_id=parent_node_run_id,
+        is_waited_for=is_waited_for,
+        failure_of=failure_of,
+        depth=depth,
+        deadline_at=deadline_at,
         created_at=now,
     )
     execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
@@ -102,16 +118,8 @@ def start_manually(
     :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
     :raises IdempotencyMismatch: if the key was used with another input.
     """
-    if workflow.status not in RUNNABLE:
-        raise NotRunnable(_why_not(workflow))
-    version = newest_version(workflow)
-    trigger_node = _trigger_node(version.definition, node_id)
-    problems = check_inputs(version.definition.get("inputs"), input)
-    if problems:
-        raise InvalidInput(
-            f"The input does not fit the inputs of workflow {workflow.name!r}.",
-            problems=[problem.to_json() for problem in problems],
-        )
+    version, trigger_node = ready_to_start(workflow, node_id=node_id)
+    refuse_misfit(version, input)
     if idempotency_key is not None:
         first = _first_with_key(workflow, idempotency_key)
         if first is not None:
@@ -128,6 +136,32 @@ def start_manually(
         user_agent=user_agent,
         awaited=awaited,
     )
+
+
+def ready_to_start(workflow: Workflow, *, node_id: str | None = None) -> tuple[WorkflowVersion, str]:
+    """Return the newest version of a workflow that may start now, and the trigger node to begin at.
+
+    :param node_id: the trigger node; without it the manual one, or the only one there is.
+    :raises NotRunnable: if the workflow can't start executions now.
+    :raises InvalidInput: if no trigger node is meant.
+    """
+    if workflow.status not in RUNNABLE:
+        raise NotRunnable(_why_not(workflow))
+    version = newest_version(workflow)
+    return version, _trigger_node(version.definition, node_id)
+
+
+def refuse_misfit(version: WorkflowVersion, input: Any) -> None:
+    """Refuse an input that does not fit a version's ``inputs``.
+
+    :raises InvalidInput: ``problems`` lists why.
+    """
+    problems = check_inputs(version.definition.get("inputs"), input)
+    if problems:
+        raise InvalidInput(
+            f"The input does not fit the inputs of workflow {version.workflow.name!r}.",
+            problems=[problem.to_json() for problem in problems],
+        )
 
 
 def newest_version(workflow: Workflow) -> WorkflowVersion:
@@ -150,7 +184,7 @@ def cancel_execution(
     :raises IllegalTransition: if it has already ended.
     """
     message = f"Cancelled by {by.user.get_username()}." if by else "Cancelled."
-    end_execution(
+    ending.end_execution(
         execution,
         ExecutionStatus.CANCELLED,
         now=now,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -17,7 +18,7 @@ from projects import audit, crypto
 from projects.access import Actor
 from projects.exceptions import NotFound
 from projects.models import Project
-from projects.payloads import storable
+from projects.payloads import storable, storable_text
 from workflows import entity_tags
 from workflows.definition.canonical import content_hash
 from workflows.definition.diff import Change, diff
@@ -299,6 +300,19 @@ def _change_status(
     audit.record(f"workflow.{verb}", workflow, project=workflow.project, by=by, details={"reason": reason})
     status_changed.send(sender=Workflow, workflow=workflow, previous=previous, now=now)
     return workflow
+
+
+# --- Finding ----------------------------------------------------------------------------------------------------------
+
+
+def workflow_called(name_or_id: str, *, project_id: UUID) -> Workflow | None:
+    """Return the workflow of a project that somebody means by its id or its name; an id comes first."""
+    in_project = Workflow.objects.filter(project_id=project_id)
+    try:
+        by_id = in_project.filter(pk=UUID(name_or_id)).first()
+    except ValueError:
+        by_id = None
+    return by_id or in_project.filter(name=storable_text(name_or_id)).first()
 
 
 # --- Variables ----------------------------------------------------------------------------------------------------------

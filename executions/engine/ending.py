@@ -8,6 +8,10 @@ from typing import Any
 
 from django.db import connection, transaction
 
+<<<<<<< HEAD
+=======
+from executions.engine import children
+from executions.engine.journal import Journal
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 
@@ -34,6 +38,7 @@ def end_execution(
     :param error: ``{"code", "message", …}`` for every end but ``completed``.
     :raises IllegalTransition: if it has ended already, or the worker has lost it.
     """
+    children.lock_parent(execution)
     started_at = execution.started_at or now
     execution.move_to(
         status,
@@ -48,6 +53,8 @@ def end_execution(
         _close_node_runs(execution, status, now=now)
     else:
         record()
+    children.cancel_below(execution, status, now=now)
+    children.answer_parent(execution)
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Value, Window
-from django.db.models.functions import Coalesce, RowNumber
+from django.db.models import Case, CharField, DateTimeField, Expression, F, Field, Value, When, Window
+from django.db.models.functions import Coalesce, Now, RowNumber
 
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 
@@ -106,17 +106,24 @@ def hand_back(
 ) -> None:
     """Let an execution go until ``wake_at``, and say why it waits. Handed back, it has lost no worker.
 
+    One that was signalled while it was held does not fall asleep: it is due now, and will be looked at again.
+
     :raises LeaseLost: if the fence has moved on.
     """
     write(
         lease,
         lease_owner=None,
         lease_expires_at=None,
-        wake_at=wake_at,
-        blocked_on=blocked_on,
-        blocked_detail=detail[:500],
+        wake_at=_unless_signalled(wake_at, Now(), DateTimeField()),
+        blocked_on=_unless_signalled(blocked_on, Value(BlockedOn.QUEUE), CharField()),
+        blocked_detail=_unless_signalled(detail[:500], Value(""), CharField()),
+        is_signalled=False,
         **({"claims": 0} | changes),
     )
+
+
+def _unless_signalled(value: Any, instead: Expression, field: Field[Any, Any]) -> Case:
+    return Case(When(is_signalled=True, then=instead), default=Value(value, output_field=field), output_field=field)
 
 
 def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
