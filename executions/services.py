@@ -16,6 +16,7 @@ from executions.engine import ending
 from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
+from projects.ids import new_id
 from projects.payloads import storable
 from workflows.definition.validation import check_inputs
 from workflows.models import TriggerType, Workflow, WorkflowStatus, WorkflowVersion
@@ -48,6 +49,7 @@ def start_execution(
     failure_of: WorkflowExecution | None = None,
     depth: int = 0,
     deadline_at: datetime | None = None,
+    id: UUID | None = None,
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
@@ -61,12 +63,14 @@ def start_execution(
     :param failure_of: the execution whose end starts it as an error workflow.
     :param depth: how many executions lie above it.
     :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
+    :param id: its id, where the caller has told it somebody already.
     :raises NotRunnable: if the workflow is a draft, disabled or archived.
     """
     workflow = version.workflow
     if workflow.status not in RUNNABLE:
         raise NotRunnable(_why_not(workflow))
     execution = WorkflowExecution.objects.create(
+        id=id or new_id(),
         project_id=workflow.project_id,
         workflow=workflow,
         workflow_version=version,

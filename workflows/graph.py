@@ -51,6 +51,11 @@ class Graph:
         """Return the nodes that nothing comes after, as they were written."""
         return tuple(node_id for node_id in self.nodes if not self._out_of[node_id])
 
+    @property
+    def bodies(self) -> tuple[Graph, ...]:
+        """The graph of each body, and that of the nodes that lie in no scope."""
+        return tuple(self._bodies.values())
+
     def scopes_around(self, node_id: str) -> tuple[str, ...]:
         """Return the scopes that a node lies in, the innermost first.
 
@@ -62,6 +67,38 @@ class Graph:
             found.append(parent)
             parent = self.nodes[parent].parent
         return tuple(found)
+
+    def within(self, *scope_ids: str) -> frozenset[str]:
+        """Return the nodes that lie in one of these scopes, or in scopes in them."""
+        found: set[str] = set()
+        to_visit = list(scope_ids)
+        while to_visit:
+            fresh = set(self.body_of(to_visit.pop()).nodes) - found
+            found |= fresh
+            to_visit.extend(fresh)
+        return frozenset(found)
+
+    def side_by_side(self, one_id: str, other_id: str) -> tuple[str, str]:
+        """Return what stands for two nodes in the innermost body that holds both: each itself, or the scope in it that it lies in.
+
+        The same twice if one of them is a scope and the other lies in it.
+        """
+        one, other = ((node_id, *self.scopes_around(node_id)) for node_id in (one_id, other_id))
+        by_body = {self.nodes[node_id].parent: node_id for node_id in other}
+        return next((each, by_body[body]) for each in one if (body := self.nodes[each].parent) in by_body)
+
+    def known_before(self, node_id: str) -> frozenset[str]:
+        """Return the nodes whose output is known by the time that a node starts.
+
+        That is what comes before it in its body, what comes before the scopes around it in theirs, and all that lies in such
+        scopes. A scope around it is not among them.
+
+        :raises graphlib.CycleError: if there is a cycle in one of these bodies.
+        """
+        found: set[str] = set()
+        for each in (node_id, *self.scopes_around(node_id)):
+            found |= self.body_of(self.nodes[each].parent).ancestors(each)
+        return frozenset(found) | self.within(*found)
 
     def edges_into(self, node_id: str) -> tuple[Edge, ...]:
         """Return the edges that lead into a node, as they were written."""

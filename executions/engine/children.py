@@ -57,13 +57,20 @@ def check(outcome: StartWorkflow, parent: WorkflowExecution) -> WorkflowVersion:
 
 
 def start(
-    outcome: StartWorkflow, *, parent: WorkflowExecution, node_run_id: UUID, deadline: datetime | None, now: datetime
+    outcome: StartWorkflow,
+    *,
+    id: UUID,
+    parent: WorkflowExecution,
+    node_run_id: UUID,
+    deadline: datetime | None,
+    now: datetime,
 ) -> WorkflowExecution:
     """Start what :func:`check` has allowed, in the transaction that records the node run and holds the parent's row.
 
     Asked again for the same node run, it answers with the first child. One that is waited for ends by the earliest of its own
     timeout (counted from now), the node's deadline and its parent's; one that was let go is on its own.
 
+    :param id: the child's, known before so that the node run can name it.
     :param deadline: the node's.
     :raises SegueError: if that has changed in the moment since; the transaction is then to be undone, and the node run again.
     """
@@ -73,6 +80,7 @@ def start(
     version, trigger_node = _ready(outcome, parent)
     return services.start_execution(
         version,
+        id=id,
         kind=TriggerType.WORKFLOW,
         node_id=trigger_node,
         payload=without_marks(outcome.input),

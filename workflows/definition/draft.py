@@ -34,6 +34,8 @@ class DraftNode:
     config: Mapping[str, Any]
     on_error: str
     has_config: bool = True
+    parent: str | None = None
+    has_retry: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ class Draft:
     edges: tuple[DraftEdge, ...]
     inputs: Any
     settings: Settings
+    # The key of ``settings.concurrency``, also where the rest of the settings cannot be read.
+    concurrency_key: str | None
     # Ids of all nodes, also of those that cannot be read any further: an edge to one of them leads somewhere.
     ids: frozenset[str]
 
     def graph(self) -> Graph:
         """Return the graph of the nodes that can be read and the edges between them."""
-        nodes = {node.id: Node(node.id, node.type, node.id) for node in reversed(self.nodes)}
+        nodes = {node.id: Node(node.id, node.type, node.id, parent=node.parent) for node in reversed(self.nodes)}
         edges = (edge.edge for edge in self.edges)
         return Graph(
             Definition(
@@ -77,6 +81,7 @@ def read_draft(raw: Mapping[str, Any]) -> Draft:
         edges=tuple(edge for edge in edges if edge is not None),
         inputs=raw.get("inputs"),
         settings=_settings(raw.get("settings")),
+        concurrency_key=_concurrency_key(raw.get("settings")),
         ids=frozenset(node["id"] for node in raw_nodes if isinstance(node, dict) and isinstance(node.get("id"), str)),
     )
 
@@ -106,6 +111,8 @@ def _node(index: int, raw: Any) -> DraftNode | None:
                 config=config if isinstance(config, dict) else {},
                 on_error=str(raw.get("on_error", "fail")),
                 has_config=isinstance(config, dict),
+                parent=parent if isinstance(parent := raw.get("parent"), str) else None,
+                has_retry=raw.get("retry") is not None,
             )
         case _:
             return None
@@ -123,6 +130,14 @@ def _settings(raw: Any) -> Settings:
         return settings_of(SettingsShape.model_validate({} if raw is None else raw))
     except ValidationError:
         return Settings()
+
+
+def _concurrency_key(raw: Any) -> str | None:
+    match raw:
+        case {"concurrency": {"key": str(key)}}:
+            return key
+        case _:
+            return None
 
 
 def _problems(model: type[BaseModel], raw: Any, at: str) -> list[Problem]:

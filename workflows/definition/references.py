@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from workflows.definition.draft import Draft
-from workflows.definition.problems import Problem, did_you_mean
+from workflows.definition.places import Place, templates_in
+from workflows.definition.problems import Problem, did_you_mean, listed
+from workflows.definition.structure import NodeTypes
 from workflows.expressions.errors import ExpressionError, shown
 from workflows.expressions.references import Finding, References, references
-from workflows.expressions.templates import Interpolation, find_templates, parse_template
-from workflows.expressions.vocabulary import ROOTS
-from workflows.nodes.base import NodeType
-from workflows.nodes.evaluation import is_deferred
+from workflows.expressions.templates import Interpolation, parse_template
 
 # Asks the engine that will evaluate them whether sources compile; a finding for each that does not.
 Compile = Callable[[Sequence[str]], Sequence[Finding | None]]
@@ -21,34 +18,12 @@ Compile = Callable[[Sequence[str]], Sequence[Finding | None]]
 # The codes of findings, as problems of a definition.
 _CODES = {"syntax": "expression_syntax", "too_large": "expression_too_large"}
 
-# What the expression of an edge sees: what its source put out, and what started the execution.
-_ON_EDGES = frozenset({"input", "trigger", "now"})
 MAX_EXPRESSIONS = 10_000
-
-_PER_ITEM = frozenset({"item", "index"})
-
-# What to do about a root that is not there, by root.
-_INSTEAD = {
-    "item": "This field is evaluated once, not for each item: use `input`.",
-    "index": "This field is evaluated once, not for each item.",
-    "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
-}
-_EDGE_HINT = "On an edge there are `input`, what its source put out, and `trigger`. Do the rest in a node."
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where an expression stands, and what it may mention there."""
-
-    path: str
-    roots: frozenset[str]
-    node_id: str = ""  # Empty on an edge.
-    before: frozenset[str] | None = None  # Ids of the nodes that come before; ``None`` where a cycle leaves that open.
 
 
 def expression_problems(
     draft: Draft,
-    node_types: Mapping[str, NodeType[Any]],
+    node_types: NodeTypes,
     *,
     variables: Mapping[str, bool],
     compile: Compile | None,
@@ -57,9 +32,9 @@ def expression_problems(
 
     :param variables: the workflow's variables by name, and whether each is a secret.
     """
-    to_compile: list[tuple[_Place, Interpolation]] = []
+    to_compile: list[tuple[Place, Interpolation]] = []
     count = 0
-    for place, text in _templates(draft, node_types):
+    for place, text in templates_in(draft, node_types):
         try:
             expressions = parse_template(text).interpolations
         except ExpressionError as error:
@@ -80,7 +55,7 @@ def expression_problems(
         yield from _compiled(to_compile, compile)
 
 
-def _compiled(expressions: Sequence[tuple[_Place, Interpolation]], compile: Compile) -> Iterator[Problem]:
+def _compiled(expressions: Sequence[tuple[Place, Interpolation]], compile: Compile) -> Iterator[Problem]:
     try:
         faults = compile([expression.source for _, expression in expressions])
     except ExpressionError as error:
@@ -93,25 +68,7 @@ def _compiled(expressions: Sequence[tuple[_Place, Interpolation]], compile: Comp
             yield _finding(place, expression, fault)
 
 
-def _templates(draft: Draft, node_types: Mapping[str, NodeType[Any]]) -> Iterator[tuple[_Place, str]]:
-    graph = draft.graph()
-    has_order = graph.find_cycle() is None
-    for node in draft.nodes:
-        if node.type not in node_types:
-            continue
-        node_type = node_types[node.type]
-        before = graph.ancestors(node.id) if has_order else None
-        roots = ROOTS - {"secret"} if not node_type.accepts_secrets else ROOTS
-        for path, text in find_templates(node.config):
-            at = f"{node.at}/config{path}"
-            seen = roots if is_deferred(node_type, path) else roots - _PER_ITEM
-            yield _Place(at, seen, node.id, before), text
-    for each in draft.edges:
-        if each.edge.transform is not None:
-            yield _Place(f"{each.at}/transform", _ON_EDGES), each.edge.transform
-
-
-def _finding(place: _Place, expression: Interpolation, finding: Finding) -> Problem:
+def _finding(place: Place, expression: Interpolation, finding: Finding) -> Problem:
     code = _CODES.get(finding.code, finding.code)
     where = ""
     if finding.line is not None and finding.column is not None:
@@ -121,20 +78,18 @@ def _finding(place: _Place, expression: Interpolation, finding: Finding) -> Prob
     return Problem(code, place.path, f"In {shown(expression.source)}{where}: {finding.message}")
 
 
-def _mentions(
-    place: _Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]
-) -> Iterator[Problem]:
+def _mentions(place: Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]) -> Iterator[Problem]:
     for root in sorted(found.roots - place.roots):
         message = f"There is no `{root}` here."
-        yield Problem(
-            "not_available_here", place.path, message, _INSTEAD.get(root, "") if place.node_id else _EDGE_HINT
-        )
+        yield Problem("not_available_here", place.path, message, place.instead.get(root, place.instead.get("", "")))
     if "nodes" in place.roots:
         for node_id in sorted(found.node_ids):
             yield from _node(place, node_id, ids)
         if found.has_dynamic_nodes:
             message = "Which node is meant here is known only when it runs."
             yield Problem("dynamic_reference", place.path, message, "Name it: `nodes.<id>.output`.")
+    if "scopes" in place.roots and place.scopes is not None:
+        yield from _scopes(place, found, place.scopes)
     if "vars" in place.roots:
         for name in sorted(found.variables):
             yield from _variable(place, name, variables)
@@ -143,7 +98,7 @@ def _mentions(
             yield from _secret(place, name, variables)
 
 
-def _node(place: _Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]:
+def _node(place: Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]:
     if node_id not in ids:
         hint = did_you_mean(node_id, ids)
         yield Problem("unknown_node", place.path, f"`nodes.{node_id[:64]}`: there is no such node.", hint)
@@ -152,10 +107,24 @@ def _node(place: _Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]
             f"`nodes.{node_id}` does not come before `{place.node_id}`, so that its output may not be known by then."
         )
         hint = f"Connect `{node_id}` so that it comes before, or use `input`."
-        yield Problem("not_before", place.path, message, hint)
+        yield Problem("not_before", place.path, message, place.instead_of_nodes.get(node_id, hint))
 
 
-def _variable(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
+def _scopes(place: Place, found: References, scopes: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    for scope_id in sorted(found.scopes - scopes.keys()):
+        message = f"`scopes.{scope_id[:64]}`: around this there is no such scope."
+        hint = did_you_mean(scope_id, scopes) or f"There is {listed(scopes)}."
+        yield Problem("unknown_scope", place.path, message, hint)
+    for scope_id, root in sorted(found.scope_roots):
+        if scope_id in scopes and root not in scopes[scope_id]:
+            hint = f"There is {listed(f'scopes.{scope_id}.{own}' for own in sorted(scopes[scope_id]))}."
+            yield Problem("not_available_here", place.path, f"There is no `scopes.{scope_id}.{root[:64]}`.", hint)
+    if found.has_dynamic_scopes:
+        message = "Which scope is meant here is known only when it runs."
+        yield Problem("dynamic_reference", place.path, message, "Name it: `scopes.<id>.item`.")
+
+
+def _variable(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
     if name not in variables:
         yield _unknown_variable(place, f"vars.{name[:64]}", name, variables)
     elif variables[name]:
@@ -164,7 +133,7 @@ def _variable(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterat
         yield Problem("variable_is_secret", place.path, message, hint)
 
 
-def _secret(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
+def _secret(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
     if name not in variables:
         yield _unknown_variable(place, f"secret('{name[:64]}')", name, variables)
     elif not variables[name]:
@@ -172,6 +141,6 @@ def _secret(place: _Place, name: str, variables: Mapping[str, bool]) -> Iterator
         yield Problem("variable_not_secret", place.path, message, f"Write `vars.{name}`, or make it a secret.")
 
 
-def _unknown_variable(place: _Place, written: str, name: str, variables: Mapping[str, bool]) -> Problem:
+def _unknown_variable(place: Place, written: str, name: str, variables: Mapping[str, bool]) -> Problem:
     hint = did_you_mean(name, variables) or "Add it to the workflow's variables first."
     return Problem("unknown_variable", place.path, f"`{written}`: the workflow has no such variable.", hint)

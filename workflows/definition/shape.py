@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from workflows.nodes.forms import Slug
+from workflows.nodes.forms import Form, Slug, each_once
 from workflows.nodes.moments import TimeZoneName
 
 MAX_NODES = 500
@@ -20,6 +20,8 @@ MAX_ATTEMPTS = 10
 DAY_SECONDS = 86_400
 MAX_NODE_SECONDS = 3_600
 MAX_CONCURRENCY = 10_000
+# Scopes in scopes: nobody can read more.
+MAX_SCOPES_DEEP = 5
 # A delay may last 90 days; its execution needs some room around it.
 MAX_EXECUTION_SECONDS = 100 * DAY_SECONDS
 
@@ -30,7 +32,7 @@ Backoff = Literal["exponential", "fixed"]
 WhenLost = Literal["again", "fail"]
 OnLimit = Literal["queue", "skip", "cancel_oldest"]
 Ending = Literal["failed", "timeout", "cancelled"]
-ErrorCode = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+ErrorCode = Annotated[str, Form("[a-z][a-z0-9_]{0,63}", "The code of an error, such as `timeout` or `http_status`.")]
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -47,7 +49,7 @@ class RetryShape(Shape):
     base_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 1.0
     max_seconds: Annotated[Seconds, Field(le=DAY_SECONDS)] = 300.0
     jitter: bool = True
-    on: Annotated[list[ErrorCode], Field(min_length=1, max_length=20)] | None = None
+    on: Annotated[list[ErrorCode], Field(min_length=1, max_length=20), AfterValidator(each_once)] | None = None
     when_lost: WhenLost = "again"
 
 
@@ -60,7 +62,7 @@ class NodeShape(Shape):
     timeout_seconds: Annotated[Seconds, Field(le=MAX_NODE_SECONDS)] | None = None
     on_error: OnError = "fail"
     join: Join = "all"
-    parent: Slug | None = None
+    parent: str | None = None
     disabled: bool = False
     notes: Annotated[str, Field(max_length=10_000)] = ""
 
@@ -80,8 +82,12 @@ class ConcurrencyShape(Shape):
 
 
 class OnFailureShape(Shape):
-    workflow: Annotated[str, Field(min_length=1, max_length=200)]
-    on: Annotated[list[Ending], Field(min_length=1, max_length=3)] = ["failed", "timeout"]
+    workflow: Annotated[
+        str,
+        Field(min_length=1, max_length=200),
+        Form(r"\S(?:.*\S)?", "The id or the name of a workflow of this project, without space around it."),
+    ]
+    on: Annotated[list[Ending], Field(min_length=1, max_length=3), AfterValidator(each_once)] = ["failed", "timeout"]
 
 
 class SettingsShape(Shape):

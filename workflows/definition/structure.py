@@ -1,16 +1,19 @@
-"""Whether nodes and edges make a workflow: ids, ports, ways, cycles."""
+"""Whether nodes and edges make a workflow: ids, ports, ways, cycles. What is special about scopes is in scopes.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from workflows.definition.draft import Draft, DraftEdge, DraftNode, not_built_yet
 from workflows.definition.problems import Problem, did_you_mean, listed
 from workflows.definition.schema import Definition, Edge
-from workflows.expressions.templates import is_template
+from workflows.expressions.errors import ExpressionError
+from workflows.expressions.templates import parse_template
 from workflows.graph import Graph
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT, NodeType
+from workflows.nodes.fields import FORBIDDEN
 
 MAX_CYCLES = 10
 
@@ -26,8 +29,9 @@ def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]
     yield from _ids(draft)
     yield from _triggers(draft, node_types)
     yield from _edges(draft, node_types)
-    yield from _cycles(draft)
+    yield from islice(_cycles(draft), MAX_CYCLES)
     yield from _unreachable(draft, node_types)
+    yield from _settings(draft)
 
 
 def _types(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
@@ -91,7 +95,7 @@ def _kind_of_edge(each: DraftEdge) -> Iterator[Problem]:
         hint = "Make the edge's type `processed_data`, or remove `transform`."
         message = f"A `{each.edge.type}` edge transforms nothing."
         yield Problem("unknown_key", f"{each.at}/transform", message, hint)
-    elif each.edge.transform is not None and not is_template(each.edge.transform):
+    elif each.edge.transform is not None and not _holds_expression(each.edge.transform):
         message = "`transform` holds no expression, so that the same text would arrive whatever is sent."
         yield Problem("not_an_expression", f"{each.at}/transform", message, "Write {{ … }} around it.")
 
@@ -110,19 +114,24 @@ def _source(each: DraftEdge, node: DraftNode, node_types: NodeTypes) -> Iterator
         yield Problem("not_a_condition", f"{each.at}/type", message, "Make it a `data` or an `action` edge.")
 
 
+def _holds_expression(text: str) -> bool:
+    try:
+        return bool(parse_template(text).interpolations)
+    except ExpressionError:
+        return True  # What is wrong with it is said with the expressions.
+
+
 def _cycles(draft: Draft) -> Iterator[Problem]:
     places = {edge.edge: edge.at for edge in reversed(draft.edges)}
-    graph = draft.graph()
-    for _ in range(MAX_CYCLES):
-        cycle = graph.find_cycle()
-        if cycle is None:
-            return
-        closing = next(edge for edge in graph.edges_out_of(cycle[-1]) if edge.target == cycle[0])
-        way = " → ".join(f"`{node_id}`" for node_id in (*cycle, cycle[0]))
-        yield Problem(
-            "cycle", places[closing], f"These nodes lead round in a circle: {way}.", "Remove one of the edges."
-        )
-        graph = _without(graph, closing)  # So that the next look finds the next circle.
+    for body in draft.graph().bodies:
+        graph = body
+        while cycle := graph.find_cycle():
+            closing = next(edge for edge in graph.edges_out_of(cycle[-1]) if edge.target == cycle[0])
+            way = " → ".join(f"`{node_id}`" for node_id in (*cycle, cycle[0]))
+            message = f"These nodes lead round in a circle: {way}."
+            hint = "Remove one of the edges. To repeat nodes, put them into a `loop`."
+            yield Problem("cycle", places[closing], message, hint)
+            graph = _without(graph, closing)  # So that the next look finds the next circle.
 
 
 def _without(graph: Graph, unwanted: Edge) -> Graph:
@@ -136,8 +145,24 @@ def _unreachable(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
     triggers = [node.id for node in draft.nodes if _starts(node, node_types)]
     if not triggers:
         return  # Said once, by `no_trigger`; every node would follow.
-    reached = draft.graph().descendants(*triggers)
+    graph = draft.graph()
+    reached = graph.descendants(*triggers)
+    while (
+        inside := graph.within(*reached) - reached
+    ):  # Also over edges out of a body, which are a problem of their own.
+        reached = graph.descendants(*reached, *inside)
     for node in draft.nodes:
-        if node.id not in reached:
+        # A node in a body is reached when its scope is.
+        if node.id not in reached and node.parent is None:
             message = f"No way leads from a trigger to `{node.id}`, so that it would never run."
             yield Problem("unreachable", node.at, message, "Connect it, or remove it.")
+
+
+def _settings(draft: Draft) -> Iterator[Problem]:
+    if draft.concurrency_key is not None and not _holds_expression(draft.concurrency_key):
+        message = "`key` holds no expression, so that it would be the same for every execution."
+        hint = "Write {{ trigger.… }}, or leave it out to count all executions together."
+        yield Problem("not_an_expression", "/settings/concurrency/key", message, hint)
+    if draft.settings.on_failure is not None and "{{" in draft.settings.on_failure.workflow:
+        message = "`workflow` may not be an expression."
+        yield Problem(FORBIDDEN, "/settings/on_failure/workflow", message, "Write the workflow's id or name.")

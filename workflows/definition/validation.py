@@ -12,6 +12,7 @@ from workflows.definition.json_schema import schema_problems, value_problems
 from workflows.definition.limits import limit_problems
 from workflows.definition.problems import Problem
 from workflows.definition.references import Compile, expression_problems
+from workflows.definition.scopes import scope_problems
 from workflows.definition.structure import NodeTypes, structure_problems
 from workflows.nodes.fields import FORBIDDEN
 
@@ -69,6 +70,7 @@ def _problems(
     draft = read_draft(raw)
     yield from shape_problems(raw)
     yield from structure_problems(draft, node_types)
+    yield from scope_problems(draft, node_types)
     forbidden: tuple[str, ...] = ()
     timeout = draft.settings.timeout_seconds or execution_timeout_seconds
     for problem in config_problems(draft, node_types, execution_timeout_seconds=timeout):

@@ -11,6 +11,7 @@ from typing import Any
 from workflows.expressions.errors import ExpressionError, shown
 from workflows.expressions.paths import MISSING, Path, plain_path, resolve, shown_path
 from workflows.expressions.syntax_tree import called_members, member_reads
+from workflows.expressions.vocabulary import PASS_ROOTS
 
 _READ_OF_NOTHING = re.compile(r"cannot read property '(.*)' of (undefined|null)", re.DOTALL)
 _CHANGE = re.compile(r"read-only|not extensible|not configurable|could not delete")
@@ -82,8 +83,11 @@ def _way_out(kind: str) -> str:
 
 def _unknown_name(failure: _Failure, message: str) -> str:
     name = message.removesuffix(" is not defined")
-    if name in ("item", "index"):
-        return f"In {shown(failure.source)}, there is no `{name}`: it exists only inside a loop, or for each item of a list."
+    if name in PASS_ROOTS:
+        return (
+            f"In {shown(failure.source)}, there is no `{name}`: it exists only inside a loop or a parallel, or for each "
+            "item of a list."
+        )
     return f"In {shown(failure.source)}, there is no `{name}`."
 
 

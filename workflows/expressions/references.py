@@ -71,6 +71,11 @@ class References:
     variables: frozenset[str] = frozenset()  # `vars.NAME`
     has_dynamic_variables: bool = False
     secrets: frozenset[str] = frozenset()  # `secret('NAME')`
+    scopes: frozenset[str] = frozenset()  # `scopes.<id>`
+    scope_roots: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # `scopes.<id>.item`: the id and the root, where both are named
+    has_dynamic_scopes: bool = False
 
     @property
     def fault(self) -> Finding | None:
@@ -112,7 +117,7 @@ def references(source: str) -> References:
 
 
 def mentioned(sources: Iterable[str], roots: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of the roots that sources mention: of nodes and variables, only those that they name."""
+    """Return the part of the roots that sources mention: of nodes, variables and scopes, only those that they name."""
     found = [references(source) for source in sources]
     given = {"nodes": {}, "vars": {}, **roots}
     part = {name: given[name] for name in frozenset().union(*(each.roots for each in found)) if name in given}
@@ -120,6 +125,8 @@ def mentioned(sources: Iterable[str], roots: Mapping[str, Any]) -> dict[str, Any
         part["nodes"] = _only(part["nodes"], (each.node_ids for each in found))
     if "vars" in part and not any(each.has_dynamic_variables for each in found):
         part["vars"] = _only(part["vars"], (each.variables for each in found))
+    if "scopes" in part and not any(each.has_dynamic_scopes for each in found):
+        part["scopes"] = _only(part["scopes"], (each.scopes for each in found))
     return part
 
 
@@ -165,6 +172,7 @@ def _sort(mentions: list[_Mention], lines: list[str]) -> References:
     nodes = [(mention, _member(mention)) for mention in mentions if mention.name == "nodes"]
     variables = {_member(mention) for mention in mentions if mention.name == "vars"}
     secrets = [(mention, _only_argument(mention)) for mention in mentions if mention.name == "secret"]
+    scopes = [(mention, _member(mention)) for mention in mentions if mention.name == "scopes"]
     unknown = {mention.name: mention for mention in reversed(mentions) if mention.name not in _KNOWN}
     return References(
         findings=(
@@ -181,13 +189,28 @@ def _sort(mentions: list[_Mention], lines: list[str]) -> References:
         variables=frozenset(name for name in variables if name is not None),
         has_dynamic_variables=None in variables,
         secrets=frozenset(name for _, name in secrets if name is not None),
+        scopes=frozenset(scope_id for _, scope_id in scopes if scope_id is not None),
+        scope_roots=frozenset(
+            (scope_id, root)
+            for mention, scope_id in scopes
+            if scope_id is not None and (root := _member_of_member(mention)) is not None
+        ),
+        has_dynamic_scopes=any(scope_id is None for _, scope_id in scopes),
     )
 
 
 def _member(mention: _Mention) -> str | None:
     """Return which member of a root is meant, or ``None`` if that is known only when it runs."""
-    access = mention.parent
-    if access is None or access.type not in _ACCESS or access.child_by_field_name("object") != mention.node:
+    return _accessed(mention.parent, mention.node)
+
+
+def _member_of_member(mention: _Mention) -> str | None:
+    """Return which member of that member is meant, likewise."""
+    return _accessed(mention.grandparent, mention.parent)
+
+
+def _accessed(access: Node | None, of: Node | None) -> str | None:
+    if access is None or access.type not in _ACCESS or access.child_by_field_name("object") != of:
         return None
     name = access.child_by_field_name("property")
     return text_of(name) if name is not None else string_value(access.child_by_field_name("index"))

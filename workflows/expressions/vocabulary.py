@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-# What an expression is about. `item` and `index` exist inside a scope and in expressions evaluated for each item.
-VALUE_ROOTS = frozenset({"trigger", "input", "nodes", "vars", "item", "index", "execution", "workflow"})
+# What a pass of a scope is about, in the nodes that it runs. A list's items have the first two as well.
+PASS_ROOTS = frozenset({"item", "index", "accumulator"})
+ITEM_ROOTS = frozenset({"item", "index"})
+
+# What an expression is about. `scopes` holds the roots of the passes of all scopes around, by the scopes' ids.
+VALUE_ROOTS = frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow"}) | PASS_ROOTS
 FUNCTION_ROOTS = frozenset({"now", "secret"})
 ROOTS = VALUE_ROOTS | FUNCTION_ROOTS
 

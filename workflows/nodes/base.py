@@ -144,6 +144,8 @@ class NodeType(Generic[C]):
     accepts_secrets: ClassVar[bool] = False
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
     is_scope: ClassVar[bool] = False  # Nodes may have it as their ``parent``: see workflows.nodes.scopes.
+    # If its nodes may not lie in a scope: what to do instead, a sentence.
+    instead_of_in_scopes: ClassVar[str] = ""
     # Config paths (dotted) whose expressions the node evaluates itself, per item, through ``evaluate_each``.
     deferred: ClassVar[tuple[str, ...]] = ()
     # Config paths (dotted, ``*`` for any index) at which an expression may fail without harm, because the node may never get

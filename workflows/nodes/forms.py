@@ -33,6 +33,16 @@ class Form:
         return text
 
 
+def each_once(names: list[str]) -> list[str]:
+    """Return names, if none is there twice; large and small letters are the same.
+
+    :raises PydanticCustomError: if one is.
+    """
+    if len({name.lower() for name in names}) < len(names):
+        raise PydanticCustomError("duplicate_value", "Each of these may be there only once.")
+    return names
+
+
 # Ids of nodes and names of ports. They are used in expressions: `nodes.check_stock.output`.
 Slug = Annotated[
     str, Form("[a-z][a-z0-9_]{0,63}", "A small letter first, then small letters, digits and `_`; at most 64 of them.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -27,7 +28,9 @@ class LoopConfig(Config):
         default=None, description="Give each pass a list of so many items instead of one."
     )
     while_: Dynamic[bool] | None = Field(
-        default=None, alias="while", description="Evaluated before each pass: as long as it is true, there is another one."
+        default=None,
+        alias="while",
+        description="Evaluated before each pass: as long as it is true, there is another one.",
     )
     max_passes: Annotated[int, Field(ge=1, le=MAX_PASSES)] = Field(
         default=1_000, description="With `while`: the loop fails when it would need more."
@@ -48,8 +51,16 @@ class LoopConfig(Config):
         if (self.items is None) == (self.while_ is None):
             raise PydanticCustomError("exactly_one", "Give exactly one of `items` and `while`.")
         if self.batch_size is not None and self.items is None:
-            raise PydanticCustomError("exactly_one", "`batch_size` goes with `items`.")
+            raise _without("batch_size", "items")
+        if "max_passes" in self.model_fields_set and self.while_ is None:
+            raise _without("max_passes", "while")
         return self
+
+
+def _without(key: str, other: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "unknown_key", f"`{key}` means something only with `{other}`.", {"key": key, "hint": "Remove it."}
+    )
 
 
 @register("loop")
@@ -75,3 +86,8 @@ class Loop(ScopeType[LoopConfig]):
     def rules(self, config: LoopConfig) -> Rules:
         """One at a time."""
         return Rules(collects=config.on_item_error == "collect", keeps=config.results)
+
+    def pass_roots(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """Their number, and what they go over or hand on."""
+        own = {"item": config.get("items"), "accumulator": config.get("accumulator")}
+        return frozenset({"index"} | {root for root, source in own.items() if source is not None})

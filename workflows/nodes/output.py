@@ -42,6 +42,7 @@ class OutputNode(NodeType[OutputConfig]):
 
     Config = OutputConfig
     icon = "flag"
+    instead_of_in_scopes = "A pass results in the output of the node at the end of the body. Take `parent` away, and connect the scope with it."
     example = {"value": {"total": "{{ input.total }}"}, "status": 201}
 
     def run(self, config: OutputConfig, context: Context) -> Done:

@@ -44,9 +44,18 @@ class Parallel(ScopeType[ParallelConfig]):
 
     def check(self, config: ParallelConfig) -> list[Problem]:
         """Refuse what can never be reached."""
-        if isinstance(config.items, list) and isinstance(config.done_when, int) and config.done_when > len(config.items):
-            message = f"`done_when` asks for {config.done_when} passes; there are {len(config.items)} items."
-            return [Problem("out_of_range", "/done_when", message)]
+        if (
+            isinstance(config.items, list)
+            and isinstance(config.done_when, int)
+            and config.done_when > len(config.items)
+        ):
+            return [_never_enough(config.done_when, f"{len(config.items)} items")]
+        return []
+
+    def check_body(self, config: ParallelConfig, *, branches: int) -> list[Problem]:
+        """Refuse what so many branches can never reach."""
+        if config.items is None and isinstance(config.done_when, int) and config.done_when > branches:
+            return [_never_enough(config.done_when, f"{branches} branches")]
         return []
 
     def is_over_branches(self, config: Mapping[str, Any]) -> bool:
@@ -61,10 +70,21 @@ class Parallel(ScopeType[ParallelConfig]):
 
     def rules(self, config: ParallelConfig) -> Rules:
         """Many at a time."""
-        enough = {"all": None, "any": 1}.get(config.done_when) if isinstance(config.done_when, str) else config.done_when
+        enough = (
+            {"all": None, "any": 1}.get(config.done_when) if isinstance(config.done_when, str) else config.done_when
+        )
         return Rules(
             at_once=config.max_concurrent,
             collects=config.on_item_error == "collect",
             enough=enough,
             keeps=config.results,
         )
+
+    def pass_roots(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """Their number, and the item if there are items."""
+        return frozenset({"index"} if config.get("items") is None else {"index", "item"})
+
+
+def _never_enough(asked: int, there_are: str) -> Problem:
+    message = f"`done_when` asks for {asked} passes that succeed; there are {there_are}."
+    return Problem("out_of_range", "/done_when", message, 'Write a smaller number, or "all".')

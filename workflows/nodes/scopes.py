@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from workflows.definition.problems import Problem
 from workflows.nodes.base import C, NodeError, NodeType
 
 # Passes of one scope; items of one loop, and of one parallel.
@@ -72,6 +73,14 @@ class ScopeType(NodeType[C]):
     def rules(self, config: C) -> Rules:
         """Return how the passes go."""
 
+    @abstractmethod
+    def pass_roots(self, config: Mapping[str, Any]) -> frozenset[str]:
+        """Return which of ``item``, ``index`` and ``accumulator`` the passes of a scope with this raw config have. Never raises."""
+
+    def check_body(self, config: C, *, branches: int) -> list[Problem]:
+        """Return what is wrong with a config for a body of so many branches; like :meth:`check`."""
+        return []
+
 
 def counted(items: Sequence[Any]) -> Sequence[Any]:
     """Return items, if there are not too many.
@@ -88,9 +97,10 @@ def counted(items: Sequence[Any]) -> Sequence[Any]:
 
 def is_template_of_passes(node_type: NodeType[Any], path: Sequence[str]) -> bool:
     """Return whether a place of a config, as the keys that lead to it, belongs to the passes and not to the scope's begin."""
-    if not isinstance(node_type, ScopeType):
-        return False
-    dotted = (*node_type.before_pass, *node_type.after_pass)
-    return any(tuple(path[: path_.count(".") + 1]) == tuple(path_.split(".")) for path_ in dotted)
+    return isinstance(node_type, ScopeType) and lies_at(path, (*node_type.before_pass, *node_type.after_pass))
 
 
+def lies_at(path: Sequence[str], dotted: Iterable[str]) -> bool:
+    """Return whether a place of a config, as the keys that lead to it, is or lies below one of these dotted paths."""
+    ways = (each.split(".") for each in dotted)
+    return any(list(path[: len(way)]) == way for way in ways)

@@ -104,7 +104,7 @@ class TestExplain:
             ("'a' in 5", "type_error", "`'a' in 5` failed: invalid 'in' operand."),
             ("1n + 1", "type_error", "`1n + 1` failed: cannot convert BigInt to number. Integers beyond 2^53 come as BigInt, to stay exact: write Number(…), or 1n for 1."),
             ("foo.bar", "unknown_name", "In `foo.bar`, there is no `foo`."),
-            ("item.x + 1", "unknown_name", "In `item.x + 1`, there is no `item`: it exists only inside a loop, or for each item of a list."),
+            ("item.x + 1", "unknown_name", "In `item.x + 1`, there is no `item`: it exists only inside a loop or a parallel, or for each item of a list."),
             ("(() => { throw new Error('no good') })()", "threw", "`(() => { throw new Error('no good') })()` threw Error: no good."),
             ("(() => { throw 'text' })()", "threw", "`(() => { throw 'text' })()` threw string: text."),
             ("(() => { throw {} })()", "threw", "`(() => { throw {} })()` threw an object that is no Error."),

@@ -15,7 +15,7 @@
   };
   for (const name in roots) {
     const value = roots[name];
-    if (name === "nodes" || name === "vars") setPrototypeOf(value, null); // A node may be called `constructor`.
+    if (name === "nodes" || name === "vars" || name === "scopes") setPrototypeOf(value, null); // A node may be called `constructor`.
     deepFreeze(value);
     defineProperty(globalThis, name, { value });
   }

@@ -51,6 +51,9 @@ class Trigger(NodeType[TriggerConfig]):
     Config = TriggerConfig
     icon = "play"
     starts_workflow = True
+    instead_of_in_scopes = (
+        "Take `parent` away. A pass begins with the nodes of the body that nothing leads into, whatever their type."
+    )
     example = {"kind": "webhook", "methods": ["POST"], "auth": {"scheme": "github"}, "respond": "finished"}
 
     def check(self, config: TriggerConfig) -> list[Problem]:

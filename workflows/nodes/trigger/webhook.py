@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Fixed
-from workflows.nodes.forms import Form
+from workflows.nodes.forms import Form, each_once
 from workflows.nodes.headers import HeaderName, HeaderValue
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -27,14 +27,8 @@ Path = Annotated[
 DELIVERY_HEADERS = {"standard_webhooks": "webhook-id", "github": "x-github-delivery"}
 
 
-def _each_once(names: list[str]) -> list[str]:
-    if len({name.lower() for name in names}) < len(names):
-        raise PydanticCustomError("duplicate_value", "Each of these may be there only once.")
-    return names
-
-
 def _each_name_once(headers: dict[str, str]) -> dict[str, str]:
-    _each_once(list(headers))
+    each_once(list(headers))
     return headers
 
 
@@ -62,7 +56,7 @@ class WebhookTrigger(Config):
     path: Path | None = Field(
         default=None, description="The address after /webhooks/. Left out, it is made up and cannot be guessed."
     )
-    methods: Annotated[list[Method], Field(min_length=1), AfterValidator(_each_once)] = Field(
+    methods: Annotated[list[Method], Field(min_length=1), AfterValidator(each_once)] = Field(
         default=["POST"], description="The HTTP methods that are answered."
     )
     auth: WebhookAuth = Field(default=WebhookAuth(scheme="none"), description="How callers prove who they are.")

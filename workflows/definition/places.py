@@ -1,0 +1,161 @@
+"""Where the expressions of a draft stand, and what they may mention there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from workflows.definition.draft import Draft, DraftNode
+from workflows.definition.problems import listed
+from workflows.definition.scopes import parent_problems
+from workflows.definition.structure import NodeTypes
+from workflows.expressions.templates import find_templates
+from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS
+from workflows.nodes.base import NodeType
+from workflows.nodes.evaluation import is_deferred
+from workflows.nodes.scopes import ScopeType, lies_at
+
+_OF_SCOPES = PASS_ROOTS | {"scopes"}
+
+# What the expression of an edge sees: what its source put out, and what started the execution.
+_ON_EDGES = frozenset({"input", "trigger", "now"})
+_EDGE_HINT = "On an edge there are `input`, what its source put out, and `trigger`. Do the rest in a node."
+_KEY_HINT = "Which executions are counted together is known before they start: only `trigger` is there."
+
+# What to do about a root that is not there, by root.
+_INSTEAD = {
+    "item": "It is there in the nodes of a `loop` or `parallel`, and where a list is gone through. Elsewhere use `input`.",
+    "index": "It is there in the nodes of a `loop` or `parallel`, and where a list is gone through.",
+    "accumulator": "It is there in the nodes of a `loop` that has an `accumulator`.",
+    "scopes": "Nodes of a `loop` or `parallel` have it: those with its id as `parent`. This one lies in none.",
+    "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
+}
+# The same, within a scope.
+_INSTEAD_WITHIN = {
+    "item": "`{scope}` has no `items` to go over: use `input`.",
+    "accumulator": "It is there in a `loop` that has an `accumulator`, because its passes follow each other.",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an expression stands, and what it may mention there.
+
+    :param node_id: the node that it belongs to, if it does to one.
+    :param before: ids of the nodes whose output is known; ``None`` where a mistake elsewhere leaves that open.
+    :param scopes: the roots of the passes that it may be part of, by the ids of the scopes, the innermost first.
+    :param instead: what to do about a root that is not there, by root; ``""`` for all others.
+    :param instead_of_nodes: what to do about a node whose output is not known, by id.
+    """
+
+    path: str
+    roots: frozenset[str]
+    node_id: str = ""
+    before: frozenset[str] | None = None
+    scopes: Mapping[str, frozenset[str]] | None = field(default_factory=dict)
+    instead: Mapping[str, str] = field(default_factory=dict)
+    instead_of_nodes: Mapping[str, str] = field(default_factory=dict)
+
+
+def templates_in(draft: Draft, node_types: NodeTypes) -> Iterator[tuple[Place, str]]:
+    """Yield every template of a draft: in configs, on edges and in settings."""
+    bodies = _Bodies(draft, node_types)
+    for node in draft.nodes:
+        if node.type in node_types:
+            yield from bodies.templates_of(node)
+    for each in draft.edges:
+        if each.edge.transform is not None:
+            yield Place(f"{each.at}/transform", _ON_EDGES, instead={"": _EDGE_HINT}), each.edge.transform
+    if draft.concurrency_key is not None:
+        path = "/settings/concurrency/key"
+        yield Place(path, frozenset({"trigger"}), instead={"": _KEY_HINT}), draft.concurrency_key
+
+
+class _Bodies:
+    """What lies in what, and so what the expressions of a node may mention."""
+
+    def __init__(self, draft: Draft, node_types: NodeTypes) -> None:
+        self._graph = draft.graph()
+        self._nodes = {node.id: node for node in reversed(draft.nodes)}
+        self._types = node_types
+        self._is_nested_well = not any(parent_problems(draft, node_types))
+        self._is_ordered = self._is_nested_well and all(body.find_cycle() is None for body in self._graph.bodies)
+
+    def templates_of(self, node: DraftNode) -> Iterator[tuple[Place, str]]:
+        """Yield every template of a node's config."""
+        node_type = self._types[node.type]
+        own = self._of_node(node, node_type)
+        before_pass, after_pass = self._of_passes(own, node, node_type)
+        for path, text in find_templates(node.config):
+            keys, place = path.split("/")[1:], own
+            if isinstance(node_type, ScopeType) and lies_at(keys, node_type.before_pass):
+                place = before_pass
+            elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):
+                place = after_pass
+            roots = place.roots | ITEM_ROOTS if is_deferred(node_type, path) else place.roots
+            yield replace(place, path=f"{node.at}/config{path}", roots=roots), text
+
+    def _of_node(self, node: DraftNode, node_type: NodeType[Any]) -> Place:
+        """Return what a node sees before it runs; of a scope, before its first pass."""
+        around = self._graph.scopes_around(node.id)
+        place = Place(
+            path="",
+            roots=ROOTS - _OF_SCOPES if node_type.accepts_secrets else ROOTS - _OF_SCOPES - {"secret"},
+            node_id=node.id,
+            before=self._graph.known_before(node.id) if self._is_ordered else None,
+            instead=_INSTEAD,
+        )
+        if not self._is_nested_well:
+            return replace(place, scopes=None, roots=place.roots | _OF_SCOPES if around else place.roots)
+        later = "The nodes in it run later."
+        if isinstance(node_type, ScopeType) and node_type.after_pass:
+            later += f" Only {listed(node_type.after_pass)} may mention them."
+        return _in_passes(
+            replace(place, instead_of_nodes=dict.fromkeys(self._graph.within(node.id), later)),
+            {scope_id: self._pass_roots(scope_id) for scope_id in around},
+        )
+
+    def _of_passes(self, own: Place, node: DraftNode, node_type: NodeType[Any]) -> tuple[Place, Place]:
+        """Return what a scope's templates for its passes see: those before each, and those after each."""
+        if own.scopes is None or not isinstance(node_type, ScopeType):
+            return own, own
+        before = _in_passes(own, {node.id: self._pass_roots(node.id), **own.scopes})
+        body = self._graph.body_of(node.id).nodes
+        deeper = {
+            inner: f"Take the output of `{holder}`, in which it lies."
+            for holder in body
+            for inner in self._graph.within(holder)
+        }
+        return before, replace(
+            before,
+            before=None if before.before is None else before.before | body.keys(),
+            instead_of_nodes={**before.instead_of_nodes, **deeper},
+        )
+
+    def _pass_roots(self, scope_id: str) -> frozenset[str]:
+        node_type = self._types.get(self._nodes[scope_id].type)
+        return node_type.pass_roots(self._nodes[scope_id].config) if isinstance(node_type, ScopeType) else PASS_ROOTS
+
+
+def _in_passes(place: Place, scopes: Mapping[str, frozenset[str]]) -> Place:
+    """Return a place as it is in passes of scopes, the innermost first."""
+    if not scopes:
+        return place
+    innermost, roots = next(iter(scopes.items()))
+    instead = dict(place.instead)
+    for root in PASS_ROOTS - roots:
+        outer = next((scope_id for scope_id, own in scopes.items() if root in own), None)
+        within = _INSTEAD_WITHIN.get(root, "").format(scope=innermost)
+        instead[root] = f"That of `{outer}` is `scopes.{outer}.{root}`." if outer else within
+    of_scopes = {
+        scope_id: f"Its passes are not done yet. Here are {listed(f'scopes.{scope_id}.{root}' for root in sorted(own))}."
+        for scope_id, own in scopes.items()
+    }
+    return replace(
+        place,
+        roots=place.roots - PASS_ROOTS | roots | {"scopes"},
+        scopes=scopes,
+        instead=instead,
+        instead_of_nodes={**place.instead_of_nodes, **of_scopes},
+    )
