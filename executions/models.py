@@ -264,9 +264,7 @@ class WorkflowExecutionLog(models.Model):
     """One node run: one attempt of one node in one iteration. Log for people and journal for the engine in one."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    execution = models.ForeignKey(
-        WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False
-    )
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
     node_id = models.CharField(max_length=64)
     node_name = models.CharField(max_length=200, blank=True, default="")
     node_type = models.CharField(max_length=16, choices=NodeType.choices)

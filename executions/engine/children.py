@@ -223,5 +223,3 @@ def _end_all(executions: Any, status: ExecutionStatus, *, reason: str, now: date
             ending.end_execution(execution, status, now=now, error={"code": "not_awaited", "message": reason})
         except IllegalTransition:
             continue  # It ended by itself in this moment.
-
-

@@ -8,10 +8,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-<<<<<<< HEAD
-=======
 from executions.engine import children
-from executions.engine.journal import Journal
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 

@@ -717,5 +717,3 @@ def _too_many_node_runs() -> NodeError:
         f"The execution has {settings.EXECUTION_MAX_NODE_RUNS:,} node runs, and may not have more. Divide the work into "
         "sub-workflows, or let the operator raise EXECUTION_MAX_NODE_RUNS.",
     )
-
-

@@ -52,9 +52,7 @@ class Values:
         self._sandbox = sandbox
         self._secrets: dict[str, str] = {}
 
-    def prepare(
-        self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog, *, deadline: datetime
-    ) -> Prepared:
+    def prepare(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog, *, deadline: datetime) -> Prepared:
         """Evaluate a node's config and put together what it needs to run.
 
         :raises NodeError: if an expression fails, or a value is not what its field needs.
@@ -116,7 +114,9 @@ class Values:
         graph = here.frame.graph
         edges = graph.edges_into(node_id)
         if not edges:
-            return self._execution.execution_context["trigger"] if here.scope is None else here.scope.input_of(here.index)
+            return (
+                self._execution.execution_context["trigger"] if here.scope is None else here.scope.input_of(here.index)
+            )
         taken = [edge for edge in _taken(here, node_id) if edge.carries_value]
         if not taken:
             return None

@@ -40,7 +40,9 @@ class Waits:
             row = journal.row(here.iteration, node_id)
             reason = BlockedOn(row.waits_for or BlockedOn.CALLBACK)
             until = f", until {_told(row.wake_at)} at the latest" if row.wake_at else ""
-            self._waits.append(_Wait(reason, row.wake_at, f"`{node_id}`{at} for {_awaited(row.output_data, reason)}{until}"))
+            self._waits.append(
+                _Wait(reason, row.wake_at, f"`{node_id}`{at} for {_awaited(row.output_data, reason)}{until}")
+            )
         self._deadlines += [scope.deadline for scope in here.scopes.values() if scope.deadline is not None]
 
     @property

@@ -8,60 +8,23 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from executions import services
 from executions.engine import leases, recovery, stopping
 from executions.engine.clock import database_now
-from executions.engine.worker import Worker
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.access import Actor
 from projects.ids import new_id
 from tests.builders import definition, node
+from tests.executions.engine.carrying import carry, hurry, start
+from tests.executions.engine.carrying import httpserver as httpserver
+from tests.executions.engine.carrying import worker as worker
 from tests.factories import UserFactory, WorkflowFactory
 from tests.threads import beside
 from workflows import services as workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def httpserver():
-    """A service that answers several callers at once."""
-    with HTTPServer(threaded=True) as server:
-        yield server
-
-
-@pytest.fixture
-def worker():
-    working = Worker()
-    yield working
-    working.close()
-
-
-def start(raw, value=None, **more):
-    workflow = WorkflowFactory(published=True, definition=raw)
-    return services.start_manually(workflow, input={} if value is None else value, by=None, now=timezone.now(), **more)
-
-
-def carry(worker, execution, *, seconds=20):
-    """Let the worker work, and what sleeps wake at once, until the execution has ended."""
-    until = time.monotonic() + seconds
-    while True:
-        worker.work()
-        execution.refresh_from_db()
-        if execution.has_ended:
-            return execution
-        assert time.monotonic() < until, f"It is {execution.status}: {execution.blocked_detail}"
-        hurry(execution)
-
-
-def hurry(execution):
-    """Make what an execution waits for come true now."""
-    past = database_now() - timedelta(seconds=1)
-    WorkflowExecution.objects.filter(pk=execution.pk, wake_at__isnull=False).update(wake_at=past)
-    execution.node_runs.filter(wake_at__isnull=False).update(wake_at=past)
 
 
 def runs(execution):
