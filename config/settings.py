@@ -277,6 +277,8 @@ ENGINE_CLAIM_BATCH = positive("ENGINE_CLAIM_BATCH", 16)  # executions that one w
 ENGINE_THREADS = positive("ENGINE_THREADS", 16)  # nodes with effects that one worker process runs at once
 ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 5)  # how often each worker sweeps by itself
 ENGINE_GRACE_SECONDS = positive("ENGINE_GRACE_SECONDS", 10)  # for what is in flight when a worker is asked to end
+# Executions of pure nodes alone are run by the web process that accepts them, in the same commit.
+ENGINE_IN_PLACE = env.bool("ENGINE_IN_PLACE", default=True)
 ENGINE_MAX_LOST_WORKERS = positive("ENGINE_MAX_LOST_WORKERS", 3)
 
 # "process": a child with hard limits. "in_process": for installations that trust the authors of all workflows.

@@ -235,11 +235,17 @@ class WorkflowExecution(models.Model):
     def move_to(self, status: ExecutionStatus, *, fence: int | None = None, **changes: Any) -> None:
         """Change the status and what goes with it, in one statement that only one caller can win.
 
-        An end frees the lease and raises the fence, so that whatever a worker still writes changes nothing.
+        An end frees the lease and raises the fence, so that whatever a worker still writes changes nothing. An execution
+        that is not in the database yet, and that nobody else can have, is inserted as it is then.
 
         :param fence: the writing worker's; without it, the writer is somebody who overrides workers.
         :raises IllegalTransition: if the row was not, or is no longer, where it could do so.
         """
+        if self._state.adding:
+            for name, value in {**changes, "status": status}.items():
+                setattr(self, name, value)
+            self.save(force_insert=True)
+            return
         rows = WorkflowExecution.objects.filter(pk=self.pk, status__in=REACHED_FROM[status])
         if fence is not None:
             rows = rows.filter(fence=fence, lease_owner__isnull=False)

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from executions import bell
 from executions.engine import ending
+from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
@@ -50,6 +51,7 @@ def start_execution(
     depth: int = 0,
     deadline_at: datetime | None = None,
     id: UUID | None = None,
+    in_place: bool = False,
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
@@ -64,19 +66,18 @@ def start_execution(
     :param depth: how many executions lie above it.
     :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
     :param id: its id, where the caller has told it somebody already.
+    :param in_place: whether somebody waits who would rather have it run here, if all of its nodes are pure.
     :raises NotRunnable: if the workflow is a draft, disabled or archived.
     """
     workflow = version.workflow
     if workflow.status not in RUNNABLE:
         raise NotRunnable(_why_not(workflow))
-    execution = WorkflowExecution.objects.create(
+    execution = WorkflowExecution(
         id=id or new_id(),
         project_id=workflow.project_id,
         workflow=workflow,
         workflow_version=version,
         workflow_name=workflow.name,
-        blocked_on=BlockedOn.QUEUE,
-        wake_at=Now(),
         execution_context=storable(_context(payload, node_id=node_id, hops=hops)),
         triggered_by=kind,
         trigger_id=trigger_id,
@@ -95,6 +96,11 @@ def start_execution(
         deadline_at=deadline_at,
         created_at=now,
     )
+    if in_place and engine.suits(execution) and engine.run(execution):
+        return execution
+    execution.blocked_on = BlockedOn.QUEUE
+    execution.wake_at = Now()
+    execution.save(force_insert=True)
     execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
     bell.ring_on_commit()
     return execution
@@ -139,6 +145,7 @@ def start_manually(
         ip_address=ip_address,
         user_agent=user_agent,
         awaited=awaited,
+        in_place=awaited,
     )
 
 

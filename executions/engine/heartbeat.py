@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from typing import Protocol
-from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, close_old_connections, connection
@@ -31,6 +30,9 @@ class Held(Protocol):
 
     def abandon(self) -> None:
         """Stop what is in flight: it is no longer ours."""
+
+    def hear(self) -> None:
+        """Look for what has come that it waits for."""
 
 
 class Heartbeat:
@@ -91,10 +93,13 @@ class Heartbeat:
         if asked_at - self._renewed_at > settings.ENGINE_LEASE_SECONDS / 4:
             leases.renew(self._owner, now=now)
             self._renewed_at = asked_at
-        ours: set[tuple[UUID, int]] = leases.held_by(self._owner, now=now)
+        ours = leases.held_by(self._owner, now=now)
         for item in holding:
-            if (item.lease.execution_id, item.lease.fence) not in ours:
+            is_signalled = ours.get((item.lease.execution_id, item.lease.fence))
+            if is_signalled is None:
                 item.abandon()
+            elif is_signalled:
+                item.hear()
 
     def _end_process_if_too_late(self) -> None:
         if self._held() and time.monotonic() - self._renewed_at > settings.ENGINE_LEASE_SECONDS * 0.8:

@@ -85,10 +85,10 @@ def renew(owner: str, *, now: datetime) -> None:
     )
 
 
-def held_by(owner: str, *, now: datetime) -> set[tuple[UUID, int]]:
-    """Return the id and fence of what a process holds."""
+def held_by(owner: str, *, now: datetime) -> dict[tuple[UUID, int], bool]:
+    """Return the id and fence of what a process holds, and whether something has come that the execution may wait for."""
     rows = WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now)
-    return set(rows.values_list("pk", "fence"))
+    return {(pk, fence): is_signalled for pk, fence, is_signalled in rows.values_list("pk", "fence", "is_signalled")}
 
 
 def write(lease: Lease, **changes: Any) -> None:

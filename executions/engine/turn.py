@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db import transaction
 
 from executions.engine import children, leases, retry
-from executions.engine.ending import closed_as, end_execution, meanwhile
+from executions.engine.ending import closed_as, meanwhile
+from executions.engine.holds import Accepting, Claimed, Hold
 from executions.engine.job import Job
 from executions.engine.journal import Journal, fact_of
 from executions.engine.passes import Verdict, decide
@@ -22,7 +23,6 @@ from executions.engine.scopes import Pass, Scope, result_of
 from executions.engine.values import Values
 from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
-from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
 from workflows.expressions import Evaluator
@@ -40,7 +40,7 @@ class Turn:
     def __init__(
         self,
         execution: WorkflowExecution,
-        lease: leases.Lease,
+        hold: Hold,
         *,
         version: CompiledVersion,
         sandbox: Evaluator,
@@ -48,10 +48,10 @@ class Turn:
         now: datetime,
     ) -> None:
         self.execution = execution
-        self.lease = lease
         self.is_ready = True
         self.is_over = False
         self.is_suspect = execution.claims > leases.SUSPECT_AFTER
+        self._hold = hold
         self._version = version
         self._submit = submit
         self._claimed_at = now
@@ -61,6 +61,8 @@ class Turn:
         self._journal = Journal(execution) if is_new else Journal.load(execution)
         self._values = Values(execution, version, self._journal, sandbox)
         self._jobs: dict[UUID, Job] = {}
+        self._to_submit: list[Job] = []
+        self._end: tuple[ExecutionStatus, dict[str, Any]] | None = None  # What it has come to.
         self._rng = random.Random()  # noqa: S311
         self._next_timer_at: datetime | None = None
         self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
@@ -80,7 +82,13 @@ class Turn:
     @property
     def log_extra(self) -> dict[str, str]:
         """What a log line about this execution says of it."""
-        return {"execution_id": str(self.lease.execution_id)}
+        return {"execution_id": str(self.execution.pk)}
+
+    @property
+    def lease(self) -> leases.Lease:
+        """The lease under which a worker has it."""
+        assert isinstance(self._hold, Claimed)  # noqa: S101 - only a worker asks
+        return self._hold.lease
 
     @property
     def has_jobs(self) -> bool:
@@ -92,9 +100,17 @@ class Turn:
         return self._claimed_at + timedelta(seconds=time.monotonic() - self._claimed_monotonic)
 
     def advance(self) -> None:
-        """Carry the execution on as far as it goes now.
+        """Carry the execution on as far as it goes now, and write what came of it.
 
         :raises LeaseLost: if it is no longer ours.
+        """
+        self.run()
+        self.write()
+
+    def run(self, *, until: float | None = None) -> None:
+        """Carry the execution on as far as it goes now. Nothing is written yet.
+
+        :param until: stop at this moment of the monotonic clock, even if it could go further.
         """
         self.is_ready = False
         if not self._restored:
@@ -102,25 +118,33 @@ class Turn:
             self._restore(self._top)
         if self._has_signal:
             self._take_answers()
-        to_submit: list[Job] = []
-        while self._to_plan:
+        while self._to_plan and self._end is None:
             here = next(iter(self._to_plan))
             del self._to_plan[here]
-            self._go_on(here, to_submit)
-            if self.is_over:
-                return None
-            if self._journal.unwritten >= MOST_IN_A_ROW:
+            self._go_on(here)
+            if self._journal.unwritten >= MOST_IN_A_ROW or (until is not None and time.monotonic() > until):
                 self.is_ready = bool(self._to_plan)
                 break
-        if not (to_submit or self._jobs or self.is_ready):
-            return self._hand_back()
-        if self._journal.has_news:
-            self._commit()
-        self._next_timer_at = self._waits().next_at
-        for job in to_submit:
-            self._jobs[job.row.pk] = job
-            self._submit(job)
-        return None
+
+    def write(self) -> None:
+        """Write what :meth:`run` came to: the end, a sleep, or how far it is; then let the nodes with effects begin.
+
+        :raises LeaseLost: if it is no longer ours.
+        """
+        if self._end is not None:
+            self._write_end(*self._end)
+        elif self.is_ready and isinstance(self._hold, Accepting):
+            self.let_go("Began with the one who accepted it.")
+        elif self.is_ready or self._jobs or self._to_submit:
+            if self._journal.has_news:
+                self._commit()
+            self._next_timer_at = self._waits().next_at
+            for job in self._to_submit:
+                self._jobs[job.row.pk] = job
+                self._submit(job)
+            self._to_submit = []
+        else:
+            self._hand_back()
 
     def take_in(self, job: Job) -> None:
         """Take a job's result in, unless it came too late."""
@@ -155,24 +179,18 @@ class Turn:
         self.is_over = True
 
     @transaction.atomic
-    def let_go(self) -> None:
+    def let_go(self, detail: str = "Its worker ended.") -> None:
         """Record what is known and hand the execution back as due, without counting it as a loss.
 
         :raises LeaseLost: if it is no longer ours.
         """
-        leases.hand_back(
-            self.lease,
-            wake_at=self.now(),
-            blocked_on=BlockedOn.QUEUE,
-            detail="Its worker ended.",
-            **self._progress(),
-        )
+        self._hold.hand_back(wake_at=self.now(), blocked_on=BlockedOn.QUEUE, detail=detail, **self._progress())
         self._flush()
         self.is_over = True
 
     # --- Passes -----------------------------------------------------------------------------------------------------
 
-    def _go_on(self, here: Pass, to_submit: list[Job]) -> None:
+    def _go_on(self, here: Pass) -> None:
         """Do what follows from the facts of one pass."""
         now = self.now()
         here.plan = decided = here.frame.plan(now=now, in_flight=frozenset(here.in_flight))
@@ -182,9 +200,9 @@ class Turn:
             self._close_done(here)
         else:
             self._give_up_late_scopes(here, now)
-            self._do(decided, here, to_submit, now)
+            self._do(decided, here, now)
 
-    def _do(self, decided: Plan, here: Pass, to_submit: list[Job], now: datetime) -> None:
+    def _do(self, decided: Plan, here: Pass, now: datetime) -> None:
         for node_id in decided.wake:
             self._journal.finish_waiting(
                 self._journal.row(here.iteration, node_id), ports=(self._first_port(node_id),), now=now
@@ -200,12 +218,13 @@ class Turn:
         for start in decided.start:
             if (job := self._start(here, start)) is not None:
                 here.in_flight.add(start.node_id)
-                to_submit.append(job)
+                self._to_submit.append(job)
 
     def _close_done(self, here: Pass) -> None:
         scope = here.scope
         if scope is None:
-            return self._end(ExecutionStatus.COMPLETED, result=self._values.result(self._top))
+            self._end = (ExecutionStatus.COMPLETED, {"result": self._values.result(self._top)})
+            return None
         scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
         try:
             values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
@@ -223,7 +242,8 @@ class Turn:
         row = self._journal.row(here.iteration, node_id)
         scope = here.scope
         if scope is None:
-            return self._end(ExecutionStatus.FAILED, error=_failure(row))
+            self._end = (ExecutionStatus.FAILED, {"error": _failure(row)})
+            return None
         scope.failed += 1
         self._drop(here, because="Its pass has failed.")
         self._leave(here)
@@ -518,7 +538,7 @@ class Turn:
     def _take_answers(self) -> None:
         """Look for what has come meanwhile."""
         self._has_signal = False
-        leases.write(self.lease, is_signalled=False)
+        self._hold.write(is_signalled=False)
         came = {(row.iteration, row.node_id) for row in self._journal.answers()}
         for here in self._top.within():
             for iteration, node_id in came:
@@ -618,20 +638,27 @@ class Turn:
         changes = self._progress()
         if self._journal.completed_since_flush:
             changes["claims"] = 1  # It gets further: earlier losses were not its fault.
-        leases.write(self.lease, **changes)
+        self._hold.write(**changes)
         self._flush()
 
     @transaction.atomic
     def _hand_back(self) -> None:
         waits = self._waits()
-        leases.hand_back(
-            self.lease,
-            wake_at=waits.next_at,
-            blocked_on=waits.blocked_on,
-            detail=waits.detail,
-            **self._progress(),
+        self._hold.hand_back(
+            wake_at=waits.next_at, blocked_on=waits.blocked_on, detail=waits.detail, **self._progress()
         )
         self._flush()
+        self.is_over = True
+
+    @transaction.atomic
+    def _write_end(self, status: ExecutionStatus, outcome: dict[str, Any]) -> None:
+        for job in self._jobs.values():
+            job.abandon()
+        now = self.now()
+        self._journal.close_open(closed_as(status), error=meanwhile(status), now=now)
+        self._to_start = {key: value for key, value in self._to_start.items() if not value[0].wait}
+        self._hold.end(status, now=now, record=self._flush, **self._progress(), **outcome)
+        self._jobs.clear()
         self.is_over = True
 
     def _flush(self) -> None:
@@ -645,28 +672,6 @@ class Turn:
         if self._given_up:
             children.cancel_for(self._given_up, now=self.now())
             self._given_up = []
-
-    def _end(self, status: ExecutionStatus, **outcome: Any) -> None:
-        for job in self._jobs.values():
-            job.abandon()
-        now = self.now()
-        self._journal.close_open(closed_as(status), error=meanwhile(status), now=now)
-        self._to_start = {key: value for key, value in self._to_start.items() if not value[0].wait}
-        try:
-            with transaction.atomic():
-                end_execution(
-                    self.execution,
-                    status,
-                    now=now,
-                    fence=self.lease.fence,
-                    record=self._flush,
-                    **self._progress(),
-                    **outcome,
-                )
-        except IllegalTransition as error:
-            raise leases.LeaseLost(str(error)) from error
-        self._jobs.clear()
-        self.is_over = True
 
 
 def _failure(row: WorkflowExecutionLog) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from executions.engine import leases, stopping
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.engine.heartbeat import Heartbeat
+from executions.engine.holds import Claimed
 from executions.engine.job import Job
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
@@ -126,7 +127,7 @@ class Worker:
                 continue
             self._turns[execution.pk] = Turn(
                 execution,
-                lease,
+                Claimed(execution),
                 version=compiled(execution.workflow_version_id),
                 sandbox=self._sandbox,
                 submit=self._submit,

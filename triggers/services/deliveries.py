@@ -44,6 +44,7 @@ class Receipt:
 
     execution_id: UUID | None
     is_duplicate: bool = False
+    execution: WorkflowExecution | None = None  # If it has ended already.
 
 
 # --- Receiving ----------------------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
         if first is None:
             raise
         return _duplicate(registration, received, first=first)
-    return Receipt(execution.pk)
+    return Receipt(execution.pk, execution=execution if execution.has_ended else None)
 
 
 def _start(
@@ -141,6 +142,7 @@ def _start(
         user_agent=received.user_agent,
         awaited=awaited,
         hops=hops_in(received.headers),
+        in_place=True,
     )
 
 

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from executions.services import answer_of
 from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
@@ -70,6 +71,8 @@ def _receive(request: HttpRequest, route: Route) -> HttpResponse:
         return answers.duplicate(receipt.execution_id)
     if options.respond == "accepted":
         return answers.accepted(receipt.execution_id)
+    if receipt.execution is not None:
+        return answers.finished(receipt.execution, answer_of(receipt.execution))
     end = end_within(receipt.execution_id, options.response_timeout_seconds)
     return answers.finished(end.execution, end.answer) if end else answers.still_running(receipt.execution_id)
 
