@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from executions.engine import children
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
@@ -16,7 +16,6 @@ from executions.signals import execution_ended
 ENDED_CHANNEL = "segue_ended"
 
 
-@transaction.atomic
 def end_execution(
     execution: WorkflowExecution,
     status: ExecutionStatus,
@@ -29,6 +28,8 @@ def end_execution(
     **changes: Any,
 ) -> None:
     """Move an execution to a terminal status, close its open node runs, and tell who wants to know.
+
+    Belongs into a transaction, which is to be undone if this fails.
 
     :param fence: the writing worker's; without it, the writer overrides workers (a person, the sweep).
     :param record: writes what the worker knows of the node runs, all of which it has closed; without it they are closed here.

@@ -19,6 +19,7 @@ from django.db.models import Q
 from executions.engine.planner import NodeRunFact, Progress
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
+from projects.inserting import insert
 from workflows.definition.schema import Node
 
 # The columns of a node run that change after it was written first.
@@ -247,7 +248,7 @@ class Journal:
     def flush(self) -> None:
         """Write what is new. The caller's transaction must have written the execution under its fence."""
         if self._new:
-            WorkflowExecutionLog.objects.bulk_create(self._new)
+            insert(self._new)
         for row, columns in self._changed.items():
             row.save(force_update=True, update_fields=columns)
         self._new = []

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 
 from executions import bell
@@ -94,7 +95,8 @@ def _overdue(execution: WorkflowExecution) -> dict[str, str]:
 
 def _end(execution: WorkflowExecution, status: ExecutionStatus, *, now: datetime, error: dict[str, str]) -> bool:
     try:
-        end_execution(execution, status, now=now, error=error)
+        with transaction.atomic():
+            end_execution(execution, status, now=now, error=error)
     except IllegalTransition:
         return False  # It ended by itself, or another sweep was first.
     except Exception:

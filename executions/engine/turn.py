@@ -34,6 +34,10 @@ LATE_SECONDS = 1.0
 MOST_IN_A_ROW = 250
 
 
+# Within another transaction (see :mod:`executions.engine.in_place`) no savepoint: what fails undoes the whole.
+_in_one_commit = transaction.atomic(savepoint=False)
+
+
 class Turn:
     """A claimed execution. All methods but :meth:`abandon` belong to the worker's loop."""
 
@@ -178,7 +182,7 @@ class Turn:
         self.is_ready = False
         self.is_over = True
 
-    @transaction.atomic
+    @_in_one_commit
     def let_go(self, detail: str = "Its worker ended.") -> None:
         """Record what is known and hand the execution back as due, without counting it as a loss.
 
@@ -633,7 +637,7 @@ class Turn:
             "deadline_at": self.execution.deadline_at,
         }
 
-    @transaction.atomic
+    @_in_one_commit
     def _commit(self) -> None:
         changes = self._progress()
         if self._journal.completed_since_flush:
@@ -641,7 +645,7 @@ class Turn:
         self._hold.write(**changes)
         self._flush()
 
-    @transaction.atomic
+    @_in_one_commit
     def _hand_back(self) -> None:
         waits = self._waits()
         self._hold.hand_back(
@@ -650,7 +654,7 @@ class Turn:
         self._flush()
         self.is_over = True
 
-    @transaction.atomic
+    @_in_one_commit
     def _write_end(self, status: ExecutionStatus, outcome: dict[str, Any]) -> None:
         for job in self._jobs.values():
             job.abandon()

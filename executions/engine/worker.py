@@ -179,7 +179,10 @@ class Worker:
         try:
             if turn.execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
                 problem = {"code": "engine_error", "message": f"The engine failed on this execution: {reason}"}
-                end_execution(turn.execution, ExecutionStatus.FAILED, now=now, fence=turn.lease.fence, error=problem)
+                with transaction.atomic():
+                    end_execution(
+                        turn.execution, ExecutionStatus.FAILED, now=now, fence=turn.lease.fence, error=problem
+                    )
             else:
                 leases.hand_back(
                     turn.lease,
