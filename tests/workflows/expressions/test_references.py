@@ -181,7 +181,7 @@ class TestReferences:
             ("inptu.a", "There is no `inptu`. Did you mean `input`?"),
             ("node.a.output", "There is no `node`. Did you mean `nodes`?"),
             ("$vars.A", "There is no `$vars`. Did you mean `vars`?"),
-            ("process.env", "There is no `process`. Known are execution, index, input"),
+            ("process.env", "There is no `process`. Known are accumulator, execution, index, input"),
             ("globalThis", "There is no `globalThis`."),
             ("eval('1')", "There is no `eval`."),
             ("new Function('1')", "There is no `Function`."),
