@@ -12,9 +12,9 @@ from workflows.definition.scopes import parent_problems
 from workflows.definition.structure import NodeTypes
 from workflows.expressions.templates import find_templates
 from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS
-from workflows.nodes.base import NodeType
+from workflows.nodes.base import NodeType, lies_at
 from workflows.nodes.evaluation import is_deferred
-from workflows.nodes.scopes import ScopeType, lies_at
+from workflows.nodes.scopes import ScopeType
 
 _OF_SCOPES = PASS_ROOTS | {"scopes"}
 
