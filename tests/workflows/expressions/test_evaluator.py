@@ -85,8 +85,17 @@ class TestEvaluate:
 
     @pytest.mark.parametrize(
         "source",
-        ["trigger", "execution.id", "workflow.name", "nodes.a.output", "vars.A", "item", "index", "accumulator"]
-        + ["scopes.each.item"],
+        [
+            "trigger",
+            "execution.id",
+            "workflow.name",
+            "nodes.a.output",
+            "vars.A",
+            "item",
+            "index",
+            "accumulator",
+            "scopes.each.item",
+        ],
     )
     def test_gives_every_root_that_it_was_handed(self, evaluator, source):
         roots = {
