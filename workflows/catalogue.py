@@ -18,6 +18,7 @@ class NodeTypeEntry:
     description: str
     icon: str
     starts_workflow: bool
+    is_scope: bool
     accepts_secrets: bool
     ports: tuple[str, ...]
     effect: str
@@ -54,6 +55,7 @@ def _node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
         description=_first_line(node_type),
         icon=node_type.icon,
         starts_workflow=node_type.starts_workflow,
+        is_scope=node_type.is_scope,
         accepts_secrets=node_type.accepts_secrets,
         ports=node_type.ports(node_type.example),
         effect=node_type.effect(node_type.example).value,

@@ -73,7 +73,8 @@ class Graph:
         found: set[str] = set()
         to_visit = list(scope_ids)
         while to_visit:
-            fresh = set(self.body_of(to_visit.pop()).nodes) - found
+            body = self._bodies.get(to_visit.pop())
+            fresh = body.nodes.keys() - found if body is not None else set()
             found |= fresh
             to_visit.extend(fresh)
         return frozenset(found)

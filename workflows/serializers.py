@@ -192,6 +192,7 @@ class NodeTypeSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     icon = serializers.CharField()
     starts_workflow = serializers.BooleanField(help_text="Whether it is a trigger: nothing leads into it.")
+    is_scope = serializers.BooleanField(help_text="Whether nodes may have it as their `parent`.")
     accepts_secrets = serializers.BooleanField(help_text="Whether its config may hold `secret('NAME')`.")
     ports = serializers.ListField(child=serializers.CharField(), help_text="The ports of a node like the example.")
     effect = serializers.CharField(help_text="What a node like the example does to the outside: none, read or write.")

@@ -13,7 +13,9 @@ from workflows.tools import base as tools
 class TestNodeTypes:
     def test_has_each_registered_one_once_by_name(self):
         assert [entry.key for entry in catalogue.node_types()] == sorted(nodes.catalogue())
-        assert {"trigger", "condition", "transform", "tool", "delay", "output"} <= set(nodes.catalogue())
+        assert {"trigger", "condition", "transform", "loop", "parallel", "tool", "delay", "output"} <= set(
+            nodes.catalogue()
+        )
 
     @pytest.mark.parametrize("entry", catalogue.node_types(), ids=lambda entry: entry.key)
     def test_describes_each_in_a_sentence(self, entry):
@@ -27,6 +29,16 @@ class TestNodeTypes:
         validator = jsonschema_rs.validator_for(entry.config_schema)
 
         assert not validator.is_valid({**entry.example, "no_such_key": 1})
+
+    def test_a_loop_has_its_keys_as_they_are_written(self):
+        (entry,) = (entry for entry in catalogue.node_types() if entry.key == "loop")
+        validator = jsonschema_rs.validator_for(entry.config_schema)
+
+        assert validator.is_valid({"while": True, "accumulator": {"next": 1}})
+        assert not validator.is_valid({"while_": True})
+
+    def test_loops_and_parallels_are_scopes(self):
+        assert [entry.key for entry in catalogue.node_types() if entry.is_scope] == ["loop", "parallel"]
 
     def test_triggers_start_workflows(self):
         assert [entry.key for entry in catalogue.node_types() if entry.starts_workflow] == ["trigger"]

@@ -100,6 +100,108 @@ class TestDescendants:
         assert graph("start > a > b", "other > c").descendants("a") == {"a", "b"}
 
 
+NESTED = graph(
+    "start > before > outer > after",
+    outer=loop({}, "first > middle > last", "beside", middle=parallel({}, "left > leaf", "right")),
+)
+
+
+class TestBodies:
+    def test_are_the_graphs_of_what_lies_in_one_scope(self):
+        assert tuple(NESTED.body_of(None).nodes) == ("start", "before", "outer", "after")
+        assert NESTED.body_of("outer").in_order() == ("first", "beside", "middle", "last")
+        assert [edge.target for edge in NESTED.body_of("middle").edges_out_of("left")] == ["leaf"]
+        assert len(NESTED.bodies) == 3
+
+    def test_of_a_scope_without_nodes_are_empty(self):
+        assert tuple(NESTED.body_of("first").nodes) == ()
+
+    def test_have_a_branch_for_each_part_that_no_edge_connects(self):
+        assert NESTED.body_of("middle").branches() == (("left", "leaf"), ("right",))
+        assert NESTED.body_of("outer").branches() == (("first", "middle", "last"), ("beside",))
+
+    def test_end_with_the_nodes_that_nothing_comes_after(self):
+        assert NESTED.body_of("outer").ends() == ("last", "beside")
+
+    def test_know_nothing_of_edges_that_lead_out_of_them(self):
+        nodes = (Node("a", "loop", "a"), Node("b", "delay", "b", parent="a"), Node("c", "delay", "c"))
+        across = Graph(Definition(nodes, (Edge("b", "c"), Edge("a", "b"))))
+
+        assert across.body_of("a").edges_out_of("b") == ()
+        assert across.body_of(None).edges_into("c") == ()
+
+
+class TestScopesAround:
+    @pytest.mark.parametrize(
+        ("node_id", "scopes"), [("leaf", ("middle", "outer")), ("outer", ()), ("middle", ("outer",))]
+    )
+    def test_are_named_from_the_inside(self, node_id, scopes):
+        assert NESTED.scopes_around(node_id) == scopes
+
+    def test_are_named_once_where_they_lie_in_each_other(self):
+        nodes = (Node("a", "loop", "a", parent="b"), Node("b", "loop", "b", parent="a"))
+
+        assert Graph(Definition(nodes)).scopes_around("a") == ("b", "a")
+
+
+class TestWithin:
+    @pytest.mark.parametrize(
+        ("scopes", "node_ids"),
+        [
+            (["middle"], {"left", "leaf", "right"}),
+            (["outer"], {"first", "middle", "last", "beside", "left", "leaf", "right"}),
+            (["first"], set()),
+            ([], set()),
+        ],
+    )
+    def test_is_everything_however_deep(self, scopes, node_ids):
+        assert NESTED.within(*scopes) == node_ids
+
+    def test_ends_where_scopes_lie_in_each_other(self):
+        nodes = (Node("a", "loop", "a", parent="b"), Node("b", "loop", "b", parent="a"))
+
+        assert Graph(Definition(nodes)).within("a") == {"a", "b"}
+
+
+class TestSideBySide:
+    @pytest.mark.parametrize(
+        ("one", "other", "both"),
+        [
+            ("first", "last", ("first", "last")),
+            ("before", "leaf", ("before", "outer")),
+            ("leaf", "last", ("middle", "last")),
+            ("leaf", "right", ("leaf", "right")),
+            ("leaf", "outer", ("outer", "outer")),
+            ("middle", "leaf", ("middle", "middle")),
+            ("leaf", "leaf", ("leaf", "leaf")),
+        ],
+    )
+    def test_is_what_stands_for_both_in_the_innermost_body_that_holds_both(self, one, other, both):
+        assert NESTED.side_by_side(one, other) == both
+        assert NESTED.side_by_side(other, one) == both[::-1]
+
+
+class TestKnownBefore:
+    @pytest.mark.parametrize(
+        ("node_id", "known"),
+        [
+            ("before", {"start"}),
+            ("first", {"start", "before"}),
+            ("last", {"start", "before", "first", "middle", "left", "leaf", "right"}),
+            ("leaf", {"start", "before", "first", "left"}),
+            ("after", set(NESTED.nodes) - {"after"}),
+        ],
+    )
+    def test_is_what_has_run_by_then(self, node_id, known):
+        assert NESTED.known_before(node_id) == known
+
+    def test_refuses_a_cycle(self):
+        circle = graph("start > each", each=loop({}, "a > b > a"))
+
+        with pytest.raises(CycleError):
+            circle.known_before("a")
+
+
 class TestEdges:
     def test_are_told_apart_by_direction_and_keep_their_order(self):
         edges = graph("start > check", "check.yes > end", "check.no > end")

@@ -14,9 +14,6 @@ from workflows.definition.schema import Definition, Edge, Node, Settings, edge_o
 from workflows.definition.shape import MAX_EDGES, MAX_NODES, EdgeShape, NodeShape, OutlineShape, SettingsShape
 from workflows.graph import Graph
 
-# Keys that the design knows and this version does not, by where they stand.
-NOT_BUILT_IN_NODES = frozenset[str]()
-NOT_BUILT_IN_SETTINGS = frozenset[str]()
 # Keys that stand beside ``config``, whatever the node's type.
 POLICIES = frozenset(NodeShape.model_fields) - {"config"}
 
@@ -88,7 +85,7 @@ def read_draft(raw: Mapping[str, Any]) -> Draft:
 
 def shape_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with the shape of a definition's JSON."""
-    yield from map(_settings_problem, _problems(OutlineShape, raw, ""))
+    yield from _problems(OutlineShape, raw, "")
     for index, node in enumerate(_list(raw.get("nodes"), MAX_NODES)):
         yield from map(_node_problem, _problems(NodeShape, node, pointer("nodes", index)))
     for index, edge in enumerate(_list(raw.get("edges"), MAX_EDGES)):
@@ -148,19 +145,9 @@ def _problems(model: type[BaseModel], raw: Any, at: str) -> list[Problem]:
     return []
 
 
-def _settings_problem(problem: Problem) -> Problem:
-    parent, _, key = problem.path.rpartition("/")
-    if problem.code == "unknown_key" and parent == "/settings" and key in NOT_BUILT_IN_SETTINGS:
-        return not_built_yet(f"Setting `{key}`", problem.path)
-    return problem
-
-
 def _node_problem(problem: Problem) -> Problem:
-    key = problem.path.rpartition("/")[2]
     if problem.code != "unknown_key" or problem.path.count("/") != 3:
         return problem
-    if key in NOT_BUILT_IN_NODES:
-        return not_built_yet(f"Key `{key}`", problem.path)
     if problem.hint.startswith("Did you mean"):
         return problem
     return replace(problem, hint="What belongs to the node's type stands inside `config`.")

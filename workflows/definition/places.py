@@ -12,9 +12,9 @@ from workflows.definition.scopes import parent_problems
 from workflows.definition.structure import NodeTypes
 from workflows.expressions.templates import find_templates
 from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS
-from workflows.nodes.base import NodeType
+from workflows.nodes.base import NodeType, lies_at
 from workflows.nodes.evaluation import is_deferred
-from workflows.nodes.scopes import ScopeType, lies_at
+from workflows.nodes.scopes import ScopeType
 
 _OF_SCOPES = PASS_ROOTS | {"scopes"}
 
@@ -45,7 +45,7 @@ class Place:
     :param node_id: the node that it belongs to, if it does to one.
     :param before: ids of the nodes whose output is known; ``None`` where a mistake elsewhere leaves that open.
     :param scopes: the roots of the passes that it may be part of, by the ids of the scopes, the innermost first.
-    :param instead: what to do about a root that is not there, by root; ``""`` for all others.
+    :param instead: what to do about a root that is not there, by root.
     :param instead_of_nodes: what to do about a node whose output is not known, by id.
     """
 
@@ -66,10 +66,13 @@ def templates_in(draft: Draft, node_types: NodeTypes) -> Iterator[tuple[Place, s
             yield from bodies.templates_of(node)
     for each in draft.edges:
         if each.edge.transform is not None:
-            yield Place(f"{each.at}/transform", _ON_EDGES, instead={"": _EDGE_HINT}), each.edge.transform
+            yield (
+                Place(f"{each.at}/transform", _ON_EDGES, instead=dict.fromkeys(ROOTS, _EDGE_HINT)),
+                each.edge.transform,
+            )
     if draft.concurrency_key is not None:
         path = "/settings/concurrency/key"
-        yield Place(path, frozenset({"trigger"}), instead={"": _KEY_HINT}), draft.concurrency_key
+        yield Place(path, frozenset({"trigger"}), instead=dict.fromkeys(ROOTS, _KEY_HINT)), draft.concurrency_key
 
 
 class _Bodies:
@@ -98,7 +101,6 @@ class _Bodies:
 
     def _of_node(self, node: DraftNode, node_type: NodeType[Any]) -> Place:
         """Return what a node sees before it runs; of a scope, before its first pass."""
-        around = self._graph.scopes_around(node.id)
         place = Place(
             path="",
             roots=ROOTS - _OF_SCOPES if node_type.accepts_secrets else ROOTS - _OF_SCOPES - {"secret"},
@@ -107,13 +109,15 @@ class _Bodies:
             instead=_INSTEAD,
         )
         if not self._is_nested_well:
-            return replace(place, scopes=None, roots=place.roots | _OF_SCOPES if around else place.roots)
+            return replace(
+                place, scopes=None, roots=place.roots | (_OF_SCOPES if node.parent or node_type.is_scope else set())
+            )
         later = "The nodes in it run later."
         if isinstance(node_type, ScopeType) and node_type.after_pass:
             later += f" Only {listed(node_type.after_pass)} may mention them."
         return _in_passes(
             replace(place, instead_of_nodes=dict.fromkeys(self._graph.within(node.id), later)),
-            {scope_id: self._pass_roots(scope_id) for scope_id in around},
+            {scope_id: self._pass_roots(scope_id) for scope_id in self._graph.scopes_around(node.id)},
         )
 
     def _of_passes(self, own: Place, node: DraftNode, node_type: NodeType[Any]) -> tuple[Place, Place]:

@@ -81,7 +81,7 @@ def _finding(place: Place, expression: Interpolation, finding: Finding) -> Probl
 def _mentions(place: Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]) -> Iterator[Problem]:
     for root in sorted(found.roots - place.roots):
         message = f"There is no `{root}` here."
-        yield Problem("not_available_here", place.path, message, place.instead.get(root, place.instead.get("", "")))
+        yield Problem("not_available_here", place.path, message, place.instead.get(root, ""))
     if "nodes" in place.roots:
         for node_id in sorted(found.node_ids):
             yield from _node(place, node_id, ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -178,6 +178,17 @@ class NodeType(Generic[C]):
         :raises NodeError: if it can't be done; anything else that is raised counts as a fault that no retry mends.
         """
         raise NotImplementedError(f"Node type {self.key} does not run.")
+
+
+def lies_at(path: Sequence[str], dotted: Iterable[str]) -> bool:
+    """Return whether a place of a config, as the keys that lead to it, is at or below one of these dotted paths.
+
+    ``*`` in them stands for any key or index.
+    """
+    ways = (each.split(".") for each in dotted)
+    return any(
+        len(path) >= len(way) and all(step in ("*", key) for step, key in zip(way, path, strict=False)) for way in ways
+    )
 
 
 _registry: dict[str, NodeType[Any]] = {}

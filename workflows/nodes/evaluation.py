@@ -19,11 +19,10 @@ from workflows.definition.pydantic_problems import problems_in
 from workflows.expressions.errors import ExpressionError
 from workflows.expressions.references import references
 from workflows.expressions.templates import find_templates, parse_template, substitute
-from workflows.nodes.base import NodeError, NodeType
+from workflows.expressions.vocabulary import ITEM_ROOTS
+from workflows.nodes.base import NodeError, NodeType, lies_at
 from workflows.nodes.fields import Template
 from workflows.nodes.scopes import is_template_of_passes
-
-_PER_ITEM = frozenset({"item", "index"})
 
 C = TypeVar("C", bound=BaseModel)
 
@@ -39,29 +38,23 @@ def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tu
         (pointer, text)
         for pointer, text in find_templates(config)
         if not (is_deferred(node_type, pointer) and is_per_item(text))
-        and not is_template_of_passes(node_type, pointer.split("/")[1:])
+        and not is_template_of_passes(node_type, _keys(pointer))
     ]
 
 
 def templates_at(config: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[str, str]]:
     """Return the templates of a raw config at some dotted paths and below them, with the JSON Pointer to each."""
-    return [
-        (pointer, text)
-        for pointer, text in find_templates(config)
-        if any(_lies_at_or_below(pointer.split("/")[1:], path.split(".")) for path in paths)
-    ]
+    return [(pointer, text) for pointer, text in find_templates(config) if lies_at(_keys(pointer), paths)]
 
 
 def is_deferred(node_type: NodeType[Any], pointer: str) -> bool:
     """Return whether expressions at this place of the config may be evaluated for each item."""
-    place = pointer.split("/")[1:]
-    return any(_lies_at_or_below(place, path.split(".")) for path in node_type.deferred)
+    return lies_at(_keys(pointer), node_type.deferred)
 
 
 def is_lazy(node_type: NodeType[Any], pointer: str) -> bool:
     """Return whether an expression at this place of the config may fail without harm, until the node gets to it."""
-    place = pointer.split("/")[1:]
-    return any(_lies_at_or_below(place, path.split(".")) for path in node_type.lazy)
+    return lies_at(_keys(pointer), node_type.lazy)
 
 
 def is_per_item(text: str) -> bool:
@@ -70,7 +63,7 @@ def is_per_item(text: str) -> bool:
         interpolations = parse_template(text).interpolations
     except ExpressionError:
         return False  # Whoever evaluates it will say what is wrong.
-    return any(not _PER_ITEM.isdisjoint(references(each.source).roots) for each in interpolations)
+    return any(not ITEM_ROOTS.isdisjoint(references(each.source).roots) for each in interpolations)
 
 
 def fill(config: Mapping[str, Any], results: Mapping[str, Any]) -> Any:
@@ -113,6 +106,5 @@ def _sentence(problem: Problem) -> str:
     return f"Config at {problem.path or 'the top'}: {problem.message} {problem.hint}".strip()
 
 
-def _lies_at_or_below(place: Sequence[str], path: Sequence[str]) -> bool:
-    """Return whether a place lies at a path or below it, in which ``*`` is any key or index."""
-    return len(place) >= len(path) and all(step in ("*", key) for step, key in zip(path, place, strict=False))
+def _keys(pointer: str) -> list[str]:
+    return pointer.split("/")[1:]

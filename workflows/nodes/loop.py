@@ -35,7 +35,7 @@ class LoopConfig(Config):
     max_passes: Annotated[int, Field(ge=1, le=MAX_PASSES)] = Field(
         default=1_000, description="With `while`: the loop fails when it would need more."
     )
-    accumulator: Accumulator | None = None
+    accumulator: Accumulator | None = Field(default=None, description="A value that goes from pass to pass.")
     break_when: Dynamic[bool] = Field(
         default=False, description="Evaluated after each pass that succeeded: true ends the loop."
     )

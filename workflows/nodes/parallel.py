@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from workflows.definition.problems import Problem
 from workflows.nodes.base import Config, register
-from workflows.nodes.fields import Dynamic
+from workflows.nodes.fields import Dynamic, Template
 from workflows.nodes.scopes import MAX_PASSES, OnItemError, Passes, Rules, ScopeType, counted
 
 MAX_AT_ONCE = 1_000
+
+
+def _all_any_or_a_number(value: Any) -> Any:
+    # Of a choice between types pydantic says no more than that nothing fits.
+    if isinstance(value, Template) or value in ("all", "any") or (type(value) is int and 1 <= value <= MAX_PASSES):
+        return value
+    raise PydanticCustomError("invalid_choice", f'`done_when` is "all", "any" or a number from 1 to {MAX_PASSES:,}.')
 
 
 class ParallelConfig(Config):
@@ -28,10 +36,16 @@ class ParallelConfig(Config):
         default="fail",
         description="What a pass that fails does: `fail` the whole, or be noted in `errors` while the others go on (`collect`).",
     )
-    done_when: Literal["all", "any"] | Annotated[int, Field(ge=1, le=MAX_PASSES)] = Field(
-        default="all", description="How many passes must succeed; then the others are cancelled."
-    )
+    done_when: Annotated[
+        Literal["all", "any"] | Annotated[int, Field(ge=1, le=MAX_PASSES)], BeforeValidator(_all_any_or_a_number)
+    ] = Field(default="all", description="How many passes must succeed; then the others are cancelled.")
     results: Literal["all", "none"] = Field(default="all", description="Whether the passes' results are in the output.")
+
+    def enough(self) -> int | None:
+        """Return how many passes must succeed; None for all."""
+        if self.done_when == "all":
+            return None
+        return 1 if self.done_when == "any" else self.done_when
 
 
 @register("parallel")
@@ -44,19 +58,11 @@ class Parallel(ScopeType[ParallelConfig]):
 
     def check(self, config: ParallelConfig) -> list[Problem]:
         """Refuse what can never be reached."""
-        if (
-            isinstance(config.items, list)
-            and isinstance(config.done_when, int)
-            and config.done_when > len(config.items)
-        ):
-            return [_never_enough(config.done_when, f"{len(config.items)} items")]
-        return []
+        return _never_enough(config, len(config.items), "items") if isinstance(config.items, list) else []
 
     def check_body(self, config: ParallelConfig, *, branches: int) -> list[Problem]:
         """Refuse what so many branches can never reach."""
-        if config.items is None and isinstance(config.done_when, int) and config.done_when > branches:
-            return [_never_enough(config.done_when, f"{branches} branches")]
-        return []
+        return _never_enough(config, branches, "branches") if config.items is None else []
 
     def is_over_branches(self, config: Mapping[str, Any]) -> bool:
         """Without items, it is."""
@@ -70,13 +76,10 @@ class Parallel(ScopeType[ParallelConfig]):
 
     def rules(self, config: ParallelConfig) -> Rules:
         """Many at a time."""
-        enough = (
-            {"all": None, "any": 1}.get(config.done_when) if isinstance(config.done_when, str) else config.done_when
-        )
         return Rules(
             at_once=config.max_concurrent,
             collects=config.on_item_error == "collect",
-            enough=enough,
+            enough=config.enough(),
             keeps=config.results,
         )
 
@@ -85,6 +88,9 @@ class Parallel(ScopeType[ParallelConfig]):
         return frozenset({"index"} if config.get("items") is None else {"index", "item"})
 
 
-def _never_enough(asked: int, there_are: str) -> Problem:
-    message = f"`done_when` asks for {asked} passes that succeed; there are {there_are}."
-    return Problem("out_of_range", "/done_when", message, 'Write a smaller number, or "all".')
+def _never_enough(config: ParallelConfig, count: int, of_what: str) -> list[Problem]:
+    enough = config.enough()
+    if enough is None or enough <= count:
+        return []
+    message = f"`done_when` asks for {enough} to succeed; there are {count} {of_what}."
+    return [Problem("out_of_range", "/done_when", message, 'Write a smaller number, or "all".')]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from workflows.definition.problems import Problem
-from workflows.nodes.base import C, NodeError, NodeType
+from workflows.nodes.base import C, NodeError, NodeType, lies_at
 
 # Passes of one scope; items of one loop, and of one parallel.
 MAX_PASSES = 10_000
@@ -98,9 +98,3 @@ def counted(items: Sequence[Any]) -> Sequence[Any]:
 def is_template_of_passes(node_type: NodeType[Any], path: Sequence[str]) -> bool:
     """Return whether a place of a config, as the keys that lead to it, belongs to the passes and not to the scope's begin."""
     return isinstance(node_type, ScopeType) and lies_at(path, (*node_type.before_pass, *node_type.after_pass))
-
-
-def lies_at(path: Sequence[str], dotted: Iterable[str]) -> bool:
-    """Return whether a place of a config, as the keys that lead to it, is or lies below one of these dotted paths."""
-    ways = (each.split(".") for each in dotted)
-    return any(list(path[: len(way)]) == way for way in ways)

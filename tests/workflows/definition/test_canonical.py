@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.builders import definition, node
+from tests.builders import definition, loop, node
 from workflows.definition.canonical import canonical_json, content_hash
 
 BASE = definition(
@@ -20,8 +20,8 @@ BASE = definition(
 )
 
 
-def changed(*path: str | int, value: Any) -> dict[str, Any]:
-    raw = copy.deepcopy(BASE)
+def changed(*path: str | int, value: Any, of: dict[str, Any] = BASE) -> dict[str, Any]:
+    raw = copy.deepcopy(of)
     target: Any = raw
     for key in path[:-1]:
         target = target[key]
@@ -88,6 +88,42 @@ class TestContentHash:
     def test_refuses_what_is_no_definition(self):
         with pytest.raises(ValueError, match="not a valid definition"):
             content_hash({"schema": 1})
+
+
+class TestContentHashOfScopes:
+    RAW = definition(
+        "start > each > end",
+        each=loop({"items": [1]}, "a > b", a={"retry": {"on": ["timeout"]}}),
+        settings={"concurrency": {"max": 2}, "on_failure": {"workflow": "Alarm"}},
+    )
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (("nodes", 0, "parent"), None),
+            (("nodes", 2, "retry", "when_lost"), "again"),
+            (("nodes", 3, "retry"), {"on": None}),
+            (("settings", "concurrency", "on_limit"), "queue"),
+            (("settings", "concurrency", "key"), None),
+            (("settings", "on_failure", "on"), ["failed", "timeout"]),
+        ],
+    )
+    def test_ignores_defaults(self, path, value):
+        assert content_hash(changed(*path, value=value, of=self.RAW)) == content_hash(self.RAW)
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (("nodes", 3, "parent"), None),
+            (("nodes", 2, "retry", "when_lost"), "fail"),
+            (("nodes", 2, "retry", "on"), ["timeout", "dns"]),
+            (("settings", "concurrency", "key"), "{{ trigger.a }}"),
+            (("settings", "concurrency"), None),
+            (("settings", "on_failure", "on"), ["failed"]),
+        ],
+    )
+    def test_sees_everything_else(self, path, value):
+        assert content_hash(changed(*path, value=value, of=self.RAW)) != content_hash(self.RAW)
 
 
 class TestCanonicalJson:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import definition, node
+from tests.builders import definition, loop, node
 from workflows.definition.canonical import content_hash
 from workflows.definition.diff import Change, diff
 
@@ -97,6 +97,16 @@ class TestDiff:
     )
     def test_names_the_field_and_both_values(self, new, change):
         assert diff(OLD, new) == [change]
+
+    def test_tells_what_moved_into_a_scope_and_what_the_settings_became(self):
+        old = definition("start > each", "start > a", each=loop({"items": [1]}, "b"))
+        new = definition("start > each", each=loop({"items": [1]}, "b", "a"), settings={"concurrency": {"max": 2}})
+
+        assert [change.message for change in diff(old, new)] == [
+            'Node `a`: `parent` is set to "each".',
+            "Edge start → a is gone.",
+            '`settings`: `concurrency` is set to {"max":2}.',
+        ]
 
     def test_looks_into_lists_that_are_as_long_as_before(self):
         new = definition("start > check.yes > end", "check.no > end", end={"join": "any"})

@@ -12,7 +12,15 @@ import pytest
 
 from tests.builders import definition
 from tests.workflows.definition.checks import problems
-from workflows.definition.shape import EdgeShape, NodeShape, OutlineShape, RetryShape, SettingsShape
+from workflows.definition.shape import (
+    ConcurrencyShape,
+    EdgeShape,
+    NodeShape,
+    OnFailureShape,
+    OutlineShape,
+    RetryShape,
+    SettingsShape,
+)
 from workflows.expressions import shared_evaluator
 from workflows.nodes.base import catalogue
 from workflows.nodes.loading import load
@@ -21,18 +29,20 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "reference" / "definition.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 VARIABLES = {"STOCK_URL": False, "API_KEY": True}
-NODE_TYPES = ["condition", "delay", "output", "tool", "transform", "trigger"]
+NODE_TYPES = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger"]
 
 load()
 
 
 def as_definition(example: dict[str, Any]) -> dict[str, Any]:
-    """Return an example as a whole definition: it is one, or a node of one."""
+    """Return an example as a whole definition: it is one, or a node of one. A loop's body is its node `page`."""
     if "schema" in example:
         return example
     way = example["id"] if example["type"] == "trigger" else f"begin > {example['id']}"
     raw = definition(way if ">" in way else f"{way} > last")
     nodes = [example if node["id"] == example["id"] else node for node in raw["nodes"]]
+    if example["type"] == "loop":
+        nodes.append({"id": "page", "type": "delay", "config": {"for_seconds": 0}, "parent": example["id"]})
     return {**raw, "nodes": nodes}
 
 
@@ -72,11 +82,16 @@ class TestExamples:
         assert problems(raw, variables=VARIABLES, compile=shared_evaluator().check) == []
 
     def test_show_every_node_type(self):
-        assert {example["type"] for example in EXAMPLES if "type" in example} == set(NODE_TYPES)
+        shown = [node for example in EXAMPLES for node in example.get("nodes", [example])]
+
+        assert {node["type"] for node in shown} == set(NODE_TYPES)
 
 
 class TestReference:
-    @pytest.mark.parametrize("model", [OutlineShape, NodeShape, RetryShape, EdgeShape, SettingsShape])
+    @pytest.mark.parametrize(
+        "model",
+        [OutlineShape, NodeShape, RetryShape, EdgeShape, SettingsShape, ConcurrencyShape, OnFailureShape],
+    )
     def test_has_every_key_of_the_language(self, model):
         keys = {field.alias or name for name, field in model.model_fields.items()}
 

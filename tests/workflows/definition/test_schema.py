@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from dataclasses import asdict
+from typing import Any
 
-from tests.builders import definition
+import pytest
+from hypothesis import given
+
+from tests.builders import definition, loop, parallel
+from tests.workflows.definition.strategies import definitions, patient
+from workflows.definition.canonical import content_hash
 from workflows.definition.schema import Definition, Edge, Node, RetryPolicy, Settings, parse, to_json
+
+
+def written_out(raw: Any) -> Any:
+    """Return a definition's JSON with every default written out."""
+    return {"schema": 1, **json.loads(json.dumps(asdict(parse(raw))))}
 
 
 class TestParse:
@@ -64,6 +76,31 @@ class TestToJson:
 
         assert to_json(parse(raw)) == raw
         assert parse(to_json(parse(raw))) == parse(raw)
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            definition(
+                "start > each > end", each=loop({"items": [1]}, "a > b", b=parallel({"done_when": 2}, "c", "d"))
+            ),
+            definition("start > a", a={"retry": {"on": ["timeout", "http_status"], "when_lost": "fail"}}),
+            definition("start > a", settings={"concurrency": {"max": 3}}),
+            definition("start > a", settings={"concurrency": {"max": 1, "key": "{{ trigger }}", "on_limit": "skip"}}),
+            definition("start > a", settings={"on_failure": {"workflow": "Alarm"}}),
+            definition("start > a", settings={"on_failure": {"workflow": "Alarm", "on": ["cancelled", "failed"]}}),
+        ],
+    )
+    def test_keeps_scopes_and_policies(self, raw):
+        assert to_json(parse(raw)) == raw
+
+    @patient
+    @given(definitions)
+    def test_of_any_definition_is_parsed_to_the_same_again(self, one):
+        raw = to_json(one)
+
+        assert parse(raw) == one
+        assert parse(json.loads(json.dumps(raw))) == one
+        assert content_hash(raw) == content_hash(written_out(raw))
 
     def test_of_the_smallest_definition_is_small(self):
         assert to_json(Definition(nodes=())) == {"schema": 1, "nodes": [], "edges": []}

@@ -60,7 +60,7 @@ class TestNodes:
 
         assert found(raw) == ([] if is_fine else [("invalid_format", "/nodes/1/id")])
 
-    @pytest.mark.parametrize("type_", ["loop", "parallel", "agent", "webhook"])
+    @pytest.mark.parametrize("type_", ["agent", "webhook"])
     def test_of_types_of_later_versions_are_refused_with_that_word(self, type_):
         (problem,) = problems(definition("start > end", end=node(type_)))
 
@@ -110,6 +110,11 @@ class TestNodes:
             ({"retry": {"base_seconds": 0}}, "out_of_range", "retry/base_seconds"),
             ({"retry": {"base_secs": 1}}, "unknown_key", "retry/base_secs"),
             ({"retry": 3}, "wrong_type", "retry"),
+            ({"retry": {"on": []}}, "too_short", "retry/on"),
+            ({"retry": {"on": ["timeout", "timeout"]}}, "duplicate_value", "retry/on"),
+            ({"retry": {"on": ["HTTP 503"]}}, "invalid_format", "retry/on/0"),
+            ({"retry": {"on": "timeout"}}, "wrong_type", "retry/on"),
+            ({"retry": {"when_lost": "never"}}, "invalid_choice", "retry/when_lost"),
             ({"timeout_seconds": 3601}, "out_of_range", "timeout_seconds"),
             ({"timeout_seconds": "60"}, "wrong_type", "timeout_seconds"),
             ({"on_error": "ignore"}, "invalid_choice", "on_error"),
@@ -117,7 +122,7 @@ class TestNodes:
             ({"disabled": "no"}, "wrong_type", "disabled"),
             ({"name": ""}, "too_short", "name"),
             ({"name": "x" * 201}, "too_long", "name"),
-            ({"parent": "start"}, "not_built_yet", "parent"),
+            ({"parent": "start"}, "not_a_scope", "parent"),
             ({"config": []}, "wrong_type", "config"),
             ({"on_errors": "fail"}, "unknown_key", "on_errors"),
         ],
@@ -132,7 +137,12 @@ class TestNodes:
         assert problem.hint.startswith("The keys here are `max_attempts`, ")
 
     @pytest.mark.parametrize(
-        "policies", [{"retry": {"max_attempts": 10}}, {"timeout_seconds": 3600}, {"name": "x" * 200}]
+        "policies",
+        [
+            {"retry": {"max_attempts": 10, "on": ["timeout", "http_status"], "when_lost": "fail"}},
+            {"timeout_seconds": 3600},
+            {"name": "x" * 200},
+        ],
     )
     def test_may_have_policies_at_their_limits(self, policies):
         assert found(definition("start > end", end=policies)) == []
@@ -199,6 +209,11 @@ class TestCycles:
         assert (problem.code, problem.path) == ("cycle", "/edges/3")
         assert "`a` → `b` → `c` → `a`" in problem.message
 
+    def test_hint_at_loops(self):
+        (problem,) = problems(definition("start > a > b > a"))
+
+        assert "put them into a `loop`" in problem.hint
+
     def test_are_all_found(self):
         assert found(definition("start > a > b > a", "start > c > d > c", "start > e > e")) == [
             ("cycle", "/edges/2"),
@@ -218,8 +233,20 @@ class TestSettings:
             ({"timeout_seconds": 0}, ("out_of_range", "/settings/timeout_seconds")),
             ({"timeout_seconds": 8_640_001}, ("out_of_range", "/settings/timeout_seconds")),
             ({"timeout_seconds": 1.5}, ("wrong_type", "/settings/timeout_seconds")),
-            ({"on_failure": "x"}, ("not_built_yet", "/settings/on_failure")),
-            ({"concurrency": 1}, ("not_built_yet", "/settings/concurrency")),
+            ({"on_failure": "x"}, ("wrong_type", "/settings/on_failure")),
+            ({"on_failure": {}}, ("missing_key", "/settings/on_failure/workflow")),
+            ({"on_failure": {"workflow": ""}}, ("too_short", "/settings/on_failure/workflow")),
+            ({"on_failure": {"workflow": " Alarm"}}, ("invalid_format", "/settings/on_failure/workflow")),
+            ({"on_failure": {"workflow": "{{ vars.X }}"}}, ("expression_forbidden", "/settings/on_failure/workflow")),
+            ({"on_failure": {"workflow": "A", "on": []}}, ("too_short", "/settings/on_failure/on")),
+            ({"on_failure": {"workflow": "A", "on": ["completed"]}}, ("invalid_choice", "/settings/on_failure/on/0")),
+            ({"on_failure": {"workflow": "A", "on": ["failed"] * 2}}, ("duplicate_value", "/settings/on_failure/on")),
+            ({"concurrency": 1}, ("wrong_type", "/settings/concurrency")),
+            ({"concurrency": {}}, ("missing_key", "/settings/concurrency/max")),
+            ({"concurrency": {"max": 0}}, ("out_of_range", "/settings/concurrency/max")),
+            ({"concurrency": {"max": 10_001}}, ("out_of_range", "/settings/concurrency/max")),
+            ({"concurrency": {"max": 1, "on_limit": "wait"}}, ("invalid_choice", "/settings/concurrency/on_limit")),
+            ({"concurrency": {"max": 1, "key": 5}}, ("wrong_type", "/settings/concurrency/key")),
             ({"time_zone": "UTC"}, ("unknown_key", "/settings/time_zone")),
             ([], ("wrong_type", "/settings")),
         ],
@@ -230,11 +257,16 @@ class TestSettings:
     def test_may_be_as_short_as_a_second(self):
         assert found(definition("start > end", settings={"timeout_seconds": 1})) == []
 
-    def test_may_be_at_their_limits(self):
-        assert (
-            found(definition("start > end", settings={"timezone": "America/New_York", "timeout_seconds": 8_640_000}))
-            == []
-        )
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"timezone": "America/New_York", "timeout_seconds": 8_640_000},
+            {"concurrency": {"max": 10_000, "key": "{{ trigger.a }}", "on_limit": "cancel_oldest"}},
+            {"on_failure": {"workflow": "Tell the owner", "on": ["failed", "timeout", "cancelled"]}},
+        ],
+    )
+    def test_may_be_at_their_limits(self, settings):
+        assert found(definition("start > end", settings=settings)) == []
 
 
 class TestLimits:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.builders import definition, node
+from tests.builders import definition, loop, node, parallel
 from tests.workflows.definition.checks import found, problems
 from tests.workflows.definition.strategies import any_json, mutated, patient
 from workflows.definition.canonical import content_hash
@@ -25,6 +25,7 @@ RICH = definition(
     "check.big > reshape > call > end",
     "check.small > pause > end",
     "call.error ~> alarm",
+    "check.big > each > offers > end",
     hook=node(
         "trigger",
         {"kind": "webhook", "path": "orders", "auth": {"scheme": "github"}, "body_schema": {"type": "object"}},
@@ -37,15 +38,33 @@ RICH = definition(
     call=node(
         "tool",
         {"tool": "http.request", "with": {"url": "{{ vars.URL }}", "headers": {"X-Key": "{{ secret('KEY') }}"}}},
-        retry={"max_attempts": 5, "backoff": "fixed"},
+        retry={"max_attempts": 5, "backoff": "fixed", "on": ["timeout"], "when_lost": "fail"},
         timeout_seconds=30,
         on_error="port",
     ),
     pause=node("delay", {"for": "PT5M"}),
     end=node("output", {"value": "{{ input }}", "status": 201, "headers": {"X-Id": "{{ execution.id }}"}}, join="any"),
     alarm=node("output", {"value": {"$literal": "{{ as it stands }}"}}),
+    each=loop(
+        {
+            "items": "{{ trigger.body.lines }}",
+            "batch_size": 10,
+            "accumulator": {"initial": 0, "next": "{{ accumulator + nodes.count.output.count }}"},
+            "break_when": "{{ accumulator > 100 }}",
+        },
+        "count > nested",
+        count=node("transform", {"steps": [{"operation": "aggregate", "fields": {"count": {"of": "count"}}}]}),
+        nested=loop({"while": "{{ index < scopes.each.index }}"}, "wait"),
+        timeout_seconds=60,
+    ),
+    offers=parallel({"done_when": "any"}, "ask", "rest", ask=node("delay", {"for": "PT1S"})),
     inputs={"type": "object", "properties": {"id": {"type": "integer"}}},
-    settings={"timezone": "Europe/Berlin", "timeout_seconds": 600},
+    settings={
+        "timezone": "Europe/Berlin",
+        "timeout_seconds": 600,
+        "concurrency": {"max": 2, "key": "{{ trigger.body.customer }}"},
+        "on_failure": {"workflow": "Alarm"},
+    },
     ui={"hook": {"x": 1, "y": 2}},
 )
 VARIABLES = {"URL": False, "KEY": True}
@@ -156,7 +175,9 @@ class TestAnyJson:
             content_hash(raw)
 
     @patient
-    @given(st.sampled_from(["trigger", "condition", "transform", "tool", "delay", "output"]), any_json)
+    @given(
+        st.sampled_from(["trigger", "condition", "transform", "loop", "parallel", "tool", "delay", "output"]), any_json
+    )
     def test_as_a_config_gets_an_answer(self, type_, config):
         raw = definition("start > it", it={"type": type_, "config": config})
 

@@ -84,7 +84,18 @@ class TestEvaluate:
         assert evaluator.evaluate([], {}, now=NOON) == []
 
     @pytest.mark.parametrize(
-        "source", ["trigger", "execution.id", "workflow.name", "nodes.a.output", "vars.A", "item", "index"]
+        "source",
+        [
+            "trigger",
+            "execution.id",
+            "workflow.name",
+            "nodes.a.output",
+            "vars.A",
+            "item",
+            "index",
+            "accumulator",
+            "scopes.each.item",
+        ],
     )
     def test_gives_every_root_that_it_was_handed(self, evaluator, source):
         roots = {
@@ -95,6 +106,8 @@ class TestEvaluate:
             "vars": {"A": 1},
             "item": 1,
             "index": 1,
+            "accumulator": 1,
+            "scopes": {"each": {"item": 1}},
         }
 
         assert value_of(evaluator, f"{source} + 0", **roots) == 1
@@ -103,6 +116,7 @@ class TestEvaluate:
         assert value_of(evaluator, "typeof nodes.constructor", nodes={}) == "undefined"
         assert value_of(evaluator, "typeof vars.toString", vars={}) == "undefined"
         assert value_of(evaluator, "(nodes.valueOf).output", nodes={"valueOf": {"output": 1}}) == 1
+        assert value_of(evaluator, "typeof scopes.constructor", scopes={}) == "undefined"
 
     def test_takes_a_key_called_proto_for_data(self, evaluator):
         assert value_of(evaluator, "(input).__proto__.a", input={"__proto__": {"a": 1}}) == 1
@@ -282,10 +296,13 @@ class TestInput:
             "nodes.a = 1",
             "nodes.x.output.y = 1",
             "vars.A = 1",
+            "accumulator.push(1)",
+            "scopes.each.item.a = 1",
         ],
     )
     def test_is_frozen_however_deep(self, evaluator, source):
         roots = {"input": {"a": 1, "list": [{"deep": {}}, 0]}, "nodes": {"x": {"output": {}}}, "vars": {}}
+        roots |= {"accumulator": [], "scopes": {"each": {"item": {}}}}
 
         error = error_of(evaluator, f"({source}, 1)", **roots)
 

@@ -155,6 +155,31 @@ class TestReferences:
 
         assert (found.variables, found.has_dynamic_variables) == ({"A"}, True)
 
+    @pytest.mark.parametrize(
+        ("source", "scopes", "roots"),
+        [
+            ("scopes.each.item + scopes['each'].index", {"each"}, {("each", "item"), ("each", "index")}),
+            ("scopes?.each?.item.a[0]", {"each"}, {("each", "item")}),
+            ("[scopes.each, scopes.other[input]]", {"each", "other"}, set()),
+            (
+                "scopes.each['item'] && scopes.other.accumulator",
+                {"each", "other"},
+                {("each", "item"), ("other", "accumulator")},
+            ),
+            ("input[scopes.each]", {"each"}, set()),
+        ],
+    )
+    def test_name_the_scopes_and_what_of_them_is_meant(self, source, scopes, roots):
+        found = references(source)
+
+        assert (found.scopes, found.scope_roots, found.has_dynamic_scopes) == (scopes, roots, False)
+
+    @pytest.mark.parametrize("source", ["scopes", "scopes[input].item", "Object.keys(scopes)"])
+    def test_say_when_any_scope_may_be_meant(self, source):
+        found = references(source)
+
+        assert (found.scopes, found.has_dynamic_scopes) == (frozenset(), True)
+
     def test_name_the_secrets(self):
         found = references("`Bearer ${secret('TOKEN')}` + secret(\"KEY\")")
 
@@ -181,7 +206,7 @@ class TestReferences:
             ("inptu.a", "There is no `inptu`. Did you mean `input`?"),
             ("node.a.output", "There is no `node`. Did you mean `nodes`?"),
             ("$vars.A", "There is no `$vars`. Did you mean `vars`?"),
-            ("process.env", "There is no `process`. Known are execution, index, input"),
+            ("process.env", "There is no `process`. Known are accumulator, execution, index, input"),
             ("globalThis", "There is no `globalThis`."),
             ("eval('1')", "There is no `eval`."),
             ("new Function('1')", "There is no `Function`."),
@@ -290,6 +315,7 @@ class TestMentioned:
         "trigger": 2,
         "nodes": {"a": {"output": 1}, "b": {"output": 2}, "c": {"output": 3}},
         "vars": {"A": 1, "B": 2},
+        "scopes": {"each": {"item": 1}, "other": {"item": 2}},
     }
 
     @pytest.mark.parametrize(
@@ -304,6 +330,8 @@ class TestMentioned:
             (["nodes.a", "nodes"], {"nodes": ROOTS["nodes"]}),
             (["vars.A", "vars.C"], {"vars": {"A": 1}}),
             (["vars"], {"vars": {"A": 1, "B": 2}}),
+            (["scopes.each.item"], {"scopes": {"each": {"item": 1}}}),
+            (["scopes[input]"], {"input": 1, "scopes": ROOTS["scopes"]}),
         ],
     )
     def test_is_the_part_of_the_roots_that_sources_mention(self, sources, part):

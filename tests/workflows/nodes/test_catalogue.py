@@ -10,10 +10,13 @@ import pytest
 from tests.builders import definition, node
 from tests.workflows.definition.checks import problems
 from tests.workflows.nodes.runs import node_type
-from workflows.nodes.base import NodeType, catalogue, register
+from workflows.expressions.vocabulary import PASS_ROOTS
+from workflows.nodes.base import NodeType, catalogue, lies_at, register
 from workflows.nodes.loading import load
+from workflows.nodes.scopes import ScopeType
 
-BUILT = ["condition", "delay", "output", "tool", "transform", "trigger"]
+BUILT = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger"]
+SCOPES = ["loop", "parallel"]
 
 
 class TestCatalogue:
@@ -36,6 +39,8 @@ class TestEveryNodeType:
     def test_has_an_example_that_can_be_published(self, key):
         of_type = node(key, node_type(key).example)
         raw = definition("start > end", start=of_type) if key == "trigger" else definition("start > it", it=of_type)
+        if key in SCOPES:
+            raw["nodes"].append({"id": "inside", "type": "delay", "parent": "it", "config": {"for_seconds": 0}})
 
         assert problems(raw) == []
 
@@ -60,6 +65,43 @@ class TestEveryNodeType:
     def test_tells_ports_and_effect_of_any_config(self, key, config):
         node_type(key).ports(config)
         node_type(key).effect(config)
+
+
+@pytest.mark.parametrize("key", SCOPES)
+class TestEveryScope:
+    def test_says_that_it_is_one(self, key):
+        assert node_type(key).is_scope
+        assert isinstance(node_type(key), ScopeType)
+
+    @pytest.mark.parametrize("config", [{}, {"items": 5, "accumulator": [], "while": None}, {"items": None}])
+    def test_tells_what_its_passes_have_of_any_config(self, key, config):
+        assert node_type(key).pass_roots(config) <= PASS_ROOTS
+        node_type(key).is_over_branches(config)
+
+    def test_knows_its_templates_of_passes_by_their_names_in_json(self, key):
+        schema = node_type(key).Config.model_json_schema()
+        names = {*schema["properties"], *(f"accumulator.{name}" for name in ("initial", "next"))}
+
+        assert {*node_type(key).before_pass, *node_type(key).after_pass} <= names
+
+
+class TestLiesAt:
+    @pytest.mark.parametrize(
+        ("path", "dotted", "is_there"),
+        [
+            (["while"], ["while"], True),
+            (["accumulator", "next"], ["accumulator.next"], True),
+            (["accumulator", "next", "sum", "0"], ["accumulator.next"], True),
+            (["accumulator", "initial"], ["accumulator.next"], False),
+            (["accumulator"], ["accumulator.next"], False),
+            (["cases", "3", "when"], ["else", "cases.*.when"], True),
+            (["cases", "3", "port"], ["cases.*.when"], False),
+            ([], ["while"], False),
+            (["while"], [], False),
+        ],
+    )
+    def test_is_at_a_path_or_below_it(self, path, dotted, is_there):
+        assert lies_at(path, dotted) is is_there
 
 
 class TestEntryPoints:
