@@ -27,9 +27,10 @@ def node_states(execution: WorkflowExecution) -> dict[str, str]:
     :raises ValueError: if the version has not the shape of a definition; published ones have.
     """
     journal = Journal.load(execution)
+    graph = Graph(parse(execution.workflow_version.definition)).body_of(None)
     return states_of(
-        Graph(parse(execution.workflow_version.definition)).body_of(None),
-        {row.node_id: (fact_of(row), str(row.status)) for row in journal.rows_in("")},
+        graph,
+        {row.node_id: (fact_of(row), str(row.status)) for row in journal.rows_in("", graph.nodes)},
         started_by=execution.execution_context.get("node_id", ""),
         has_ended=execution.has_ended,
         now=database_now(),

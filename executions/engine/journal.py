@@ -53,13 +53,16 @@ class Journal:
         while iterations:
             rows = WorkflowExecutionLog.objects.filter(execution_id=execution.pk, iteration__in=iterations)
             journal._add(rows.defer("input_data", "output_data"))
-            iterations = [
-                path_of(iteration, index)
-                for iteration in iterations
-                for row in journal.rows_in(iteration)
-                if row.status == ExecutionStatus.RUNNING and row.state
-                for index in row.state["open"]
-            ]
+            # Scopes side by side share the paths of their passes.
+            iterations = list(
+                {
+                    path_of(iteration, index): None
+                    for iteration in iterations
+                    for row in journal._rows[iteration].values()
+                    if row.status == ExecutionStatus.RUNNING and row.state
+                    for index in row.state["open"]
+                }
+            )
         return journal
 
     def _add(self, rows: Iterable[WorkflowExecutionLog]) -> None:
@@ -70,9 +73,10 @@ class Journal:
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
-    def rows_in(self, iteration: str) -> Collection[WorkflowExecutionLog]:
-        """Return the latest attempt of each node that has one in an open pass."""
-        return self._rows[iteration].values()
+    def rows_in(self, iteration: str, node_ids: Iterable[str]) -> list[WorkflowExecutionLog]:
+        """Return the latest attempt of each of these nodes that has one in an open pass."""
+        rows = self._rows[iteration]
+        return [rows[node_id] for node_id in node_ids if node_id in rows]
 
     def row(self, iteration: str, node_id: str) -> WorkflowExecutionLog:
         """Return the latest attempt of a node that has one."""
@@ -240,10 +244,17 @@ class Journal:
         for row in list(self.running()):
             self.close(row, status, error=error, now=now)
 
-    def forget(self, iteration: str) -> None:
-        """Let go of a pass that is over. What it recorded is still written."""
-        self._rows.pop(iteration, None)
-        self._outputs.pop(iteration, None)
+    def forget(self, iteration: str, node_ids: Iterable[str]) -> None:
+        """Let go of the nodes of a pass that is over. What they recorded is still written.
+
+        Other scopes may have a pass of the same path, so that it takes both to say which is meant.
+        """
+        for by_iteration in (self._rows, self._outputs):
+            by_node = by_iteration[iteration]
+            for node_id in node_ids:
+                by_node.pop(node_id, None)
+            if not by_node:
+                del by_iteration[iteration]
 
     def flush(self) -> None:
         """Write what is new. The caller's transaction must have written the execution under its fence."""

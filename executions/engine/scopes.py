@@ -58,6 +58,7 @@ class Scope:
     succeeded: int = 0
     failed: int = 0
     is_stopped: bool = False
+    is_broken_off: bool = False
     accumulator: Any = None
     open: dict[int, Pass] = field(default_factory=dict)
     # Results of the passes that ended in this process; those before are read again at the end.
@@ -94,12 +95,14 @@ class Scope:
             "failed": self.failed,
             "accumulator": self.accumulator,
             "stopped": self.is_stopped,
+            "broken_off": self.is_broken_off,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what is recorded; the open passes are made by the caller."""
         self.next, self.succeeded, self.failed = state["next"], state["succeeded"], state["failed"]
         self.accumulator, self.is_stopped = state["accumulator"], state["stopped"]
+        self.is_broken_off = state.get("broken_off", False)
 
     def path_of(self, index: int) -> str:
         """Return the iteration path of a pass."""

@@ -77,7 +77,7 @@ class Turn:
             Frame(
                 version.top,
                 started_by=execution.execution_context["node_id"],
-                facts=map(fact_of, self._journal.rows_in("")),
+                facts=map(fact_of, self._journal.rows_in("", version.top.nodes)),
             ),
         )
         self._to_plan: dict[Pass, None] = {self._top: None}
@@ -232,11 +232,11 @@ class Turn:
         scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
         try:
             values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
-            stops = _truth(values.get("/break_when", False), "/break_when", scope)
+            stops = _truth(values.get("break_when", False), "break_when", scope)
         except NodeError as error:
             return self._fail_scope(scope, error)
-        if "/accumulator/next" in values:
-            scope.accumulator = values["/accumulator/next"]
+        scope.accumulator = values.get("accumulator.next", scope.accumulator)
+        scope.is_broken_off = scope.is_broken_off or stops
         scope.is_stopped = scope.is_stopped or stops
         scope.succeeded += 1
         self._leave(here)
@@ -259,17 +259,20 @@ class Turn:
             NodeError("pass_failed", f"Pass {here.index} failed: {failure['message']}", details={"cause": failure}),
         )
 
+    def _rows_in(self, here: Pass) -> list[WorkflowExecutionLog]:
+        return self._journal.rows_in(here.iteration, here.frame.graph.nodes)
+
     def _leave(self, here: Pass) -> None:
         """Let go of a pass that is over."""
         assert here.scope is not None  # noqa: S101 - the top ends with the execution
         del here.scope.open[here.index]
         self._to_plan.pop(here, None)
-        self._journal.forget(here.iteration)
+        self._journal.forget(here.iteration, here.frame.graph.nodes)
 
     def _drop(self, here: Pass, *, because: str) -> None:
         """Give up everything that is under way in a pass and in the scopes in it."""
         for inner in list(here.within()):
-            for row in list(self._journal.rows_in(inner.iteration)):
+            for row in self._rows_in(inner):
                 if row.status == ExecutionStatus.RUNNING:
                     if job := self._jobs.pop(row.pk, None):
                         job.abandon()
@@ -282,7 +285,7 @@ class Turn:
             inner.in_flight.clear()
             self._to_plan.pop(inner, None)
             if inner is not here:
-                self._journal.forget(inner.iteration)
+                self._journal.forget(inner.iteration, inner.frame.graph.nodes)
         here.scopes.clear()
 
     # --- Scopes -----------------------------------------------------------------------------------------------------
@@ -319,7 +322,7 @@ class Turn:
 
     def _restore(self, here: Pass) -> None:
         """Open again the scopes of a pass that the journal has as open, and their passes."""
-        for row in list(self._journal.rows_in(here.iteration)):
+        for row in self._rows_in(here):
             if row.status != ExecutionStatus.RUNNING or row.state is None:
                 continue
             compiled = self._version.nodes[row.node_id]
@@ -337,7 +340,8 @@ class Turn:
             scope.restore(row.state)
             here.scopes[scope.node_id] = scope
             for index in row.state["open"]:
-                opened = scope.new_pass(index, map(fact_of, self._journal.rows_in(scope.path_of(index))))
+                rows = self._journal.rows_in(scope.path_of(index), scope.body.graph_of(index).nodes)
+                opened = scope.new_pass(index, map(fact_of, rows))
                 self._to_plan[opened] = None
                 self._restore(opened)
             self._move(scope)
@@ -373,7 +377,7 @@ class Turn:
         """
         opened = scope.new_pass(scope.next)
         values = self._values.of_pass(scope.body.before_pass, opened, now=self.now())
-        if not _truth(values.get("/while", True), "/while", scope):
+        if not _truth(values.get("while", True), "while", scope):
             scope.is_stopped = True
             del scope.open[opened.index]
             return False
@@ -423,7 +427,7 @@ class Turn:
         if scope.failed:
             output["errors"] = self._errors_of(scope)
         if scope.rules.at_once == 1 and not scope.body.is_over_branches:
-            output |= {"accumulator": scope.accumulator, "is_broken_off": scope.is_stopped}
+            output |= {"accumulator": scope.accumulator, "is_broken_off": scope.is_broken_off}
         return output
 
     def _results_of(self, scope: Scope) -> list[Any]:
@@ -545,8 +549,8 @@ class Turn:
         self._hold.write(is_signalled=False)
         came = {(row.iteration, row.node_id) for row in self._journal.answers()}
         for here in self._top.within():
-            for iteration, node_id in came:
-                if iteration == here.iteration:
+            for node_id in here.frame.graph.nodes:
+                if (here.iteration, node_id) in came:
                     self._learn(here, node_id)
 
     def _take_answer(self, here: Pass, row: WorkflowExecutionLog) -> None:
@@ -695,12 +699,10 @@ def _failure(row: WorkflowExecutionLog) -> dict[str, Any]:
     return error
 
 
-def _truth(value: Any, pointer: str, scope: Scope) -> bool:
+def _truth(value: Any, field: str, scope: Scope) -> bool:
     if isinstance(value, bool):
         return value
-    raise NodeError(
-        "invalid_config", f"Node `{scope.node_id}`, {pointer}: it must give true or false, not {value!r:.60}."
-    )
+    raise NodeError("invalid_config", f"Node `{scope.node_id}`: `{field}` must give true or false, not {value!r:.60}.")
 
 
 def _late(deadline: datetime) -> NodeError:

@@ -17,12 +17,13 @@ from executions.engine.journal import Journal
 from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
-from executions.engine.versions import CompiledNode, CompiledVersion, Evaluated, Mentions
+from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
 from workflows.expressions import Evaluator, ExpressionError, RenderError, render, render_each
+from workflows.expressions.templates import substitute
 from workflows.nodes.base import NodeError
 from workflows.nodes.evaluation import configured
 from workflows.nodes.fields import Unevaluated
@@ -94,15 +95,18 @@ class Values:
         shown = row.input_data or {}
         return configured(compiled.type, compiled.node.config, shown.get("values", {}))
 
-    def of_pass(self, evaluated: Evaluated, here: Pass, *, now: datetime) -> dict[str, Any]:
-        """Evaluate templates that belong to a pass, with what the pass sees.
+    def of_pass(self, fields: Fields, here: Pass, *, now: datetime) -> dict[str, Any]:
+        """Evaluate what belongs to a pass, with what the pass sees; return the values by field, for those that are given.
 
         :raises NodeError: naming the scope, the pass and the expression that failed.
         """
-        if not evaluated.templates or here.scope is None:
+        assert here.scope is not None  # noqa: S101 - the top is no pass of a scope
+        if not fields.raw:
             return {}
+        evaluated = fields.evaluated
         given = self._given(evaluated.mentions, here, now=now, input=here.scope.input_of(here.index))
-        return self._rendered(evaluated.templates, given, of=f"Node `{here.scope.node_id}`, pass {here.index}")
+        results = self._rendered(evaluated.templates, given, of=f"Node `{here.scope.node_id}`, pass {here.index}")
+        return {path: substitute(raw, results, "/" + path.replace(".", "/")) for path, raw in fields.raw.items()}
 
     def input_of(self, here: Pass, node_id: str) -> Any:
         """Return what comes to a node over its edges.
@@ -135,7 +139,7 @@ class Values:
         """Return the value of the output node that completed last; null without one."""
         done = [
             row
-            for row in self._journal.rows_in(top.iteration)
+            for row in self._journal.rows_in(top.iteration, top.frame.graph.nodes)
             if row.node_type == "output" and row.status == ExecutionStatus.COMPLETED
         ]
         if not done:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -59,6 +59,31 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Fields:
+    """Fields of a scope's config that are evaluated for each pass: as they are written, by dotted path, and their templates."""
+
+    raw: Mapping[str, Any]
+    evaluated: Evaluated
+
+    @classmethod
+    def at(cls, paths: Sequence[str], config: Mapping[str, Any]) -> Fields:
+        """Take those of some paths that a config has."""
+        found = {path: value for path in paths if (value := _at(config, path.split("."))) is not _NOWHERE}
+        return cls(found, Evaluated.of(templates_at(config, paths)))
+
+
+_NOWHERE: Any = object()
+
+
+def _at(config: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        if not isinstance(config, Mapping) or key not in config:
+            return _NOWHERE
+        config = config[key]
+    return config
+
+
+@dataclass(frozen=True)
 class Body:
     """What a scope's passes run.
 
@@ -68,8 +93,8 @@ class Body:
     type: ScopeType[Any]
     graphs: tuple[Graph, ...]
     node_ids: frozenset[str]
-    before_pass: Evaluated
-    after_pass: Evaluated
+    before_pass: Fields
+    after_pass: Fields
     is_over_branches: bool
 
     def graph_of(self, index: int) -> Graph:
@@ -157,7 +182,7 @@ def _body(node: Node, node_type: ScopeType[Any], graph: Graph) -> Body:
         type=node_type,
         graphs=tuple(whole.part(branch) for branch in whole.branches()) if is_over_branches else (whole,),
         node_ids=frozenset(whole.nodes),
-        before_pass=Evaluated.of(templates_at(node.config, node_type.before_pass)),
-        after_pass=Evaluated.of(templates_at(node.config, node_type.after_pass)),
+        before_pass=Fields.at(node_type.before_pass, node.config),
+        after_pass=Fields.at(node_type.after_pass, node.config),
         is_over_branches=is_over_branches,
     )

@@ -115,6 +115,38 @@ class TestLoop:
 
         assert result_of(worker, raw) == [32, 5]
 
+    @pytest.mark.parametrize(
+        ("config", "passes"),
+        [
+            (
+                {"items": [1, 2, 3], "accumulator": {"initial": {"s": 0}, "next": {"s": "{{ accumulator.s + item }}"}}},
+                3,
+            ),
+            ({"items": [1, 2, 3], "accumulator": {"next": 7}}, 3),
+            ({"items": [1, 2, 3], "break_when": True}, 1),
+            ({"while": False}, 0),
+        ],
+    )
+    def test_takes_its_fields_as_they_are_written_templates_or_not(self, worker, config, passes):
+        raw = definition("start > each > end", each=loop(config, "look"), end=output("{{ input }}"))
+
+        result = result_of(worker, raw)
+
+        assert result["count"] == passes
+        assert result["accumulator"] in ({"s": 6}, 7, None)
+        assert result["is_broken_off"] == (config.get("break_when") is True)
+
+    def test_keeps_its_passes_apart_from_those_of_a_scope_beside_it(self, worker):
+        raw = definition(
+            "start > one > end",
+            "start > other > end",
+            one=loop({"items": [1]}, "a", a=compute("{{ item }}")),
+            other=loop({"items": [1, 2, 3]}, "inner > b", inner=loop({"items": [1, 2]}, "c", c=compute("{{ item }}"))),
+            end=output("{{ [input.one.count, input.other.count, nodes.c.output.length] }}"),
+        )
+
+        assert result_of(worker, raw) == [1, 3, 3]
+
     def test_fails_when_it_would_need_more_passes_than_it_may(self, worker):
         raw = definition(
             "start > each > end",
