@@ -16,7 +16,7 @@ from django.dispatch import Signal
 from projects.access import Actor
 from projects.exceptions import NotFound
 from projects.models import AuditEntry
-from tests.builders import definition, node
+from tests import builders
 from tests.clock import NOON
 from tests.factories import (
     DEFINITION,
@@ -244,7 +244,6 @@ class TestValidate:
 
         assert services.validate(workflow) == []
 
-
     @pytest.mark.parametrize("named", ["Bill", "id", "Me"])
     def test_finds_the_workflows_of_the_project_by_name_and_id(self, named):
         me = WorkflowFactory(name="Me")
@@ -263,12 +262,13 @@ class TestValidate:
         me = WorkflowFactory(name="Me")
 
         for named in ("Me", str(me.pk)):
-            raw = definition("start > end", settings={"on_failure": {"workflow": named}})
+            raw = builders.definition("start > end", settings={"on_failure": {"workflow": named}})
             assert [problem.code for problem in services.validate(me, definition=raw)] == ["own_error_workflow"]
 
 
 def running(workflow):
-    return definition("start > run", run=node("tool", {"tool": "workflow.run", "with": {"workflow": workflow}}))
+    run = builders.node("tool", {"tool": "workflow.run", "with": {"workflow": workflow}})
+    return builders.definition("start > run", run=run)
 
 
 class TestPublish:

@@ -153,6 +153,9 @@ class TestHandBack:
         for _ in range(20):
             execution = ExecutionFactory(leased=True)
 
-            at_once(lambda execution=execution: self.hand_back(execution), lambda execution=execution: signals.signal(execution.pk))
+            at_once(
+                lambda execution=execution: self.hand_back(execution),
+                lambda execution=execution: signals.signal(execution.pk),
+            )
 
             assert state(execution) == ("queue", True, False)

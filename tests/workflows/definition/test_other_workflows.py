@@ -39,9 +39,7 @@ class TestWorkflowProblems:
         assert problems(first=run(name)) == []
 
     def test_says_where_one_is_named_that_is_not_there(self):
-        assert problems(first=run("Bil"), second=run("Bill")) == [
-            ("unknown_workflow", "/nodes/1/config/with/workflow")
-        ]
+        assert problems(first=run("Bil"), second=run("Bill")) == [("unknown_workflow", "/nodes/1/config/with/workflow")]
 
     def test_says_that_it_may_be_published_later(self):
         raw = definition("start > first", first=run("Bil"))

@@ -20,7 +20,9 @@ class TestCall:
         assert run(workflow="Bill", input={"total": 7}) == StartWorkflow("Bill", {"total": 7}, wait=True, trigger=None)
 
     def test_can_let_go_and_name_the_trigger(self):
-        assert run(workflow="Bill", wait=False, trigger="start") == StartWorkflow("Bill", {}, wait=False, trigger="start")
+        assert run(workflow="Bill", wait=False, trigger="start") == StartWorkflow(
+            "Bill", {}, wait=False, trigger="start"
+        )
 
     @pytest.mark.parametrize(
         ("arguments", "where"),
@@ -55,7 +57,9 @@ class TestWorkflows:
     def test_names_the_workflow_that_is_written_out(self):
         tool_node = catalogue()["tool"]
 
-        assert tool_node.workflows({"tool": "workflow.run", "with": {"workflow": "Bill"}}) == [("/with/workflow", "Bill")]
+        assert tool_node.workflows({"tool": "workflow.run", "with": {"workflow": "Bill"}}) == [
+            ("/with/workflow", "Bill")
+        ]
 
     @pytest.mark.parametrize(
         "config",
