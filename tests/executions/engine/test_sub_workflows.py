@@ -231,7 +231,6 @@ class TestRun:
         assert (execution.status, execution.result) == ("completed", 1)
         assert [(child.status, child.error["code"]) for child in of("Sleeper")] == [("cancelled", "not_awaited")] * 2
 
-
     def test_a_fault_in_the_commit_leaves_neither_child_nor_waiting_node(self, worker, project, monkeypatch):
         workflow(project, "Double", "start > end", end=output("{{ trigger.total * 2 }}"), inputs=TOTAL)
         caller = workflow(
