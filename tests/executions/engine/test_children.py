@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from executions import services
-from executions.engine import children
+from executions.engine import children, leases, recovery
 from executions.engine.ending import end_execution
 from executions.exceptions import IllegalTransition, NotRunnable
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
@@ -65,7 +66,8 @@ def end(execution, status="completed", **more):
     status = ExecutionStatus(status)
     error = None if status is ExecutionStatus.COMPLETED else {"code": "no_money", "message": "No money."}
     given = {"now": NOON, "error": error} | more
-    end_execution(WorkflowExecution.objects.get(pk=execution.pk), status, **given)
+    with transaction.atomic():
+        end_execution(WorkflowExecution.objects.get(pk=execution.pk), status, **given)
 
 
 def run_of(child):
@@ -356,9 +358,14 @@ class TestCancelBelow:
 
         assert status_of(child) == "cancelled"
 
-    def test_costs_one_that_completes_no_query(self, parent, django_assert_num_queries):
-        with django_assert_num_queries(4):  # A savepoint around the end and its node runs.
-            end_execution(parent, ExecutionStatus.COMPLETED, now=NOON)
+    def test_costs_one_that_completes_no_query(self, parent):
+        with CaptureQueriesContext(connection) as queries:
+            end(parent)
+
+        asked = [
+            query["sql"] for query in queries if '"parent_id" =' in query["sql"] or "workflow_versions" in query["sql"]
+        ]
+        assert asked == []
 
 
 class TestCancelFor:
@@ -408,6 +415,30 @@ class TestAtOnce:
         ending.join(10)
 
         assert status_of(child) == "cancelled"
+
+    @pytest.mark.parametrize("change", ["renew", "release"])
+    def test_what_changes_many_at_once_waits_for_none_of_them(self, change):
+        """It locks rows in no order: waiting for a parent while it holds the child, it would stop whoever ends both."""
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite's transactions are alone.")
+        parent = ExecutionFactory(leased=True)
+        child = child_of(parent, leased=True)
+        later = NOON + timedelta(seconds=10 if change == "renew" else 60)
+        before = child.lease_expires_at
+
+        with transaction.atomic():
+            WorkflowExecution.objects.filter(pk=parent.pk).update(nodes_executed=1)
+            if change == "renew":
+                changing = beside(lambda: leases.renew("worker", now=later))
+            else:
+                changing = beside(lambda: recovery.release_dead_leases(later))
+            changing.join(5)
+            assert not changing.is_alive()
+
+        for execution in (parent, child):
+            execution.refresh_from_db()
+        assert parent.lease_expires_at == before
+        assert child.lease_expires_at == (later + leases.lease_time() if change == "renew" else None)
 
 
 def ended(execution):

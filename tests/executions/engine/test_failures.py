@@ -51,7 +51,8 @@ def failing(tell, *, on_failure=None, **attributes):
 def end(execution, status="failed", error=None):
     status = ExecutionStatus(status)
     error = None if status is ExecutionStatus.COMPLETED else error or ERROR
-    end_execution(execution, status, now=NOON + timedelta(minutes=1), error=error)
+    with transaction.atomic():
+        end_execution(execution, status, now=NOON + timedelta(minutes=1), error=error)
 
 
 def told(execution):
