@@ -19,6 +19,8 @@ class ExecutionFilter(django_filters.FilterSet):
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
     rerun_of = django_filters.UUIDFilter(field_name="rerun_of_id")
+    parent = django_filters.UUIDFilter(field_name="parent_id")
+    failure_of = django_filters.UUIDFilter(field_name="failure_of_id")
 
     class Meta:
         model = WorkflowExecution

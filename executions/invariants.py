@@ -90,6 +90,17 @@ def _ended_is_ended(now: datetime) -> QuerySet[Any]:
     return WorkflowExecutionLog.objects.filter(execution__status__in=ENDED, status__in=LIVE)
 
 
+@invariant("child_ends_with_parent", "No live execution is waited for by one that has ended.")
+def _child_ends_with_parent(now: datetime) -> QuerySet[Any]:
+    return WorkflowExecution.objects.filter(status__in=LIVE, is_waited_for=True, parent__status__in=ENDED)
+
+
+@invariant("end_is_told", "No node run waits for a sub-workflow that has ended without its answer.")
+def _end_is_told(now: datetime) -> QuerySet[Any]:
+    told = WorkflowExecution.objects.filter(parent_node_run_id=OuterRef("pk"), is_waited_for=True, status__in=ENDED)
+    return WorkflowExecutionLog.objects.filter(Exists(told), status__in=LIVE, answer__isnull=True)
+
+
 @invariant("overdue_is_ended", "Nothing lives long past its deadline.")
 def _overdue_is_ended(now: datetime) -> QuerySet[Any]:
     return WorkflowExecution.objects.filter(status__in=LIVE, deadline_at__lt=now - GRACE)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from projects import audit, crypto
 from projects.access import Actor
@@ -23,6 +24,7 @@ from workflows import entity_tags
 from workflows.definition.canonical import content_hash
 from workflows.definition.diff import Change, diff
 from workflows.definition.limits import limit_problems
+from workflows.definition.other_workflows import Found
 from workflows.definition.problems import Problem
 from workflows.definition.validation import check
 from workflows.exceptions import (
@@ -118,6 +120,7 @@ def validate(workflow: Workflow, *, definition: Any = None) -> list[Problem]:
         node_types=node_types(),
         variables=dict(workflow.variables.values_list("name", "is_secret")),
         compile=shared_evaluator().check,
+        find_workflows=partial(_find_workflows, workflow),
         execution_timeout_seconds=settings.WORKFLOW_EXECUTION_TIMEOUT,
     )
 
@@ -308,11 +311,29 @@ def _change_status(
 def workflow_called(name_or_id: str, *, project_id: UUID) -> Workflow | None:
     """Return the workflow of a project that somebody means by its id or its name; an id comes first."""
     in_project = Workflow.objects.filter(project_id=project_id)
-    try:
-        by_id = in_project.filter(pk=UUID(name_or_id)).first()
-    except ValueError:
-        by_id = None
+    by_id = in_project.filter(pk=UUID(name_or_id)).first() if _is_uuid(name_or_id) else None
     return by_id or in_project.filter(name=storable_text(name_or_id)).first()
+
+
+def _find_workflows(workflow: Workflow, names: Collection[str]) -> dict[str, Found]:
+    """Return what each name or id means in the project of a workflow."""
+    in_project = Workflow.objects.filter(project_id=workflow.project_id)
+    ids = {name: UUID(name) for name in names if _is_uuid(name)}
+    rows = in_project.filter(Q(name__in=names) | Q(pk__in=ids.values())).values_list("pk", "name")
+    by_name, known = {name: pk for pk, name in rows}, {pk for pk, _ in rows}
+    meant = {name: ids[name] if ids.get(name) in known else by_name.get(name) for name in names}
+    return {
+        name: Found.NOTHING if pk is None else Found.ITSELF if pk == workflow.pk else Found.OTHER
+        for name, pk in meant.items()
+    }
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 # --- Variables ----------------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from workflows.models import Workflow
 
 MOST_NODE_RUNS = 200
 MOST_RERUNS = 20
+MOST_CHILDREN = 20
 EXCERPT = 160
 
 
@@ -68,6 +69,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
     def row_context(self, request: HttpRequest, row: WorkflowExecution) -> dict[str, Any]:
         now = database_now()
         node_runs = list(_node_runs(row)[: MOST_NODE_RUNS + 1])
+        children = list(row.children.defer("execution_context", "result").order_by("pk")[: MOST_CHILDREN + 1])
         return {
             "why": why(row, now=now),
             "picture": _picture(row),
@@ -81,6 +83,11 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
             "error": values.payload(row.error),
             "took": self.took(row),
             "reruns": row.reruns.order_by("-created_at", "-id")[:MOST_RERUNS],
+            "children": children[:MOST_CHILDREN],
+            "more_children": values.list_link(WorkflowExecution, parent__id__exact=row.pk)
+            if len(children) > MOST_CHILDREN
+            else "",
+            "error_workflow": row.failure_handlers.order_by("pk").first(),
         }
 
     @admin.display(description="execution")

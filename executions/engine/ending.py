@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from executions.engine import children
+from executions.engine import children, failures
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 
@@ -53,6 +53,7 @@ def end_execution(
         record()
     children.cancel_below(execution, status, now=now)
     children.answer_parent(execution)
+    failures.start_error_workflow(execution, now=now)
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Case, CharField, DateTimeField, Expression, F, Field, Value, When, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
 
-from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.models import LIVE, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
 
 # Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
 SUSPECT_AFTER = 2
@@ -78,11 +78,24 @@ def lease_time() -> timedelta:
     return timedelta(seconds=settings.ENGINE_LEASE_SECONDS)
 
 
+def not_locked(rows: ExecutionQuerySet) -> ExecutionQuerySet:
+    """Return those of some executions that no other transaction has locked, for a statement that changes many at once.
+
+    Who ends a parent or a child locks the one above first (see :mod:`executions.engine.children`). A statement over many rows locks them
+    in no order, so it may wait for none. Belongs into a transaction.
+    """
+    free = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked, no_key=True)
+    return WorkflowExecution.objects.filter(pk__in=free.values("pk"))
+
+
+@transaction.atomic
 def renew(owner: str, *, now: datetime) -> None:
-    """Renew every lease of a process, in one statement."""
-    WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now).update(
-        lease_expires_at=now + lease_time()
-    )
+    """Renew the leases of a process, in one statement.
+
+    One that is being written in this moment is left for the next time: a process renews several times within a lease.
+    """
+    held = WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now)
+    not_locked(held).update(lease_expires_at=now + lease_time())
 
 
 def held_by(owner: str, *, now: datetime) -> dict[tuple[UUID, int], bool]:

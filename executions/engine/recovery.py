@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from executions import bell
+from executions.engine import leases
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.exceptions import IllegalTransition
@@ -51,14 +52,16 @@ def sweep() -> int:
 def release_dead_leases(now: datetime) -> int:
     """Make executions due again whose worker has not renewed its lease; fail those that lose every worker."""
     expired = WorkflowExecution.objects.filter(lease_expires_at__lt=now)
-    released = expired.filter(claims__lt=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE).update(
-        lease_owner=None,
-        lease_expires_at=None,
-        wake_at=now,
-        blocked_on=BlockedOn.QUEUE,
-        blocked_detail="Its worker was lost.",
-        fence=F("fence") + 1,
-    )
+    again = expired.filter(claims__lt=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE)
+    with transaction.atomic():
+        released = leases.not_locked(again).update(
+            lease_owner=None,
+            lease_expires_at=None,
+            wake_at=now,
+            blocked_on=BlockedOn.QUEUE,
+            blocked_detail="Its worker was lost.",
+            fence=F("fence") + 1,
+        )
     if released:
         logger.warning("Took executions over from lost workers.", extra={"count": released})
     poison = expired.filter(claims__gte=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE)[:BATCH]

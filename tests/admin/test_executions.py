@@ -45,6 +45,18 @@ class TestPage:
         assert "Waits for `nap`." in page
         assert f"Goes on at {execution.wake_at:%Y-%m-%d %H:%M:%S} UTC (in 59" in page
 
+    def test_leads_to_its_parent_its_children_and_its_error_workflow(self, browser):
+        parent = ExecutionFactory(failed=True)
+        child = ExecutionFactory(parent=parent, is_waited_for=True, workflow_version__workflow__name="Bill")
+        told = ExecutionFactory(failure_of=parent, workflow_version__workflow__name="Tell us")
+
+        page = open_page(browser, parent)
+
+        assert f'{url("change", WorkflowExecution, child.pk)}">Bill</a> (pending)' in page
+        assert f'{url("change", WorkflowExecution, told.pk)}">Tell us</a> (pending)' in page
+        assert f"{parent.pk}</a>, which waits for it" in open_page(browser, child)
+        assert "Told of the end of" in open_page(browser, told)
+
     def test_lists_the_node_runs_with_the_beginnings_of_what_went_in_and_out(self, browser):
         execution = ExecutionFactory(ended=True)
         run = NodeRunFactory(execution=execution, input_data={"order": 17}, output_data=["x" * 5000], duration_ms=12)

@@ -231,6 +231,10 @@ class TestSafety:
             ),
             ("workflows that call each other", f"{hops.MAX_HOPS} hops"),
             (
+                "workflows that run each other",
+                f"{settings.WORKFLOW_MAX_DEPTH} above one, {settings.WORKFLOW_MAX_DESCENDANTS:,} below the first",
+            ),
+            (
                 "waiting for a result",
                 f"120 s for a webhook, {execution_serializers.MAX_WAIT_SECONDS} s for a manual start",
             ),

@@ -75,6 +75,16 @@ class TestList:
             answer = api("viewer").get(f"/api/executions/?{query}&created_before=2026-03-05T00:00:00Z")
             assert [row["id"] for row in answer.data["results"]] == [str(wanted.pk)], query
 
+    def test_can_be_narrowed_to_what_one_has_started(self, api, version):
+        parent = ExecutionFactory(workflow_version=version, failed=True)
+        child = ExecutionFactory(workflow_version=version, parent=parent, depth=1)
+        told = ExecutionFactory(workflow_version=version, failure_of=parent)
+
+        for query, wanted in ((f"parent={parent.pk}", child), (f"failure_of={parent.pk}", told)):
+            (row,) = api("viewer").get(f"/api/executions/?{query}").data["results"]
+            assert (row["id"], row["depth"]) == (str(wanted.pk), wanted.depth)
+            assert (row["parent"], row["failure_of"]) == (wanted.parent_id, wanted.failure_of_id)
+
     @pytest.mark.parametrize("query", ["status=nope", "workflow=7", "created_after=yesterday", "project=x'--"])
     def test_refuses_filters_that_make_no_sense(self, api, query):
         assert api("viewer").get(f"/api/executions/?{query}").status_code == 400

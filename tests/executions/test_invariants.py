@@ -25,6 +25,18 @@ class TestCheckAll:
 
         assert broken() == set()
 
+    def test_finds_a_child_that_outlives_the_parent_that_waited_for_it(self):
+        ExecutionFactory(parent=ExecutionFactory(failed=True), is_waited_for=True)
+        ExecutionFactory(parent=ExecutionFactory(failed=True), is_waited_for=False)
+
+        assert broken() == {"child_ends_with_parent"}
+
+    def test_finds_a_parent_that_was_not_told(self):
+        run = NodeRunFactory(execution=ExecutionFactory(waiting=True), running=True, waits_for="callback")
+        ExecutionFactory(ended=True, parent=run.execution, parent_node_run_id=run.pk, is_waited_for=True)
+
+        assert broken() == {"end_is_told"}
+
     def test_finds_a_live_execution_that_nobody_will_ever_wake(self):
         ExecutionFactory(wake_at=None)
 

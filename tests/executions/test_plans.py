@@ -41,6 +41,9 @@ QUERIES = {
         live.filter(completed_at__isnull=True, deadline_at__lte=NOON).order_by("deadline_at"),
         "executions_deadline",
     ),
+    "the children of an execution": (live.filter(parent=ANY, is_waited_for=True), "executions_children"),
+    "the error workflow of an execution": (executions.filter(failure_of=ANY), "executions_failures"),
+    "the child of a node run": (executions.filter(parent_node_run_id=ANY), "workflow_executions_child_once"),
     "the journal": (
         WorkflowExecutionLog.objects.values("pk").filter(execution=ANY).order_by("started_at", "id"),
         "logs_execution_order",

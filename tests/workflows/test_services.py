@@ -16,6 +16,7 @@ from django.dispatch import Signal
 from projects.access import Actor
 from projects.exceptions import NotFound
 from projects.models import AuditEntry
+from tests import builders
 from tests.clock import NOON
 from tests.factories import (
     DEFINITION,
@@ -242,6 +243,32 @@ class TestValidate:
         VariableFactory(workflow=workflow, name="LIMIT", value="3")
 
         assert services.validate(workflow) == []
+
+    @pytest.mark.parametrize("named", ["Bill", "id", "Me"])
+    def test_finds_the_workflows_of_the_project_by_name_and_id(self, named):
+        me = WorkflowFactory(name="Me")
+        bill = WorkflowFactory(project=me.project, name="Bill")
+
+        assert services.validate(me, definition=running(str(bill.pk) if named == "id" else named)) == []
+
+    def test_finds_no_workflow_of_another_project(self):
+        elsewhere = WorkflowFactory(name="Bill")
+
+        for named in ("Bill", str(elsewhere.pk)):
+            (problem,) = services.validate(WorkflowFactory(), definition=running(named))
+            assert (problem.code, problem.path) == ("unknown_workflow", "/nodes/1/config/with/workflow")
+
+    def test_a_workflow_is_not_its_own_error_workflow(self):
+        me = WorkflowFactory(name="Me")
+
+        for named in ("Me", str(me.pk)):
+            raw = builders.definition("start > end", settings={"on_failure": {"workflow": named}})
+            assert [problem.code for problem in services.validate(me, definition=raw)] == ["own_error_workflow"]
+
+
+def running(workflow):
+    run = builders.node("tool", {"tool": "workflow.run", "with": {"workflow": workflow}})
+    return builders.definition("start > run", run=run)
 
 
 class TestPublish:

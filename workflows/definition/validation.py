@@ -10,6 +10,7 @@ from workflows.definition.configs import config_problems
 from workflows.definition.draft import Draft, read_draft, shape_problems
 from workflows.definition.json_schema import schema_problems, value_problems
 from workflows.definition.limits import limit_problems
+from workflows.definition.other_workflows import FindWorkflows, workflow_problems
 from workflows.definition.problems import Problem
 from workflows.definition.references import Compile, expression_problems
 from workflows.definition.scopes import scope_problems
@@ -26,6 +27,7 @@ def check(
     node_types: NodeTypes,
     variables: Mapping[str, bool],
     compile: Compile | None = None,
+    find_workflows: FindWorkflows | None = None,
     execution_timeout_seconds: int = 3600,
 ) -> list[Problem]:
     """Return every problem of a definition's JSON; none if it can be published. Never raises, whatever the JSON.
@@ -36,13 +38,14 @@ def check(
     :param node_types: the catalogue.
     :param variables: the workflow's variables by name, and whether each is a secret.
     :param compile: asks the engine of the expressions whether it can compile them; without it, only their grammar is looked at.
+    :param find_workflows: asks the project for the workflows that the definition names; without it, they are not looked for.
     :param execution_timeout_seconds: how long an execution may last where the definition does not say.
     """
     if problems := limit_problems(raw):
         return problems
     if not isinstance(raw, dict):
         return [Problem("wrong_type", "", "A definition is an object with `schema`, `nodes` and `edges`.")]
-    found = _problems(raw, node_types, variables, compile, execution_timeout_seconds)
+    found = _problems(raw, node_types, variables, compile, find_workflows, execution_timeout_seconds)
     problems = list(islice(_each_once(found), MAX_PROBLEMS + 1))
     if len(problems) > MAX_PROBLEMS:
         message = f"There are more problems than these {MAX_PROBLEMS}."
@@ -65,6 +68,7 @@ def _problems(
     node_types: NodeTypes,
     variables: Mapping[str, bool],
     compile: Compile | None,
+    find_workflows: FindWorkflows | None,
     execution_timeout_seconds: int,
 ) -> Iterator[Problem]:
     draft = read_draft(raw)
@@ -81,6 +85,8 @@ def _problems(
         # What is wrong with an expression where none is allowed does not matter.
         if not f"{problem.path}/".startswith(forbidden):
             yield problem
+    if find_workflows is not None:
+        yield from workflow_problems(draft, node_types, find_workflows)
     yield from _inputs(draft)
 
 

@@ -165,6 +165,13 @@ class NodeType(Generic[C]):
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""
         return []
 
+    def workflows(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the workflows that a node with this config speaks of: the path below the config, and a name or an id.
+
+        A name that is still an expression is left out. Never raises.
+        """
+        return []
+
     def check_together(self, configs: Mapping[str, C], *, execution_timeout_seconds: int) -> list[tuple[str, Problem]]:
         """Return what is wrong with a definition's nodes of this type beside each other, or for its settings.
 

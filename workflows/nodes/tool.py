@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from workflows.definition.problems import Problem, did_you_mean
 from workflows.definition.pydantic_problems import problems_in
-from workflows.nodes.base import Config, Context, Done, Effect, NodeType, register
+from workflows.nodes.base import Config, Context, Done, Effect, NodeType, Outcome, register
 from workflows.nodes.evaluation import validated
 from workflows.tools.base import catalogue
 
@@ -49,7 +49,15 @@ class ToolNode(NodeType[ToolConfig]):
             return problems_in(error, arguments_model, below="/with")
         return []
 
-    def run(self, config: ToolConfig, context: Context) -> Done:
+    def workflows(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return those that the tool's arguments speak of."""
+        tool, arguments = config.get("tool"), config.get("with", {})
+        if not isinstance(tool, str) or tool not in catalogue() or not isinstance(arguments, Mapping):
+            return []
+        return [(f"/with{path}", name) for path, name in catalogue()[tool].workflows(arguments)]
+
+    def run(self, config: ToolConfig, context: Context) -> Outcome:
         """Call it."""
         tool = catalogue()[config.tool]
-        return Done(tool.call(validated(tool.Arguments, config.arguments, below="/with"), context))
+        answer = tool.call(validated(tool.Arguments, config.arguments, below="/with"), context)
+        return answer if isinstance(answer, Outcome) else Done(answer)

@@ -22,8 +22,12 @@ class Tool(Generic[A]):
         """Return what a call with these raw arguments does to the outside. Never raises."""
         return Effect.WRITE
 
+    def workflows(self, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Return the workflows that these arguments speak of: the path below them, and a name or an id. Never raises."""
+        return []
+
     def call(self, arguments: A, context: Context) -> Any:
-        """Do it and return JSON data.
+        """Do it and return JSON data, or an :data:`~workflows.nodes.base.Outcome` where the engine has to do something.
 
         :raises NodeError: if it can't be done.
         """
