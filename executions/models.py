@@ -12,6 +12,7 @@ from django.utils import timezone
 from executions.exceptions import IllegalTransition
 from projects.constraints import one_of
 from projects.ids import new_id
+from projects.inserting import insert
 from projects.models import Project
 from workflows.models import NodeType, TriggerType, Workflow, WorkflowVersion
 
@@ -244,7 +245,7 @@ class WorkflowExecution(models.Model):
         if self._state.adding:
             for name, value in {**changes, "status": status}.items():
                 setattr(self, name, value)
-            self.save(force_insert=True)
+            insert([self])
             return
         rows = WorkflowExecution.objects.filter(pk=self.pk, status__in=REACHED_FROM[status])
         if fence is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,36 +11,55 @@ import orjson
 from django.db import connection
 from django.db.models import JSONField, Model
 
-# Fewer than these are as fast in one INSERT.
-FEW = 2
-
 
 def insert(rows: Sequence[Model]) -> None:
     """Insert new rows of one model, whose values are all there: no defaults or expressions of the database's.
 
-    PostgreSQL takes them by COPY, which costs a third of what an INSERT of as many rows does. Nothing is sent to signals.
+    PostgreSQL takes several by COPY, which costs a third of what an INSERT of as many does, and one by an INSERT whose text
+    is always the same, so that it is planned once for each connection. Signals of models are not sent.
     """
     if not rows:
         return
-    model = type(rows[0])
-    if connection.vendor != "postgresql" or len(rows) < FEW:
-        model._default_manager.bulk_create(rows)
+    if connection.vendor != "postgresql":
+        type(rows[0])._default_manager.bulk_create(rows)
         return
-    columns = _columns(model)
-    names = ", ".join(f'"{column}"' for column, _, _ in columns)
-    with connection.cursor() as cursor, cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN') as copy:
-        for row in rows:
-            values = row.__dict__
-            copy.write_row([_json(values[name]) if is_json else values[name] for _, name, is_json in columns])
+    table = _table(type(rows[0]))
+    with connection.cursor() as cursor:
+        if len(rows) == 1:
+            cursor.execute(table.insert, table.values(rows[0]))
+        else:
+            with cursor.copy(table.copy) as copy:
+                for row in rows:
+                    copy.write_row(table.values(row))
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
 
 
+@dataclass(frozen=True)
+class _Table:
+    """What is worked out once for a model."""
+
+    insert: str
+    copy: str
+    columns: tuple[tuple[str, bool], ...]  # Attribute, and whether it is JSON.
+
+    def values(self, row: Model) -> list[Any]:
+        """Return a row's values as the database's client takes them."""
+        values = row.__dict__
+        return [_json(values[name]) if is_json else values[name] for name, is_json in self.columns]
+
+
 @cache
-def _columns(model: type[Model]) -> tuple[tuple[str, str, bool], ...]:
+def _table(model: type[Model]) -> _Table:
     fields = model._meta.local_concrete_fields
-    return tuple((field.column, field.attname, isinstance(field, JSONField)) for field in fields)
+    names = ", ".join(f'"{field.column}"' for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    return _Table(
+        insert=f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places})',  # noqa: S608 - names of our models
+        copy=f'COPY "{model._meta.db_table}" ({names}) FROM STDIN',
+        columns=tuple((field.attname, isinstance(field, JSONField)) for field in fields),
+    )
 
 
 def _json(value: Any) -> str | None:

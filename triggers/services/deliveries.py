@@ -19,6 +19,7 @@ from projects import audit
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
 from projects.exceptions import Unavailable
+from projects.inserting import insert
 from triggers.exceptions import InvalidDelivery, NotRedeliverable
 from triggers.models import DeliveryVerdict, Trigger, WebhookDelivery, WebhookRegistration
 from triggers.services.webhook_secrets import live_secrets
@@ -224,7 +225,9 @@ def _keep(
         "ip_address": received.ip_address,
         "is_genuine": True,
     }
-    return WebhookDelivery.objects.create(registration=registration, verdict=verdict, **(facts | values))
+    delivery = WebhookDelivery(registration=registration, verdict=verdict, **(facts | values))
+    insert([delivery])
+    return delivery
 
 
 def _trim(registration: WebhookRegistration) -> None:
