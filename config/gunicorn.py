@@ -1,7 +1,8 @@
 """How gunicorn serves Segue, in ``manage.py up`` and in production alike: ``gunicorn -c config/gunicorn.py``.
 
 Threads, because a view either waits for the database or for an execution's end, and both give the
-processor away. ``WEB_CONCURRENCY`` processes (default 1) of ``WEB_THREADS`` threads (default 16) each.
+processor away. ``WEB_CONCURRENCY`` processes (default 2) of ``WEB_THREADS`` threads (default 16) each: Python runs one thread of
+a process at a time, and these processes also run executions of pure nodes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 wsgi_app = "config.wsgi:application"
 worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "16"))
 
 # Seconds that an idle connection is kept. Longer than the idle time of usual load balancers' health

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pydantic import BaseModel
 
@@ -34,14 +36,15 @@ class Job:
         *,
         config: BaseModel,
         context: RunContext,
-        deadline: datetime,
+        allowed: Callable[[], datetime],
     ) -> None:
         self.turn = turn
         self.compiled = compiled
         self.here = here
         self.row = row
         self.context = context
-        self.deadline = deadline
+        self.deadline: datetime | None = None  # Known once it runs: it may have to wait for a thread first.
+        self._allowed = allowed
         self._config = config
         self._outcome: Outcome | None = None
         self._error: NodeError | None = None
@@ -51,6 +54,16 @@ class Job:
         """The node that it runs."""
         return self.compiled.node.id
 
+    @property
+    def execution_id(self) -> UUID:
+        """The execution that it belongs to."""
+        return self.turn.execution.pk
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether its result will not be asked for."""
+        return self.context.cancel.is_cancelled
+
     def do(self, *, may_begin: Callable[[], bool]) -> None:
         """Run the node and keep what comes of it. Never raises.
 
@@ -59,6 +72,8 @@ class Job:
         try:
             if not may_begin():
                 raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
+            self.deadline = self._allowed()
+            self.context = replace(self.context, deadline=self.deadline)
             with abandonable(self.context.cancel):
                 self._outcome = self.compiled.type.run(self._config, self.context)
         except NodeError as error:

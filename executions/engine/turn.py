@@ -160,11 +160,12 @@ class Turn:
     def look_at_deadlines(self) -> None:
         """Give up nodes that have passed theirs; go on where a timer is due."""
         now = self.now()
-        for job in [job for job in self._jobs.values() if job.deadline + timedelta(seconds=LATE_SECONDS) < now]:
-            self._forget_job(job)
-            job.abandon()
-            self._fail(job.compiled, job.here, job.row, _late(job.deadline))
-            self.is_ready = True
+        for job in list(self._jobs.values()):
+            if job.deadline is not None and job.deadline + timedelta(seconds=LATE_SECONDS) < now:
+                self._forget_job(job)
+                job.abandon()
+                self._fail(job.compiled, job.here, job.row, _late(job.deadline))
+                self.is_ready = True
         if self._next_timer_at is not None and self._next_timer_at <= now:
             for here in self._top.within():
                 self._to_plan[here] = None
@@ -296,7 +297,7 @@ class Turn:
         :raises NodeError: if its config makes no sense, or has too many items.
         """
         assert compiled.body is not None  # noqa: S101 - only scopes come here
-        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled, row))
+        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled))
         passes = compiled.body.type.passes(prepared.config, branches=len(compiled.body.graphs))
         if self._values.fitting(prepared.shown) is not prepared.shown:
             raise NodeError(
@@ -501,10 +502,17 @@ class Turn:
         return None
 
     def _job(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
-        deadline = self._deadline_of(compiled, row)
-        prepared = self._values.prepare(compiled, here, row, deadline=deadline)
+        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled))
         self._journal.note_input(row, self._values.fitting(prepared.shown))
-        return Job(self, compiled, here, row, config=prepared.config, context=prepared.context, deadline=deadline)
+        return Job(
+            self,
+            compiled,
+            here,
+            row,
+            config=prepared.config,
+            context=prepared.context,
+            allowed=lambda: self._deadline_of(compiled),
+        )
 
     def _settle(self, job: Job) -> None:
         compiled, here, row = job.compiled, job.here, job.row
@@ -530,12 +538,12 @@ class Turn:
         """
         children.check(asked, parent=self.execution)
         child_id, row = new_id(), job.row
-        deadline = job.deadline if job.compiled.node.timeout_seconds else self.execution.deadline_at
-        self._to_start[row.pk] = (asked, child_id, deadline if asked.wait else None)
+        deadline = self._own_deadline_of(job.compiled, row)
+        self._to_start[row.pk] = (asked, child_id, deadline)
         if asked.wait:
             self._journal.wait(
                 row,
-                until=job.deadline if job.compiled.node.timeout_seconds else None,
+                until=deadline,
                 output={"execution_id": str(child_id)},
                 waits_for=BlockedOn.CALLBACK,
             )
@@ -611,8 +619,8 @@ class Turn:
         seconds = compiled.node.timeout_seconds
         return row.started_at + timedelta(seconds=seconds) if seconds else None
 
-    def _deadline_of(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> datetime:
-        """Return when a node run that begins now must be done: by its own time, its execution's, that of a scope around."""
+    def _deadline_of(self, compiled: CompiledNode) -> datetime:
+        """Return when a node run that begins now must be done. Any thread may call this."""
         seconds = compiled.node.timeout_seconds or settings.WORKFLOW_NODE_TIMEOUT
         deadline = self.now() + timedelta(seconds=seconds)
         return min(deadline, self.execution.deadline_at or deadline)

@@ -11,7 +11,6 @@ import os
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from executions.engine.ending import end_execution
 from executions.engine.heartbeat import Heartbeat
 from executions.engine.holds import Claimed
 from executions.engine.job import Job
+from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
@@ -51,7 +51,7 @@ class Worker:
         self.owner = leases.new_owner()
         self._turns: dict[UUID, Turn] = {}
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._pool = ThreadPoolExecutor(settings.ENGINE_THREADS, thread_name_prefix="node")
+        self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
         self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()))
         self._sandbox: Evaluator = shared_evaluator()
         self._is_working = threading.Lock()
@@ -80,7 +80,7 @@ class Worker:
     def close(self) -> None:
         """End the worker's threads. It must hold nothing."""
         self._heartbeat.stop()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     def _work(self, *, until: float) -> int:
         taken = 0
@@ -111,7 +111,7 @@ class Worker:
 
     def _take(self) -> int:
         room = settings.ENGINE_CLAIM_BATCH * 4 - len(self._turns)
-        if room <= 0 or any(turn.is_suspect for turn in self._turns.values()):
+        if room <= 0 or self._pool.is_full or any(turn.is_suspect for turn in self._turns.values()):
             return 0
         now = database_now()
         claimed = [] if self._turns else leases.claim(self.owner, now=now, limit=1, suspects=True)
@@ -130,7 +130,7 @@ class Worker:
                 Claimed(execution),
                 version=compiled(execution.workflow_version_id),
                 sandbox=self._sandbox,
-                submit=self._submit,
+                submit=self._pool.submit,
                 now=now,
             )
         self._heartbeat.claimed()
@@ -193,9 +193,6 @@ class Worker:
                 )
         except Exception:
             logger.exception("Could not put an execution back; its lease will run out.", extra=turn.log_extra)
-
-    def _submit(self, job: Job) -> None:
-        self._pool.submit(self._do, job)
 
     def _do(self, job: Job) -> None:
         job.do(may_begin=self._heartbeat.is_fresh)
