@@ -34,7 +34,13 @@ class TestRun:
         assert execution.execution_context == {"trigger": {"n": 1}, "node_id": "start"}
         assert execution.started_by.username
 
-    def test_answers_202_when_it_has_not_ended_in_the_time_that_was_to_be_waited(self, api, workflow):
+    def test_answers_with_the_end_of_an_execution_of_pure_nodes(self, api, workflow):
+        answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", {"wait_seconds": 5})
+
+        assert (answer.status_code, answer.data["status"]) == (201, "completed")
+
+    def test_answers_202_when_it_has_not_ended_in_the_time_that_was_to_be_waited(self, settings, api, workflow):
+        settings.ENGINE_IN_PLACE = False
         answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", {"wait_seconds": 1})
 
         assert answer.status_code == 202

@@ -17,7 +17,6 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from executions.services import answer_of
 from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
@@ -25,7 +24,7 @@ from triggers.webhooks import answers, checks, rate_limit, routes
 from triggers.webhooks.received import Received, check_headers, read_body, without_body
 from triggers.webhooks.refusal import Refused
 from triggers.webhooks.routes import Route
-from triggers.webhooks.waiting import end_within
+from triggers.webhooks.waiting import end_of, end_within
 from workflows.nodes.trigger.node import read_trigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
 
@@ -72,8 +71,9 @@ def _receive(request: HttpRequest, route: Route) -> HttpResponse:
     if options.respond == "accepted":
         return answers.accepted(receipt.execution_id)
     if receipt.execution is not None:
-        return answers.finished(receipt.execution, answer_of(receipt.execution))
-    end = end_within(receipt.execution_id, options.response_timeout_seconds)
+        end = end_of(receipt.execution)
+    else:
+        end = end_within(receipt.execution_id, options.response_timeout_seconds)
     return answers.finished(end.execution, end.answer) if end else answers.still_running(receipt.execution_id)
 
 

@@ -32,6 +32,15 @@ class End:
 _places = Semaphore(max(settings.WEB_THREADS - LEFT_FOR_OTHERS, 1))
 
 
+def end_of(execution: WorkflowExecution) -> End | None:
+    """Return how an execution has ended that has; None if that cannot be told. It is accepted all the same."""
+    try:
+        return End(execution, answer_of(execution))
+    except AnyDatabaseError:
+        logger.exception("Could not read the answer of an execution.", extra={"execution_id": str(execution.pk)})
+        return None
+
+
 def end_within(execution_id: UUID, seconds: float) -> End | None:
     """Return how an execution ends, if it does so in time; None if it does not, or if too many wait already.
 
@@ -41,7 +50,7 @@ def end_within(execution_id: UUID, seconds: float) -> End | None:
         return None
     try:
         execution = wait_for_end(execution_id, timeout=seconds)
-        return End(execution, answer_of(execution)) if execution.has_ended else None
+        return end_of(execution) if execution.has_ended else None
     except (AnyDatabaseError, WorkflowExecution.DoesNotExist):
         logger.exception("Could not wait for the end of an execution.", extra={"execution_id": str(execution_id)})
         return None

@@ -111,8 +111,9 @@ class TestCommit:
 
 
 class TestWaiting:
-    def test_that_fails_after_the_commit_is_still_an_acceptance(self):
+    def test_that_fails_after_the_commit_is_still_an_acceptance(self, settings):
         """R-1: what is committed is never called refused."""
+        settings.ENGINE_IN_PLACE = False
         hook = a_hook(respond="finished", response_timeout_seconds=5)
         statements = []
 
@@ -127,6 +128,21 @@ class TestWaiting:
 
         assert response.status_code == 202
         assert response.json()["execution_id"] == str(WorkflowExecution.objects.get().pk)
+
+    def test_an_answer_that_cannot_be_read_is_still_an_acceptance(self):
+        """R-1: also where the execution has ended in the commit that accepted it."""
+        hook = a_hook(respond="finished")
+
+        def fail(execute, sql, params, many, context):
+            if "output_data" in sql and sql.startswith("SELECT"):
+                raise OperationalError("the server has gone")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(fail):
+            response = send(hook, 1)
+
+        assert response.status_code == 202
+        assert WorkflowExecution.objects.get().status == "completed"
 
 
 class TestDuplicatesInTheSameMoment:

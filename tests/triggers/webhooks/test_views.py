@@ -96,12 +96,23 @@ class TestAccepted:
         assert bytes(only_delivery().body) == body
         assert only_execution().execution_context["trigger"]["body"]["name"] == "a\\u0000b\\ud800"
 
-    def test_costs_four_statements(self, django_assert_num_queries):
+    def test_costs_four_statements(self, settings, django_assert_num_queries):
         """The look-up, and the three rows of one commit (which is two more of savepoints in this test)."""
+        settings.ENGINE_IN_PLACE = False
         hook = a_hook()
 
         with django_assert_num_queries(4 + 2):
             send(hook, {"amount": 12})
+
+    def test_costs_one_more_with_the_whole_execution(self, django_assert_num_queries):
+        """All node runs in one statement."""
+        hook = a_hook()
+        send(hook, 1)  # The version is read once for each process.
+
+        with django_assert_num_queries(5 + 2):
+            send(hook, {"amount": 12})
+
+        assert {execution.status for execution in WorkflowExecution.objects.all()} == {"completed"}
 
     def test_counts(self):
         hook = a_hook()
@@ -435,7 +446,7 @@ class TestLimits:
             response = send(hook, 1, x_segue_hops=hops)
             assert (response.status_code, response.json()["code"]) == (508, "too_many_hops")
 
-    def test_too_many_calls_are_told_when_to_come_again(self, settings):
+    def test_too_many_calls_are_told_when_to_come_again(self, settings, noon):
         settings.WEBHOOK_RATE_PER_MINUTE = 2
         hook = a_hook()
 
@@ -577,6 +588,12 @@ class TestDuplicates:
 
 @pytest.mark.django_db(transaction=True)
 class TestFinished:
+    """Of executions that a worker carries."""
+
+    @pytest.fixture(autouse=True)
+    def _workers_alone(self, settings):
+        settings.ENGINE_IN_PLACE = False
+
     def test_answers_with_what_the_output_node_says(self):
         hook = a_hook(respond="finished")
 
