@@ -63,7 +63,7 @@ def run(execution: WorkflowExecution) -> bool:
         logger.exception("The engine failed on an execution in place; a worker will try.")
         execution.status, execution.started_at, execution.fence = ExecutionStatus.PENDING, None, 0
         return False
-    turn.write()
+    turn.record()
     if execution.wake_at is not None and execution.wake_at <= turn.now():
         bell.ring_on_commit()
     return True

@@ -111,7 +111,7 @@ class Journal:
             .exclude(ports=[])
             .values_list("iteration", "node_id", "output_data")
         )
-        found = {(path, node_id): output for path, node_id, output in stored.iterator(chunk_size=2_000)}
+        found = {(path, node_id): output for path, node_id, output in stored}
         for row in (*self._new, *self._changed):
             if row.node_id in node_ids and row.ports and row.iteration and row.iteration.startswith(prefix):
                 found[row.iteration, row.node_id] = row.output_data

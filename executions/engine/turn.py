@@ -95,6 +95,13 @@ class Turn:
         return self._hold.lease
 
     @property
+    def locks_only_itself(self) -> bool:
+        """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
+        execution = self.execution
+        is_alone = execution.scheduled_for is None and execution.concurrency_key is None
+        return is_alone and not execution.is_waited_for and not self._to_start and not self._given_up
+
+    @property
     def has_jobs(self) -> bool:
         """Whether nodes of it are in the pool."""
         return bool(self._jobs)
@@ -102,14 +109,6 @@ class Turn:
     def now(self) -> datetime:
         """The database's time, without asking it again."""
         return self._claimed_at + timedelta(seconds=time.monotonic() - self._claimed_monotonic)
-
-    def advance(self) -> None:
-        """Carry the execution on as far as it goes now, and write what came of it.
-
-        :raises LeaseLost: if it is no longer ours.
-        """
-        self.run()
-        self.write()
 
     def run(self, *, until: float | None = None) -> None:
         """Carry the execution on as far as it goes now. Nothing is written yet.
@@ -130,10 +129,11 @@ class Turn:
                 self.is_ready = bool(self._to_plan)
                 break
 
-    def write(self) -> None:
-        """Write what :meth:`run` came to: the end, a sleep, or how far it is; then let the nodes with effects begin.
+    @_in_one_commit
+    def record(self) -> None:
+        """Write what :meth:`run` came to: the end, a sleep, or how far it is.
 
-        :raises LeaseLost: if it is no longer ours.
+        :raises LeaseLost: if it is no longer ours. Then nothing was written.
         """
         if self._end is not None:
             self._write_end(*self._end)
@@ -141,14 +141,19 @@ class Turn:
             self.let_go("Began with the one who accepted it.")
         elif self.is_ready or self._jobs or self._to_submit:
             if self._journal.has_news:
-                self._commit()
-            self._next_timer_at = self._waits().next_at
-            for job in self._to_submit:
-                self._jobs[job.row.pk] = job
-                self._submit(job)
-            self._to_submit = []
+                self._write_progress()
         else:
             self._hand_back()
+
+    def begin_jobs(self) -> None:
+        """Let the nodes with effects begin whose start is recorded. Comes after the commit."""
+        if self.is_over:
+            return
+        self._next_timer_at = self._waits().next_at
+        for job in self._to_submit:
+            self._jobs[job.row.pk] = job
+            self._submit(job)
+        self._to_submit = []
 
     def take_in(self, job: Job) -> None:
         """Take a job's result in, unless it came too late."""
@@ -649,15 +654,13 @@ class Turn:
             "deadline_at": self.execution.deadline_at,
         }
 
-    @_in_one_commit
-    def _commit(self) -> None:
+    def _write_progress(self) -> None:
         changes = self._progress()
         if self._journal.completed_since_flush:
             changes["claims"] = 1  # It gets further: earlier losses were not its fault.
         self._hold.write(**changes)
         self._flush()
 
-    @_in_one_commit
     def _hand_back(self) -> None:
         waits = self._waits()
         self._hold.hand_back(
@@ -666,7 +669,6 @@ class Turn:
         self._flush()
         self.is_over = True
 
-    @_in_one_commit
     def _write_end(self, status: ExecutionStatus, outcome: dict[str, Any]) -> None:
         for job in self._jobs.values():
             job.abandon()

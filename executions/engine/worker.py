@@ -29,6 +29,7 @@ from executions.engine.job import Job
 from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
+from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from workflows.expressions import Evaluator, shared_evaluator
 from workflows.models import Workflow, WorkflowStatus
@@ -88,9 +89,7 @@ class Worker:
         while not stopping.is_asked():
             took = 0 if runs_dry else self._take()
             taken += took
-            for turn in list(self._turns.values()):
-                if turn.is_ready:
-                    self._advance(turn)
+            self._advance([turn for turn in self._turns.values() if turn.is_ready])
             self._forget_what_is_over()
             if any(turn.is_ready for turn in self._turns.values()):
                 continue
@@ -158,9 +157,20 @@ class Worker:
         )
         return True
 
-    def _advance(self, turn: Turn) -> None:
+    def _advance(self, turns: list[Turn]) -> None:
+        """Carry executions on as far as they go, and write what came of it: those that can be together, in one commit."""
+        carried = [turn for turn in turns if self._run(turn)]
+        together = [turn for turn in carried if turn.locks_only_itself and not turn.is_suspect]
+        for turn in carried:
+            if turn not in together:
+                self._record([turn])
+        if together:
+            self._record(together)
+
+    def _run(self, turn: Turn) -> bool:
+        """Carry an execution on without writing. Returns whether there is something to be written."""
         try:
-            turn.advance()
+            turn.run()
         except leases.LeaseLost:
             turn.abandon()
         except DatabaseError:
@@ -171,12 +181,32 @@ class Worker:
             logger.exception("The engine failed on an execution.", extra=turn.log_extra)
             turn.abandon()
             self._put_back(turn, error)
+        return not turn.is_over
+
+    def _record(self, turns: list[Turn]) -> None:
+        try:
+            with transaction.atomic():
+                for turn in turns:
+                    try:
+                        turn.record()
+                    except leases.LeaseLost:
+                        turn.abandon()  # It has written nothing; the others do.
+        except Exception as error:
+            # What they know is no longer what the database has. Whoever takes them up next reads it there.
+            logger.exception("Could not write what became of executions.", extra={"count": len(turns)})
+            close_old_connections()
+            for turn in turns:
+                turn.abandon()
+                self._put_back(turn, error)
+        else:
+            for turn in turns:
+                turn.begin_jobs()
 
     def _put_back(self, turn: Turn, error: Exception) -> None:
         """Give an execution that the engine itself failed on another chance, or up."""
         reason = f"{type(error).__name__}: {error}"[:400]
-        now = database_now()
         try:
+            now = database_now()
             if turn.execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
                 problem = {"code": "engine_error", "message": f"The engine failed on this execution: {reason}"}
                 with transaction.atomic():
@@ -191,6 +221,8 @@ class Worker:
                     detail=reason,
                     claims=F("claims"),
                 )
+        except (leases.LeaseLost, IllegalTransition):
+            return  # What failed was written after all, or somebody else has it.
         except Exception:
             logger.exception("Could not put an execution back; its lease will run out.", extra=turn.log_extra)
 
