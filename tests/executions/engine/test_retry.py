@@ -29,6 +29,12 @@ class TestNextDelay:
     def test_gives_up_on_what_no_retry_mends(self):
         assert delay(retryable=False) is None
 
+    def test_a_policy_that_says_what_to_retry_on_decides_alone(self):
+        policy = RetryPolicy(on=("http_404", "node_timeout"))
+
+        assert delay(policy, code="http_404", retryable=False) is not None
+        assert delay(policy, code="http_500", retryable=True) is None
+
     def test_gives_up_after_the_installations_attempts(self):
         assert delay(attempt=2) is not None
         assert delay(attempt=3) is None

@@ -16,11 +16,11 @@ from executions.engine.clock import database_now
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.access import Actor
 from projects.ids import new_id
-from tests.builders import definition, node
+from tests.builders import definition, loop, node, parallel
 from tests.executions.engine.carrying import carry, hurry, start
 from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
-from tests.factories import UserFactory, WorkflowFactory
+from tests.factories import NodeRunFactory, UserFactory, WorkflowFactory
 from tests.threads import beside
 from workflows import services as workflows
 
@@ -506,3 +506,75 @@ class TestHops:
         carry(worker, execution)
 
         assert seen == ["4"]
+
+
+class TestLostInTheMiddleOfACall:
+    """What becomes of a call whose worker was lost before it was answered."""
+
+    def begun(self, httpserver, **policies):
+        """An execution whose call was begun by a worker that is no more."""
+        httpserver.expect_request("/").respond_with_data("ok")
+        execution = start(definition("start > ask", ask=call(httpserver.url_for("/"), **policies)))
+        now = database_now()
+        WorkflowExecution.objects.filter(pk=execution.pk).update(status="running", fence=1, claims=1, wake_at=now)
+        for node_id, type_, status in (("start", "trigger", "completed"), ("ask", "tool", "running")):
+            NodeRunFactory(
+                execution=execution,
+                node_id=node_id,
+                node_type=type_,
+                status=status,
+                ports=["main"] if status == "completed" else [],
+                completed_at=now if status == "completed" else None,
+            )
+        return execution
+
+    def test_it_is_made_again_under_its_key(self, worker, httpserver):
+        """[R-11]"""
+        execution = carry(worker, self.begun(httpserver))
+
+        assert execution.status == "completed"
+        assert [request.headers["Idempotency-Key"] for request, _ in httpserver.log] == [f"{execution.pk}:ask:"]
+
+    def test_it_is_uncertain_where_the_node_says_so(self, worker, httpserver):
+        """[R-10]"""
+        execution = carry(worker, self.begun(httpserver, retry={"when_lost": "fail"}))
+
+        assert (execution.status, execution.error["code"]) == ("failed", "uncertain")
+        assert not httpserver.log
+
+
+class TestNodeRuns:
+    def test_are_limited_in_number(self, worker, settings):
+        settings.EXECUTION_MAX_NODE_RUNS = 5
+        raw = definition("start > each", each=loop({"items": list(range(20))}, "look"))
+
+        execution = carry(worker, start(raw))
+
+        assert (execution.status, execution.error["code"]) == ("failed", "too_many_node_runs")
+        assert execution.nodes_executed == 5
+
+
+class TestSlowNodes:
+    def test_do_not_stop_another_execution_of_the_same_worker(self, worker, settings, httpserver):
+        hold = threading.Event()
+        httpserver.expect_request("/slow").respond_with_handler(lambda request: (hold.wait(20), Response("ok"))[1])
+        httpserver.expect_request("/quick").respond_with_data("ok")
+        slow = start(
+            definition(
+                "start > many", many=parallel({"items": list(range(60))}, "ask", ask=call(httpserver.url_for("/slow")))
+            )
+        )
+        working = beside(worker.work)
+        until = time.monotonic() + 10
+        while len(httpserver.log) < 1 and not slow.node_runs.filter(node_id="ask").exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+        quick = start(definition("start > ask", ask=call(httpserver.url_for("/quick"))))
+
+        while not WorkflowExecution.objects.get(pk=quick.pk).has_ended:
+            assert time.monotonic() < until, "the slow one holds every thread"
+            time.sleep(0.05)
+        assert not WorkflowExecution.objects.get(pk=slow.pk).has_ended
+        hold.set()
+        working.join(20)
