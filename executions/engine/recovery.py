@@ -39,7 +39,7 @@ def sweep() -> int:
     """Put right what can be, and ring if something is due. Returns how much was done."""
     now = database_now()
     done = 0
-    for sweeper in (release_dead_leases, end_overdue, limits.let_in_forgotten, *_sweepers):
+    for sweeper in (release_dead_leases, end_overdue, limits.look_for_forgotten, *_sweepers):
         try:
             done += sweeper(now)
         except Exception:  # One fault must not stop the others.

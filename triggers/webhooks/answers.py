@@ -67,12 +67,11 @@ def finished(execution: WorkflowExecution, answer: Mapping[str, Any] | None) -> 
     :param answer: the output node's ``value``, ``status`` and ``headers``, if one ran.
     """
     status = ExecutionStatus(execution.status)
-    error_code = (execution.error or {}).get("code")
-    if error_code in _NO_ROOM:
-        http_status, message = _NO_ROOM[error_code]
-        return _json(http_status, {"code": error_code, "message": message} | _links(execution.pk))
     if status in _ENDS:
         http_status, code, message = _ENDS[status]
+        error_code = (execution.error or {}).get("code")
+        if status is ExecutionStatus.CANCELLED and error_code in _NO_ROOM:
+            (http_status, message), code = _NO_ROOM[error_code], error_code
         return _json(http_status, {"code": code, "message": message} | _links(execution.pk))
     if answer is None:
         return _json(HTTPStatus.OK, execution.result)
