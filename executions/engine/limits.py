@@ -319,7 +319,8 @@ def _replace(oldest: WorkflowExecution, *, by: WorkflowExecution, now: datetime)
     message = f"Cancelled to make room for {newer} (settings.concurrency, cancel_oldest)."
     error = {"code": "concurrency_replaced", "message": message}
     try:
-        ending.end_execution(oldest, ExecutionStatus.CANCELLED, now=now, error=error)
+        with transaction.atomic():
+            ending.end_execution(oldest, ExecutionStatus.CANCELLED, now=now, error=error)
     except IllegalTransition:
         return False  # It ended by itself, or for somebody else.
     return True

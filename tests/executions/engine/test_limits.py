@@ -57,6 +57,7 @@ def start(version, *, now=NOON, **trigger):
     return services.start_execution(version, kind=TriggerType.MANUAL, node_id="start", payload=trigger, now=now)
 
 
+@transaction.atomic
 def end(execution, status=ExecutionStatus.COMPLETED, **more):
     error = None if status is ExecutionStatus.COMPLETED else {"code": "x", "message": "x"}
     if status is ExecutionStatus.COMPLETED:
