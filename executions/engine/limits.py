@@ -111,9 +111,6 @@ class Group:
         return self.live.filter(blocked_on=BlockedOn.CONCURRENCY)
 
 
-# When it is worth looking again, by the monotonic clock of this process.
-_look_again_at = 0.0
-
 # In these words, and not as "anything but", because then an index finds them past any number that wait.
 IS_COUNTED = Q(blocked_on__isnull=True) | Q(blocked_on__in=COUNTING)
 FIRST_IN = ("created_at", "id")
@@ -328,6 +325,9 @@ def _replace(oldest: WorkflowExecution, *, by: WorkflowExecution, now: datetime)
 
 # --- Sweeping -----------------------------------------------------------------------------------------------------------
 
+# When it is worth looking again, by the monotonic clock of this process.
+_look_again_at = 0.0
+
 
 def look_for_forgotten(now: datetime) -> int:
     """Do :func:`let_in_forgotten` as part of every sweep, unless the last look was in vain and took long for that."""
@@ -356,11 +356,11 @@ def let_in_forgotten(now: datetime) -> int:
     done = 0
     for workflow_id, key, version_id, _ in longest_first:
         group, limit = Group(workflow_id, key), limit_of(version_id)
-        if limit is None or groups[group] < limit.max:
-            done += let_in(group)
-        elif limit.on_limit == "cancel_oldest":
+        if limit is not None and limit.on_limit == "cancel_oldest":
             left = group.waiting.filter(workflow_version_id=version_id).order_by("-created_at", "-id")
             done += sum(make_room(pk, now=now) for pk in left.values_list("pk", flat=True)[:BATCH])
+        elif limit is None or groups[group] < limit.max:
+            done += let_in(group)
     return done
 
 

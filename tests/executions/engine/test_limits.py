@@ -16,20 +16,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from executions import services
-from executions.engine import leases, limits, recovery
+from executions.engine import children, leases, limits, recovery
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.engine.worker import Worker
 from executions.exceptions import IllegalTransition
 from executions.invariants import check_all
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from projects.ids import new_id
 from tests.builders import definition, node
 from tests.clock import NOON
-from tests.factories import ExecutionFactory, VersionFactory, WorkflowFactory
+from tests.factories import ExecutionFactory, NodeRunFactory, VersionFactory, WorkflowFactory
 from tests.threads import at_once, beside
 from workflows.definition.schema import Concurrency
 from workflows.expressions import RenderError
 from workflows.models import TriggerType, WorkflowStatus
+from workflows.nodes.base import StartWorkflow
 
 pytestmark = pytest.mark.django_db
 
@@ -345,6 +347,47 @@ class TestKey:
         assert len(key) == limits.KEY_LENGTH
 
 
+class TestSubWorkflows:
+    """A parent's node run waits for a limited child."""
+
+    @pytest.fixture
+    def limited(self):
+        return version(1, on_limit="skip")
+
+    @pytest.fixture
+    def parent(self, limited):
+        return ExecutionFactory(leased=True, workflow_version__workflow__project=limited.workflow.project)
+
+    def child_of(self, parent, limited):
+        asked = StartWorkflow(str(limited.workflow_id), {}, wait=True)
+        run = NodeRunFactory(execution=parent, node_id="bill", node_type="tool", running=True, waits_for="callback")
+        child_id = new_id()
+        with transaction.atomic():
+            children.start(asked, id=child_id, parent=parent, node_run_id=run.pk, deadline=None, now=NOON)
+        return WorkflowExecution.objects.get(pk=child_id), run
+
+    def test_one_that_is_skipped_answers_at_once(self, limited, parent):
+        start(limited)
+
+        child, run = self.child_of(parent, limited)
+
+        run.refresh_from_db()
+        parent.refresh_from_db()
+        assert child.status == "cancelled"
+        assert run.answer["error"]["code"] == "workflow_cancelled"
+        assert "at most 1 executions" in run.answer["error"]["message"]
+        assert parent.is_signalled
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_that_ends_with_its_parent_lets_the_next_one_in(self, parent, limited):
+        child, _ = self.child_of(parent, limited)
+        waiting = start(version(1, of=limited), now=NOON + SECOND)
+
+        services.cancel_execution(parent, by=None, now=NOON)
+
+        assert blocked(child, waiting) == ["cancelled", "queue"]
+
+
 class TestVersions:
     def test_a_larger_limit_holds_from_the_next_decision_on(self):
         narrow = version(1)
@@ -598,9 +641,13 @@ class TestAtOnce:
 
         with transaction.atomic():
             second.move_to(ExecutionStatus.CANCELLED, completed_at=NOON, error={"code": "x", "message": "x"})
-            at_once(lambda: end(first))
+            ending = beside(lambda: end(first))
+            ending.join(10)
+            has_ended = not ending.is_alive()
             limits.let_next_in(second)
+        ending.join(10)
 
+        assert has_ended, "Letting in waits for the one that is being cancelled."
         assert blocked(first, second, third) == ["completed", "cancelled", "queue"]
 
 
