@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Cast, Coalesce
 
+from executions.engine.limits import IS_COUNTED, limited
 from executions.models import ENDED, LIVE, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from workflows.models import Workflow
 
 # What a sweep puts right may be wrong for so long.
 GRACE = timedelta(seconds=60)
@@ -116,3 +119,33 @@ def _end_has_a_reason(now: datetime) -> QuerySet[Any]:
 @invariant("times_in_order", "An execution does not end before it was accepted.")
 def _times_in_order(now: datetime) -> QuerySet[Any]:
     return WorkflowExecution.objects.filter(completed_at__lt=F("started_at"))
+
+
+# The limit of an execution's own version.
+_LIMIT = "workflow_version__definition__settings__concurrency"
+
+
+def _max_of_its_version() -> Cast:
+    return Cast(F(f"{_LIMIT}__max"), IntegerField())
+
+
+@invariant("within_limit", "Of a group, no more executions are under way than the largest limit among them allows.")
+def _within_limit(now: datetime) -> QuerySet[Any]:
+    # The one that was let in last found room for all that are still under way, itself included, within its own limit.
+    groups = limited().filter(IS_COUNTED).values("workflow", "concurrency_key")
+    too_full = groups.annotate(under_way=Count("pk"), most=Max(_max_of_its_version())).filter(under_way__gt=F("most"))
+    return Workflow.objects.filter(pk__in=too_full.values("workflow"))
+
+
+@invariant("room_is_given", "No execution waits for long that is the first in line and for which there is room.")
+def _room_is_given(now: datetime) -> QuerySet[Any]:
+    same_group = limited().filter(workflow=OuterRef("workflow"), concurrency_key=OuterRef("concurrency_key"))
+    waiting = limited().filter(blocked_on=BlockedOn.CONCURRENCY)
+    before_it = Q(created_at__lt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk"))
+    is_first = ~Exists(same_group.filter(before_it, blocked_on=BlockedOn.CONCURRENCY))
+    counted = same_group.filter(IS_COUNTED).order_by().values("workflow").annotate(counted=Count("pk"))
+    under_way = Coalesce(Subquery(counted.values("counted")), 0)
+    first = waiting.filter(is_first, created_at__lt=now - GRACE)
+    # One that replaces the oldest waits for nothing but the end of that one.
+    has_room = Q(under_way__lt=F("most")) | Q(**{f"{_LIMIT}__on_limit": "cancel_oldest"})
+    return first.annotate(under_way=under_way, most=_max_of_its_version()).filter(has_room)

@@ -215,7 +215,7 @@ class WorkflowExecution(models.Model):
                 condition=Q(completed_at__isnull=True, deadline_at__isnull=False),
             ),
             models.Index(
-                fields=["workflow", "concurrency_key", "created_at"],
+                fields=["workflow", "concurrency_key", "blocked_on", "created_at", "id"],
                 name="executions_limited",
                 condition=Q(completed_at__isnull=True, concurrency_key__isnull=False),
             ),

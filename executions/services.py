@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from executions import bell
-from executions.engine import ending
+from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
@@ -55,7 +55,8 @@ def start_execution(
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
-    A paused workflow accepts too: its executions wait.
+    A paused workflow accepts too: its executions wait. So do those for which the version's limit on concurrency has no
+    room, unless it says that they are skipped: such an execution has ended when it is returned.
 
     :param node_id: the trigger node at which it begins.
     :param payload: what expressions see as ``trigger``.
@@ -72,13 +73,15 @@ def start_execution(
     workflow = version.workflow
     if workflow.status not in RUNNABLE:
         raise NotRunnable(_why_not(workflow))
+    context = storable(_context(payload, node_id=node_id, hops=hops))
+    admission = limits.admit(version, trigger=context["trigger"], now=now)
     execution = WorkflowExecution(
         id=id or new_id(),
         project_id=workflow.project_id,
         workflow=workflow,
         workflow_version=version,
         workflow_name=workflow.name,
-        execution_context=storable(_context(payload, node_id=node_id, hops=hops)),
+        execution_context=context,
         triggered_by=kind,
         trigger_id=trigger_id,
         started_by_id=by.user_id if by else None,
@@ -94,15 +97,23 @@ def start_execution(
         failure_of=failure_of,
         depth=depth,
         deadline_at=deadline_at,
+        concurrency_key=admission.key,
         created_at=now,
     )
-    if in_place and engine.suits(execution) and engine.run(execution):
+    if admission.refusal is not None:
+        ending.end_execution(execution, admission.refusal.status, now=now, error=admission.refusal.error)
         return execution
-    execution.blocked_on = BlockedOn.QUEUE
-    execution.wake_at = Now()
+    if admission.may_start and in_place and engine.suits(execution) and engine.run(execution):
+        return execution
+    execution.blocked_on = BlockedOn.QUEUE if admission.may_start else BlockedOn.CONCURRENCY
+    execution.blocked_detail = admission.waits
+    execution.wake_at = Now() if admission.may_start else None
     execution.save(force_insert=True)
-    execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
-    bell.ring_on_commit()
+    if admission.may_start:
+        execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
+        bell.ring_on_commit()
+    elif admission.replaces:
+        limits.make_room_on_commit(execution, now=now)
     return execution
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from executions.engine import limits
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.backoffice.values import ago
 
@@ -14,7 +15,7 @@ WAITS_FOR: dict[BlockedOn, str] = {
     BlockedOn.RETRY: "Waits before it tries a failed node again.",
     BlockedOn.CALLBACK: "Waits for a callback from outside.",
     BlockedOn.APPROVAL: "Waits for somebody's approval.",
-    BlockedOn.CONCURRENCY: "Waits until fewer executions of its workflow run.",
+    BlockedOn.CONCURRENCY: "Waits until fewer executions of its workflow are under way.",
     BlockedOn.PAUSED: "Its workflow is paused.",
     BlockedOn.BUDGET: "Its budget is used up.",
 }
@@ -29,6 +30,8 @@ def why(execution: WorkflowExecution, *, now: datetime) -> list[str]:
     sentences = [WAITS_FOR[BlockedOn(execution.blocked_on)] if execution.blocked_on else "It is about to go on."]
     if execution.blocked_detail:
         sentences.append(execution.blocked_detail)
+    if standing := limits.standing(execution):
+        sentences.append(standing)
     if execution.wake_at is not None:
         word = "Due since" if execution.wake_at <= now else "Goes on at"
         sentences.append(f"{word} {execution.wake_at:%Y-%m-%d %H:%M:%S} UTC ({ago(execution.wake_at, now=now)}).")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from executions.engine import children, failures
+from executions.engine import children, failures, limits
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 
@@ -58,6 +58,7 @@ def end_execution(
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [ENDED_CHANNEL, str(execution.pk)])
+    limits.let_next_in(execution)  # Last: see "Locks" there.
 
 
 def closed_as(status: ExecutionStatus) -> ExecutionStatus:

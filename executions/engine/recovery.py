@@ -1,4 +1,4 @@
-"""What a sweep puts right: dead leases, passed deadlines, lost bells, and what other apps add.
+"""What a sweep puts right: dead leases, passed deadlines, forgotten turns, lost bells, and what other apps add.
 
 Any number of sweeps may run at once, in any process: every change is guarded, so the second one finds nothing to do.
 """
@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from executions import bell
-from executions.engine import leases
+from executions.engine import leases, limits
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.exceptions import IllegalTransition
@@ -39,7 +39,7 @@ def sweep() -> int:
     """Put right what can be, and ring if something is due. Returns how much was done."""
     now = database_now()
     done = 0
-    for sweeper in (release_dead_leases, end_overdue, *_sweepers):
+    for sweeper in (release_dead_leases, end_overdue, limits.look_for_forgotten, *_sweepers):
         try:
             done += sweeper(now)
         except Exception:  # One fault must not stop the others.

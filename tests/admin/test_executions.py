@@ -138,6 +138,16 @@ class TestWhy:
 
         assert why(execution, now=NOON) == [WAITS_FOR[reason]]
 
+    def test_says_how_far_away_its_turn_is(self):
+        waiting = {"blocked_on": "concurrency", "concurrency_key": "acme", "wake_at": None}
+        first = ExecutionFactory(**waiting | {"blocked_detail": "At most 1 may."})
+
+        assert why(first, now=NOON) == [
+            WAITS_FOR[BlockedOn.CONCURRENCY],
+            "At most 1 may.",
+            "0 are under way now, and 0 wait before it.",
+        ]
+
     def test_names_the_worker_that_has_it(self):
         execution = WorkflowExecution(status="running", lease_owner="worker-7", lease_expires_at=NOON)
 

@@ -8,10 +8,18 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from executions.invariants import check_all
+from tests.builders import definition
 from tests.clock import NOON
-from tests.factories import ExecutionFactory, NodeRunFactory
+from tests.factories import ExecutionFactory, NodeRunFactory, VersionFactory
 
 pytestmark = pytest.mark.django_db
+
+
+WAITS = {"concurrency_key": "acme", "blocked_on": "concurrency", "wake_at": None}
+
+
+def limited_to(most, **limit):
+    return VersionFactory(definition=definition("start > end", settings={"concurrency": {"max": most, **limit}}))
 
 
 def broken():
@@ -62,6 +70,42 @@ class TestCheckAll:
         NodeRunFactory(execution=ExecutionFactory(ended=True), running=True)
 
         assert broken() == {"ended_is_ended"}
+
+    def test_finds_a_group_with_more_under_way_than_any_of_its_limits_allows(self):
+        limited = limited_to(1)
+        ExecutionFactory.create_batch(2, workflow_version=limited, concurrency_key="acme")
+        ExecutionFactory(workflow_version=limited, concurrency_key="bolt")
+
+        assert broken() == {"within_limit"}
+
+    def test_lets_those_go_on_that_a_larger_limit_has_let_in(self):
+        narrow = limited_to(1)
+        wide = VersionFactory(workflow=narrow.workflow, number=2, definition=limited_to(2).definition)
+        for version in (narrow, wide):
+            ExecutionFactory(workflow_version=version, concurrency_key="acme")
+
+        assert broken() == set()
+
+    def test_finds_one_that_waits_although_there_is_room(self):
+        ExecutionFactory(workflow_version=limited_to(1), created_at=NOON - timedelta(minutes=5), **WAITS)
+
+        assert broken() == {"room_is_given"}
+
+    def test_finds_one_that_waits_for_the_end_of_what_it_replaces(self):
+        limited = limited_to(1, on_limit="cancel_oldest")
+        ExecutionFactory(workflow_version=limited, concurrency_key="acme")
+        ExecutionFactory(workflow_version=limited, created_at=NOON - timedelta(minutes=5), **WAITS)
+
+        assert broken() == {"room_is_given"}
+
+    def test_lets_those_wait_for_whom_there_is_none_and_those_behind_them(self):
+        limited = limited_to(1)
+        ExecutionFactory(workflow_version=limited, concurrency_key="acme")
+        wide = VersionFactory(workflow=limited.workflow, number=2, definition=limited_to(9).definition)
+        for minutes, version in ((9, limited), (8, wide)):
+            ExecutionFactory(workflow_version=version, created_at=NOON - timedelta(minutes=minutes), **WAITS)
+
+        assert broken() == set()
 
     def test_finds_one_that_outlives_its_deadline(self):
         ExecutionFactory(deadline_at=NOON - timedelta(minutes=5))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from executions.engine import limits
 from executions.models import LIVE, WorkflowExecution, WorkflowExecutionLog
 from tests.clock import NOON
 from tests.plans import plan_of
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.django_db
 ANY = UUID("0198c5a0-0000-7000-8000-000000000000")
 executions = WorkflowExecution.objects.values("pk")
 live = executions.filter(status__in=LIVE)
+group = limits.Group(ANY, "acme")
 newest = ("-created_at", "-id")
 
 QUERIES = {
@@ -44,6 +46,8 @@ QUERIES = {
     "the children of an execution": (live.filter(parent=ANY, is_waited_for=True), "executions_children"),
     "the error workflow of an execution": (executions.filter(failure_of=ANY), "executions_failures"),
     "the child of a node run": (executions.filter(parent_node_run_id=ANY), "workflow_executions_child_once"),
+    "what counts in a group": (group.counted.values("pk"), "executions_limited"),
+    "who is the first to be let in": (group.waiting.values("pk").order_by("created_at", "id"), "executions_limited"),
     "the journal": (
         WorkflowExecutionLog.objects.values("pk").filter(execution=ANY).order_by("started_at", "id"),
         "logs_execution_order",

@@ -22,6 +22,11 @@ _ENDS = {
     ExecutionStatus.CANCELLED: (HTTPStatus.BAD_GATEWAY, "execution_cancelled", "The execution was cancelled."),
     ExecutionStatus.TIMEOUT: (HTTPStatus.GATEWAY_TIMEOUT, "execution_timeout", "The workflow took too long."),
 }
+# Those that the workflow's limit on concurrency ended, by their error's code.
+_NO_ROOM = {
+    "concurrency_skipped": (HTTPStatus.TOO_MANY_REQUESTS, "The workflow is busy, and skips what comes meanwhile."),
+    "concurrency_replaced": (HTTPStatus.CONFLICT, "A newer request has taken the place of this one."),
+}
 
 # Headers that belong to the connection, to the site as a whole, or to the browser's session with it.
 _REFUSED_HEADERS = re.compile(
@@ -64,6 +69,9 @@ def finished(execution: WorkflowExecution, answer: Mapping[str, Any] | None) -> 
     status = ExecutionStatus(execution.status)
     if status in _ENDS:
         http_status, code, message = _ENDS[status]
+        error_code = (execution.error or {}).get("code")
+        if status is ExecutionStatus.CANCELLED and error_code in _NO_ROOM:
+            (http_status, message), code = _NO_ROOM[error_code], error_code
         return _json(http_status, {"code": code, "message": message} | _links(execution.pk))
     if answer is None:
         return _json(HTTPStatus.OK, execution.result)

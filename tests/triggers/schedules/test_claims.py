@@ -12,6 +12,7 @@ from tests.factories import ScheduledJobFactory
 from tests.threads import at_once
 from triggers.models import ScheduledJob
 from triggers.schedules.claims import claim, move_on
+from workflows.models import Workflow
 
 HOUR = timedelta(hours=1)
 
@@ -57,3 +58,18 @@ class TestClaim:
         with transaction.atomic():
             claim(job.pk, NOON)
             assert at_once(claim_beside) == [None]
+
+    def test_does_not_wait_for_somebody_who_has_the_workflow(self):
+        """Who publishes has the workflow and wants its jobs: who had the job and wanted the workflow would wait in a circle."""
+        if not connection.features.has_select_for_update_skip_locked:
+            pytest.skip("there is one writer at a time")
+        job = ScheduledJobFactory(next_run=NOON)
+
+        def claim_beside():
+            with transaction.atomic():
+                return claim(job.pk, NOON)
+
+        with transaction.atomic():
+            Workflow.objects.select_for_update(no_key=True).get(pk=job.workflow_id)
+            assert at_once(claim_beside) == [None]
+        assert at_once(claim_beside) == [job]

@@ -134,3 +134,25 @@ class TestOtherEnds:
         assert (response.status_code, body["code"], body["execution_id"]) == (http_status, code, str(execution.pk))
         assert "hunter2" not in str(body)
         assert "login" not in str(body)
+
+    @pytest.mark.parametrize(
+        ("code", "http_status", "says"),
+        [
+            ("concurrency_skipped", 429, "The workflow is busy, and skips what comes meanwhile."),
+            ("concurrency_replaced", 409, "A newer request has taken the place of this one."),
+        ],
+    )
+    def test_tell_senders_that_a_limit_left_no_room(self, code, http_status, says):
+        error = {"code": code, "message": "at most 1 executions with the key `acme` may be under way at once"}
+        execution = ExecutionFactory(ended=True, status="cancelled", error=error)
+
+        response = answers.finished(execution, None)
+
+        body = json.loads(response.content)
+        assert response.status_code == http_status
+        assert (body["code"], body["message"], body["execution_id"]) == (code, says, str(execution.pk))
+
+    def test_take_a_node_s_own_code_for_nothing_but_a_failure(self):
+        execution = ExecutionFactory(failed=True, error={"code": "concurrency_skipped", "message": "x"})
+
+        assert answers.finished(execution, None).status_code == 502

@@ -620,6 +620,27 @@ class TestFinished:
         assert response.json()["execution_id"] == str(only_execution().pk)
         assert only_execution().is_awaited
 
+    def test_answers_at_once_when_the_workflow_is_busy_and_skips_what_comes(self):
+        """R-1: what was skipped was accepted, and is kept with its delivery."""
+        limit = {"concurrency": {"max": 1, "key": "{{ trigger.body.customer }}", "on_limit": "skip"}}
+        hook = hook_of(published(started_by(hook=webhook(respond="finished"), settings=limit)))
+        running = WorkflowExecution.objects.create(
+            project_id=hook.workflow.project_id,
+            workflow=hook.workflow,
+            workflow_version=hook.workflow.versions.get(),
+            triggered_by="webhook",
+            concurrency_key="acme",
+            blocked_on="paused",
+        )
+
+        response = send(hook, {"customer": "acme"})
+
+        skipped = WorkflowExecution.objects.exclude(pk=running.pk).get()
+        assert (response.status_code, response.json()["code"]) == (429, "concurrency_skipped")
+        assert response.json()["execution_id"] == str(skipped.pk)
+        assert (skipped.status, skipped.concurrency_key) == ("cancelled", "acme")
+        assert only_delivery().execution == skipped
+
     def test_answers_202_when_all_places_to_wait_are_taken(self, monkeypatch):
         monkeypatch.setattr(waiting, "_places", Semaphore(0))
 
