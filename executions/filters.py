@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import django_filters
+from django.db.models import Q, QuerySet
 
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from workflows.models import TriggerType
@@ -28,11 +29,26 @@ class ExecutionFilter(django_filters.FilterSet):
 
 
 class NodeRunFilter(django_filters.FilterSet):
-    """By node and status."""
+    """By node, pass, attempt and status."""
 
     node_id = django_filters.CharFilter(max_length=64)
+    iteration = django_filters.CharFilter(
+        max_length=100, help_text="The path of one pass, such as `3` or `3.1`. Given and empty: what lies in no scope."
+    )
+    within = django_filters.CharFilter(
+        max_length=100, method="in_pass", help_text="The path of a pass: what ran in it, and in the scopes in it."
+    )
+    attempt = django_filters.NumberFilter(min_value=1, max_value=32_767)
     status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices)
 
     class Meta:
         model = WorkflowExecutionLog
         fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[WorkflowExecutionLog]) -> QuerySet[WorkflowExecutionLog]:
+        """Take an empty iteration for what it is: that of the top. Other empty filters are none."""
+        found = super().filter_queryset(queryset)
+        return found.filter(iteration="") if (self.data or {}).get("iteration") == "" else found
+
+    def in_pass(self, queryset: QuerySet[WorkflowExecutionLog], _: str, path: str) -> QuerySet[WorkflowExecutionLog]:
+        return queryset.filter(Q(iteration=path) | Q(iteration__startswith=f"{path}."))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from executions.blockers import MOST_BLOCKERS, blockers
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.rest import StrictSerializer
 
@@ -49,8 +51,22 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
         read_only_fields = fields
 
 
+class BlockerSerializer(serializers.ModelSerializer[WorkflowExecution]):
+    """An execution that another one waits for."""
+
+    class Meta:
+        model = WorkflowExecution
+        fields: ClassVar[list[str]] = ["id", "workflow_name", "status", "blocked_on", "created_at"]
+        read_only_fields = fields
+
+
 class ExecutionDetailSerializer(ExecutionSerializer):
     """One execution with what went in and came out."""
+
+    blocked_by = serializers.SerializerMethodField(
+        help_text=f"Executions that must end before this one goes on: its sub-workflows, or those that are under way when it "
+        f"waits for its turn. The oldest {MOST_BLOCKERS} of them."
+    )
 
     class Meta(ExecutionSerializer.Meta):
         fields: ClassVar[list[str]] = [
@@ -58,11 +74,44 @@ class ExecutionDetailSerializer(ExecutionSerializer):
             "execution_context",
             "result",
             "started_by",
+            "blocked_by",
             "idempotency_key",
             "ip_address",
             "user_agent",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(BlockerSerializer(many=True))
+    def get_blocked_by(self, execution: WorkflowExecution) -> list[Any]:
+        """Return what it waits for, so far as other executions are that."""
+        rows = blockers(execution).defer("execution_context", "result", "error")[:MOST_BLOCKERS]
+        return list(BlockerSerializer(rows, many=True).data)
+
+
+class PassesSerializer(serializers.Serializer[Any]):
+    """How far the passes of a scope have come."""
+
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    open = serializers.IntegerField()
+    total = serializers.IntegerField(
+        allow_null=True, help_text="How many there will be; null while nobody can know, as with `while`."
+    )
+
+
+class NodeStateSerializer(serializers.Serializer[Any]):
+    """What has become of one node of an execution."""
+
+    node_id = serializers.CharField()
+    state = serializers.CharField(
+        help_text="`completed`, `running`, `waiting`, `retrying`, `failed`, `timeout`, `cancelled`, `skipped` or `pending`. Of a "
+        "node in a scope, the one of its `counts` that most wants attention."
+    )
+    counts = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Of a node in a scope: how many of its runs are, or ended, in which state.",
+    )
+    passes = PassesSerializer(allow_null=True, help_text="Of a scope that lies in no other one.")
 
 
 class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
@@ -80,6 +129,8 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
             "interruptions",
             "status",
             "ports",
+            "waits_for",
+            "state",
             "wake_at",
             "started_at",
             "completed_at",

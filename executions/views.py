@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
@@ -14,17 +16,21 @@ from rest_framework.response import Response
 from executions import services
 from executions.filters import ExecutionFilter, NodeRunFilter
 from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.pictures import picture_of
 from executions.serializers import (
     CancelSerializer,
     ExecutionDetailSerializer,
     ExecutionSerializer,
     NodeRunSerializer,
+    NodeStateSerializer,
     RerunSerializer,
     RunSerializer,
 )
+from executions.states import node_states
 from executions.waiting import wait_for_end
 from projects.access import Permission
 from projects.clients import client_address, client_user_agent
+from projects.pictures import AnyAccept, svg_response
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 from workflows.models import Workflow
 
@@ -40,6 +46,8 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         "retrieve": Permission.VIEW,
         "cancel": Permission.OPERATE,
         "rerun": Permission.OPERATE,
+        "nodes": Permission.VIEW,
+        "graph": Permission.VIEW,
     }
 
     def get_serializer_class(self) -> type[Any]:
@@ -65,6 +73,23 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         )
         return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(responses=NodeStateSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def nodes(self, request: Request, pk: str) -> Response:
+        """Say what has become of each node so far."""
+        states = node_states(self.get_object())
+        rows = [
+            {"node_id": node_id, "state": state.word, "counts": state.counts, "passes": state.passes}
+            for node_id, state in states.items()
+        ]
+        return Response(NodeStateSerializer(rows, many=True).data)
+
+    @extend_schema(responses={(200, "image/svg+xml"): OpenApiTypes.STR})
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
+    def graph(self, request: Request, pk: str) -> HttpResponse:
+        """Draw its version, and what has become of each node so far."""
+        return svg_response(picture_of(self.get_object()), cache="private, no-cache")
+
 
 class NodeRunPagination(NewestFirstPagination):
     """Node runs in the order in which they started."""
@@ -75,7 +100,7 @@ class NodeRunPagination(NewestFirstPagination):
 class NodeRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectScopedViewSet):
     """The journal of an execution: one row for each attempt of each node."""
 
-    queryset = WorkflowExecutionLog.objects.all()
+    queryset = WorkflowExecutionLog.objects.defer("answer")
     serializer_class = NodeRunSerializer
     filterset_class = NodeRunFilter
     pagination_class = NodeRunPagination

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast, Left
+from django.forms import TextInput
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -17,21 +19,23 @@ from django.utils.safestring import SafeString, mark_safe
 from executions import services
 from executions.admin.health import operations_view
 from executions.admin.words import why
+from executions.blockers import MOST_BLOCKERS, blockers
 from executions.engine.clock import database_now
 from executions.models import WorkflowExecution, WorkflowExecutionLog
-from executions.states import node_states
+from executions.pictures import picture_of
 from projects.access import Actor
 from projects.backoffice import values
 from projects.backoffice.actions import action
 from projects.backoffice.filters import ProjectFilter
 from projects.backoffice.pages import ReadOnlyPage
-from workflows.drawing import draw
 from workflows.models import Workflow
 
 MOST_NODE_RUNS = 200
 MOST_RERUNS = 20
 MOST_CHILDREN = 20
 EXCERPT = 160
+# A path of passes.
+NUMBERS = r"^\d+(\.\d+)*$"
 
 
 @admin.register(WorkflowExecution)
@@ -68,13 +72,19 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
 
     def row_context(self, request: HttpRequest, row: WorkflowExecution) -> dict[str, Any]:
         now = database_now()
-        node_runs = list(_node_runs(row)[: MOST_NODE_RUNS + 1])
         children = list(row.children.defer("execution_context", "result").order_by("pk")[: MOST_CHILDREN + 1])
+        wanted = NodeRunsWanted(request.GET)
+        node_runs = list(_node_runs(row, wanted)[: MOST_NODE_RUNS + 1])
+        waits_for = list(blockers(row).defer("execution_context", "result")[: MOST_BLOCKERS + 1])
         return {
             "why": why(row, now=now),
-            "picture": _picture(row),
+            "blockers": waits_for[:MOST_BLOCKERS],
+            "has_more_blockers": len(waits_for) > MOST_BLOCKERS,
+            # The drawing has escaped whatever the version holds.
+            "picture": mark_safe(picture_of(row)),  # noqa: S308
+            "wanted": wanted,
             "node_runs": node_runs[:MOST_NODE_RUNS],
-            "more_node_runs": values.list_link(WorkflowExecutionLog, execution__id__exact=row.pk)
+            "more_node_runs": values.list_link(WorkflowExecutionLog, execution__id__exact=row.pk, **wanted.columns)
             if len(node_runs) > MOST_NODE_RUNS
             else "",
             "trigger_value": values.payload(row.execution_context.get("trigger")),
@@ -134,24 +144,28 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
         return format_html("runs again on the newest version as {}.", values.link(again))
 
 
-def _node_runs(execution: WorkflowExecution) -> QuerySet[WorkflowExecutionLog]:
+class NodeRunsWanted(forms.Form):
+    """Which node runs the page lists: those of one node, of one pass, or all."""
+
+    node = forms.CharField(required=False, max_length=64, label="Node")
+    iteration = forms.RegexField(NUMBERS, required=False, max_length=100, label="Pass", widget=TextInput({"size": 8}))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What is asked for, as conditions."""
+        asked = self.cleaned_data if self.is_valid() else {}
+        named = {"node_id": asked.get("node"), "iteration": asked.get("iteration")}
+        return {column: value for column, value in named.items() if value}
+
+
+def _node_runs(execution: WorkflowExecution, wanted: NodeRunsWanted) -> QuerySet[WorkflowExecutionLog]:
     """Return the node runs with the beginnings of what went in and came out: the whole may be megabytes each."""
     return (
-        execution.node_runs.defer("input_data", "output_data")
+        execution.node_runs.filter(**wanted.columns)
+        .defer("input_data", "output_data", "state", "answer")
         .annotate(
             input_excerpt=Left(Cast("input_data", TextField()), EXCERPT),
             output_excerpt=Left(Cast("output_data", TextField()), EXCERPT),
         )
         .order_by("started_at", "id")
     )
-
-
-def _picture(execution: WorkflowExecution) -> SafeString:
-    """Return the drawing of an execution's version, which has escaped whatever the version holds."""
-    version = execution.workflow_version
-    try:
-        states = node_states(execution)
-    except ValueError:  # The version is no definition; its drawing shows what there is.
-        states = {}
-    title = f"{execution.workflow_name} v{version.number}: {execution.status}"
-    return mark_safe(draw(version.definition, states=states, title=title))  # noqa: S308

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from executions.models import WorkflowExecutionLog
+from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.backoffice import values
 from projects.backoffice.pages import ReadOnlyPage
 
@@ -18,14 +18,24 @@ from projects.backoffice.pages import ReadOnlyPage
 class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
     """The journal belongs to the engine; here it is read."""
 
-    list_display = ("node_id", "node_type", "attempt", "state", "execution_link", "started_at", "took", "problem")
+    list_display = (
+        "node_id",
+        "iteration",
+        "node_type",
+        "attempt",
+        "status_shown",
+        "execution_link",
+        "started_at",
+        "took",
+        "problem",
+    )
     list_select_related = ("execution",)
     list_filter = ("status", "node_type")
     search_fields = ("pk",)
     search_help_text = "The id of an execution or of a node run."
     # By the primary key, which is ordered by time; an index by the time alone would be one more for the engine to write.
     ordering = ("-id",)
-    large_columns = ("input_data", "output_data")
+    large_columns = ("input_data", "output_data", "state", "answer")
     fields = (
         "execution_link",
         "node_id",
@@ -34,9 +44,12 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "iteration",
         "attempt",
         "interruptions",
-        "state",
+        "status_shown",
         "ports",
+        "waits_for",
         "wake_at",
+        "child_link",
+        "reused_link",
         "started_at",
         "completed_at",
         "took",
@@ -45,8 +58,21 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "error_shown",
         "input_shown",
         "output_shown",
+        "state_shown",
+        "answer_shown",
     )
-    readonly_fields = ("execution_link", "state", "took", "error_shown", "input_shown", "output_shown")
+    readonly_fields = (
+        "execution_link",
+        "status_shown",
+        "child_link",
+        "reused_link",
+        "took",
+        "error_shown",
+        "input_shown",
+        "output_shown",
+        "state_shown",
+        "answer_shown",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkflowExecutionLog]:
         # Of the execution only what names it.
@@ -71,7 +97,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         return values.link(execution, f"{values.shortened(execution.workflow_name, 40)} {values.short_id(execution)}")
 
     @admin.display(description="status")
-    def state(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+    def status_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
         return values.pill(node_run.status)
 
     @admin.display(description="took")
@@ -94,3 +120,25 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
     @admin.display(description="error")
     def error_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
         return values.payload(node_run.error)
+
+    @admin.display(description="passes")
+    def state_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.payload(node_run.state)
+
+    @admin.display(description="answer")
+    def answer_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        return values.payload(node_run.answer)
+
+    @admin.display(description="started execution")
+    def child_link(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        """Lead to the execution that it has started."""
+        child = WorkflowExecution.objects.filter(parent_node_run_id=node_run.pk).only("workflow_name").first()
+        return values.link(child)
+
+    @admin.display(description="taken over from")
+    def reused_link(self, node_run: WorkflowExecutionLog) -> SafeString | str:
+        """Lead to the node run whose output it has, which may be cleaned up by now."""
+        if node_run.reused_from is None:
+            return values.NOTHING
+        source = WorkflowExecutionLog.objects.filter(pk=node_run.reused_from).only("node_id", "status").first()
+        return values.link(source) if source else f"{node_run.reused_from} (deleted)"

@@ -93,6 +93,7 @@ class Scope:
             "open": sorted(self.open),
             "succeeded": self.succeeded,
             "failed": self.failed,
+            "total": self.tally().total,
             "accumulator": self.accumulator,
             "stopped": self.is_stopped,
             "broken_off": self.is_broken_off,

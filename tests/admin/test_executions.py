@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from executions.admin.executions import MOST_NODE_RUNS
 from executions.admin.words import WAITS_FOR, why
-from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.blockers import MOST_BLOCKERS
+from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.models import AuditEntry
 from tests.admin.pages import choose, offered, open_page, press
 from tests.admin.rows import url
+from tests.builders import definition, loop
 from tests.clock import NOON
 from tests.factories import DeliveryFactory, ExecutionFactory, NodeRunFactory, VersionFactory, WorkflowFactory
 
@@ -88,6 +90,80 @@ class TestPage:
         assert f"The first {MOST_NODE_RUNS} are shown." in page
         assert f"?execution__id__exact={execution.pk}" in page
 
+    def test_lists_those_of_one_node_in_one_pass(self, browser):
+        execution = ExecutionFactory(leased=True)
+        runs = [
+            NodeRunFactory(execution=execution, node_id=node, iteration=path) for node in "ab" for path in ("3", "4")
+        ]
+
+        def listed(**asked):
+            page = browser.get(url("change", WorkflowExecution, execution.pk), asked).content.decode()
+            return [run for run in runs if url("change", type(run), run.pk) in page]
+
+        assert listed() == runs
+        assert listed(node="a", iteration="4") == [runs[1]]
+        assert listed(node="b") == runs[2:]
+        assert listed(iteration="5") == []
+
+    @pytest.mark.parametrize("asked", [{"iteration": "x"}, {"iteration": "3."}, {"node": "\x00"}, {"node": "x" * 65}])
+    def test_says_that_a_question_makes_no_sense(self, browser, asked):
+        run = NodeRunFactory()
+
+        page = browser.get(url("change", WorkflowExecution, run.execution_id), asked)
+
+        assert page.status_code == 200
+        assert "sg-error" in page.content.decode()
+
+    def test_leads_on_to_the_list_of_what_was_asked_for(self, browser):
+        execution = ExecutionFactory(leased=True)
+        for number in range(MOST_NODE_RUNS + 1):
+            NodeRunFactory(execution=execution, node_id="weigh", iteration=f"{number}")
+
+        page = browser.get(url("change", WorkflowExecution, execution.pk), {"node": "weigh"}).content.decode()
+        listed = browser.get(
+            url("changelist", WorkflowExecutionLog), {"execution__id__exact": execution.pk, "node_id": "weigh"}
+        )
+
+        assert f"?execution__id__exact={execution.pk}&amp;node_id=weigh" in page
+        assert listed.context["cl"].result_count == MOST_NODE_RUNS + 1
+
+    def test_says_of_a_node_run_which_pass_it_was_what_it_waits_for_and_what_it_took_over(self, browser):
+        execution = ExecutionFactory(leased=True)
+        source = NodeRunFactory()
+        NodeRunFactory(execution=execution, iteration="3.1", running=True, waits_for="timer", wake_at=NOON)
+        NodeRunFactory(execution=execution, node_id="early", reused_from=source.pk)
+
+        page = open_page(browser, execution)
+
+        assert "<td>3.1</td>" in page
+        assert "waits: timer until 2026-03-04 12:00:00" in page
+        assert url("change", type(source), source.pk) in page
+
+    def test_shows_how_far_a_loop_has_come(self, browser):
+        raw = definition("start > each", each=loop({"items": "{{ input }}"}, "weigh"))
+        execution = ExecutionFactory(leased=True, workflow_version__definition=raw)
+        state = {"next": 3, "open": [2], "succeeded": 1, "failed": 1, "total": 7, "accumulator": None, "stopped": False}
+        NodeRunFactory(execution=execution, node_id="each", node_type="loop", running=True, state=state)
+
+        assert "2 of 7 passes · 1 failed" in open_page(browser, execution)
+
+    def test_leads_to_the_executions_that_it_waits_for(self, browser):
+        execution = ExecutionFactory(waiting=True, blocked_on="callback", wake_at=None)
+        child = ExecutionFactory(workflow_version=execution.workflow_version, parent=execution, is_waited_for=True)
+
+        page = open_page(browser, execution)
+
+        assert "Until these end:" in page
+        assert page.index("Until these end:") < page.index(url("change", WorkflowExecution, child.pk))
+
+    def test_leads_to_those_that_are_in_its_way_and_says_when_there_are_more(self, browser):
+        limited = {"workflow_version": VersionFactory(), "concurrency_key": ""}
+        execution = ExecutionFactory(**limited, blocked_on="concurrency", wake_at=None)
+        for _ in range(MOST_BLOCKERS + 1):
+            ExecutionFactory(**limited, leased=True)
+
+        assert " and more." in open_page(browser, execution)
+
     def test_costs_the_same_number_of_queries_however_many_node_runs_there_are(self, browser):
         def queries(execution: WorkflowExecution) -> int:
             with CaptureQueriesContext(connection) as captured:
@@ -149,14 +225,36 @@ class TestWhy:
         ]
 
     def test_names_the_worker_that_has_it(self):
-        execution = WorkflowExecution(status="running", lease_owner="worker-7", lease_expires_at=NOON)
+        execution = WorkflowExecution(
+            status="running", lease_owner="worker-7", lease_expires_at=NOON + timedelta(seconds=9)
+        )
 
         assert why(execution, now=NOON) == ["Worker worker-7 has it."]
 
-    def test_says_since_when_it_is_due(self):
-        execution = WorkflowExecution(status="pending", blocked_on="queue", wake_at=NOON - timedelta(seconds=40))
+    def test_says_that_the_worker_that_had_it_was_lost(self):
+        execution = WorkflowExecution(status="running", lease_owner="w", lease_expires_at=NOON - timedelta(seconds=3))
 
-        assert why(execution, now=NOON)[-1] == "Due since 2026-03-04 11:59:20 UTC (40 s ago)."
+        (told,) = why(execution, now=NOON)
+
+        assert told == (
+            "Worker w had it and was lost: its lease ran out at 2026-03-04 11:59:57 UTC (3 s ago). Another worker takes it over."
+        )
+
+    @pytest.mark.parametrize("reason", ["timer", "retry", "callback"])
+    def test_what_is_due_waits_for_a_worker_whatever_it_waited_for(self, reason):
+        execution = WorkflowExecution(status="running", blocked_on=reason, wake_at=NOON - timedelta(seconds=1))
+
+        assert why(execution, now=NOON)[0] == WAITS_FOR[BlockedOn.QUEUE]
+
+    def test_says_where_to_look_when_nobody_takes_it(self):
+        execution = WorkflowExecution(status="pending", blocked_on="queue", wake_at=NOON - timedelta(minutes=2))
+
+        assert "see under Operations whether workers run" in why(execution, now=NOON)[-1]
+
+    def test_says_since_when_it_is_due(self):
+        execution = WorkflowExecution(status="pending", blocked_on="queue", wake_at=NOON - timedelta(seconds=20))
+
+        assert why(execution, now=NOON)[-1] == "Due since 2026-03-04 11:59:40 UTC (20 s ago)."
 
     @pytest.mark.parametrize("error", [None, {}, [], "text", {"message": None}])
     def test_an_end_without_a_reason_says_so(self, error):
@@ -296,3 +394,45 @@ class TestSearch:
 
         assert list(response.context["cl"].result_list) == [wanted]
         assert not browser.get(url("changelist", type(wanted)), {"q": "start"}).context["cl"].result_list
+
+
+class TestNodeRunPage:
+    def test_leads_to_the_execution_that_it_has_started_and_to_what_it_took_over(self, browser):
+        source = NodeRunFactory()
+        run = NodeRunFactory(reused_from=source.pk)
+        child = ExecutionFactory(parent=run.execution, parent_node_run_id=run.pk)
+
+        page = open_page(browser, run)
+
+        assert url("change", WorkflowExecution, child.pk) in page
+        assert url("change", type(source), source.pk) in page
+
+    def test_says_that_what_it_took_over_is_deleted(self, browser):
+        run = NodeRunFactory(reused_from="01890000-0000-7000-8000-000000000000")
+
+        assert "01890000-0000-7000-8000-000000000000 (deleted)" in open_page(browser, run)
+
+    def test_shows_how_far_a_scope_is_and_what_was_answered(self, browser):
+        run = NodeRunFactory(running=True, state={"next": 41}, answer={"output": "yes, do"}, waits_for="approval")
+
+        page = open_page(browser, run)
+
+        assert "&quot;next&quot;: 41" in page
+        assert "yes, do" in page
+        assert "Approval" in page
+
+    def test_a_list_of_many_costs_as_many_queries_as_one_of_few_and_reads_nothing_large(self, browser):
+        def listed(number: int) -> list[str]:
+            execution = ExecutionFactory(leased=True)
+            WorkflowExecutionLog.objects.bulk_create(
+                NodeRunFactory.build(execution=execution, iteration=str(at), output_data="x") for at in range(number)
+            )
+            with CaptureQueriesContext(connection) as captured:
+                page = browser.get(url("changelist", WorkflowExecutionLog), {"execution__id__exact": execution.pk})
+            assert page.context["cl"].result_count == number
+            return [query["sql"] for query in captured]
+
+        few, many = listed(3), listed(2_000)
+
+        assert len(few) == len(many)
+        assert not any('"output_data"' in sql or '"state"' in sql for sql in many)

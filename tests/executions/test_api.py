@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from executions.models import WorkflowExecution
+from tests.builders import definition, loop
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, NodeRunFactory, VersionFactory, WorkflowFactory
 
@@ -158,3 +159,119 @@ class TestRerun:
 
         assert answer.status_code == 201
         assert str(answer.data["rerun_of"]) == str(execution.pk)
+
+
+class TestBlockedBy:
+    def blocked_by(self, api, execution):
+        return [each["id"] for each in api("viewer").get(f"/api/executions/{execution.pk}/").json()["blocked_by"]]
+
+    def test_names_the_sub_workflows_that_it_waits_for(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, waiting=True, blocked_on="callback")
+        child = ExecutionFactory(workflow_version=version, parent=execution, is_waited_for=True)
+        ExecutionFactory(workflow_version=version, parent=execution)
+        ExecutionFactory(workflow_version=version, parent=execution, is_waited_for=True, ended=True)
+
+        assert self.blocked_by(api, execution) == [str(child.pk)]
+
+    def test_names_those_that_are_under_way_when_it_waits_for_its_turn(self, api, version):
+        limited = {"workflow_version": version, "concurrency_key": "eu"}
+        queued = {"blocked_on": "concurrency", "wake_at": None}
+        ExecutionFactory(**limited, **queued)
+        execution = ExecutionFactory(**limited, **queued)
+        held, asleep = ExecutionFactory(**limited, leased=True), ExecutionFactory(**limited, waiting=True)
+        ExecutionFactory(**limited, ended=True)
+        ExecutionFactory(**limited | {"concurrency_key": "us"}, leased=True)
+        ExecutionFactory(concurrency_key="eu", leased=True)
+
+        assert self.blocked_by(api, execution) == [str(held.pk), str(asleep.pk)]
+
+    @pytest.mark.parametrize("state", [{}, {"leased": True}, {"ended": True}, {"waiting": True}])
+    def test_is_empty_when_it_waits_for_no_other(self, api, version, state):
+        assert self.blocked_by(api, ExecutionFactory(workflow_version=version, **state)) == []
+
+
+class TestNodes:
+    def test_says_what_has_become_of_each_node(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, leased=True)
+        NodeRunFactory(execution=execution)
+
+        assert api("viewer").get(f"/api/executions/{execution.pk}/nodes/").json() == [
+            {"node_id": "start", "state": "completed", "counts": {}, "passes": None},
+            {"node_id": "end", "state": "pending", "counts": {}, "passes": None},
+        ]
+
+    def test_says_how_far_a_scope_is_and_what_its_passes_came_to(self, api, project):
+        raw = definition("start > each", each=loop({"items": "{{ input }}"}, "weigh"))
+        execution = ExecutionFactory(
+            leased=True, workflow_version__workflow__project=project, workflow_version__definition=raw
+        )
+        state = {"next": 3, "open": [2], "succeeded": 1, "failed": 1, "total": 7, "accumulator": None, "stopped": False}
+        NodeRunFactory(execution=execution, node_id="each", node_type="loop", running=True, state=state)
+        NodeRunFactory(execution=execution, node_id="weigh", node_type="delay", iteration="0")
+        NodeRunFactory(
+            execution=execution, node_id="weigh", node_type="delay", iteration="1", status="failed", ports=[]
+        )
+
+        _, each, weigh = api("viewer").get(f"/api/executions/{execution.pk}/nodes/").json()
+
+        assert each["passes"] == {"succeeded": 1, "failed": 1, "open": 1, "total": 7}
+        assert (weigh["state"], weigh["counts"]) == ("failed", {"failed": 1, "completed": 1})
+
+
+class TestGraph:
+    def test_is_a_picture_with_the_state_of_each_node(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, leased=True)
+        NodeRunFactory(execution=execution)
+
+        answer = api("viewer").get(f"/api/executions/{execution.pk}/graph/")
+
+        assert answer["Content-Type"] == "image/svg+xml; charset=utf-8"
+        assert answer["Content-Security-Policy"].startswith("sandbox")
+        assert "Start (trigger): completed; End (output): pending" in answer.content.decode()
+
+
+class TestNodeRunsOfScopes:
+    @pytest.fixture
+    def execution(self, version):
+        execution = ExecutionFactory(workflow_version=version, leased=True)
+        for iteration in ("", "3", "3.0", "3.1", "30"):
+            NodeRunFactory(execution=execution, node_id="weigh", iteration=iteration)
+        NodeRunFactory(execution=execution, node_id="weigh", iteration="4", status="failed", ports=[])
+        NodeRunFactory(execution=execution, node_id="weigh", iteration="4", attempt=2)
+        return execution
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ("iteration=3", ["3"]),
+            ("iteration=", [""]),
+            ("iteration=%25", []),
+            ("within=3", ["3", "3.0", "3.1"]),
+            ("within=_", []),
+            ("within=", ["", "3", "3.0", "3.1", "30", "4", "4"]),
+            ("attempt=2", ["4"]),
+            ("iteration=4&attempt=1", ["4"]),
+        ],
+    )
+    def test_can_be_narrowed_by_pass_and_attempt(self, api, execution, query, found):
+        answer = api("viewer").get(f"/api/executions/{execution.pk}/node-runs/?{query}")
+
+        assert sorted(each["iteration"] for each in answer.json()["results"]) == found
+
+    @pytest.mark.parametrize("query", ["attempt=0", "attempt=x", "attempt=99999999", "iteration=" + "1" * 101])
+    def test_refuses_what_no_node_run_can_have(self, api, execution, query):
+        assert api("viewer").get(f"/api/executions/{execution.pk}/node-runs/?{query}").status_code == 400
+
+    def test_says_what_a_node_run_waits_for_and_how_far_a_scope_is(self, api, execution):
+        state = {"next": 1, "open": [0], "succeeded": 0, "failed": 0, "total": 2, "accumulator": None, "stopped": False}
+        NodeRunFactory(execution=execution, node_id="each", node_type="loop", running=True, state=state)
+        NodeRunFactory(
+            execution=execution, node_id="nap", node_type="delay", running=True, waits_for="timer", wake_at=NOON
+        )
+
+        def only(node_id):
+            (row,) = api("viewer").get(f"/api/executions/{execution.pk}/node-runs/?node_id={node_id}").json()["results"]
+            return row["state"], row["waits_for"]
+
+        assert only("each") == (state, None)
+        assert only("nap") == (None, "timer")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from executions.blockers import blockers
 from executions.engine import limits
 from executions.models import LIVE, WorkflowExecution, WorkflowExecutionLog
 from tests.clock import NOON
@@ -51,6 +52,16 @@ QUERIES = {
     "the journal": (
         WorkflowExecutionLog.objects.values("pk").filter(execution=ANY).order_by("started_at", "id"),
         "logs_execution_order",
+    ),
+    "sub-workflows that are waited for": (
+        blockers(WorkflowExecution(id=ANY, blocked_on="callback")).order_by().values("pk"),
+        "executions_children",
+    ),
+    "what is in the way of one that waits for its turn": (
+        blockers(WorkflowExecution(id=ANY, workflow_id=ANY, concurrency_key="eu", blocked_on="concurrency"))
+        .order_by()
+        .values("pk"),
+        "executions_limited",
     ),
     "workflows of a project": (
         Workflow.objects.values("pk").filter(project=ANY).order_by(*newest),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from itertools import pairwise
+import re
+from itertools import combinations, pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.drawing import draw
-from workflows.drawing.layout import SIDE_GAP, arrange, keep_apart, without_cycles
-from workflows.drawing.placement import CARD_SIZE
-from workflows.drawing.reading import MAX_CARDS, read
+from workflows.drawing import Passes, State, draw
+from workflows.drawing.layout import SIDE_GAP, Box, arrange, keep_apart, without_cycles
+from workflows.drawing.placement import CARD_SIZE, Placement, place
+from workflows.drawing.reading import MAX_CARDS, Sketch, read
+from workflows.drawing.routes import routes
+from workflows.drawing.scopes import in_words
 from workflows.drawing.text import fit, width_of
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,7 +86,7 @@ class TestDraw:
         assert "main" not in shown
 
     def test_writes_each_state_on_its_node(self):
-        svg = picture(ORDER, states={"order": "completed", "check": "running", "ask": "skipped"})
+        svg = picture(ORDER, states={"order": State("completed"), "check": State("running"), "ask": State("skipped")})
 
         assert [state for state in texts(svg) if state in ("completed", "running", "skipped")] == [
             "completed",
@@ -94,10 +97,10 @@ class TestDraw:
 
     @pytest.mark.parametrize("state", ["completed", "running", "waiting", "failed", "timeout", "cancelled", "pending"])
     def test_gives_every_state_a_colour_of_its_own_place(self, state):
-        assert draw(ORDER, states={"check": state}) != draw(ORDER)
+        assert draw(ORDER, states={"check": State(state)}) != draw(ORDER)
 
     def test_says_in_words_what_it_shows(self):
-        svg = picture(ORDER, states={"check": "failed"}, title="Orders & returns")
+        svg = picture(ORDER, states={"check": State("failed")}, title="Orders & returns")
 
         assert svg.get("role") == "img"
         assert svg.findtext(f"{SVG}title") == "Orders & returns"
@@ -165,7 +168,7 @@ class TestDrawOfBadDrafts:
             "edges": [edge(text, "other", text, text), edge("other", text + "2", text)],
         }
 
-        svg = picture(definition, states={text: text}, title=text)
+        svg = picture(definition, states={text: State(text, {text: 1})}, title=text)
 
         assert {element.tag for element in svg.iter()} <= {
             SVG + name for name in ("svg", "title", "desc", "style", "g", "path", "rect", "circle", "text")
@@ -251,10 +254,137 @@ class TestDrawOfBadDrafts:
         picture(anything)
 
 
+def outlines(sketch: Sketch, placement: Placement) -> list[Box]:
+    return [placement.outline(key) for key in range(len(sketch.cards))]
+
+
+def overlap(one: Box, other: Box) -> bool:
+    is_beside = one.right <= other.x + 0.01 or other.right <= one.x + 0.01
+    return not (is_beside or one.bottom <= other.y + 0.01 or other.bottom <= one.y + 0.01)
+
+
+def lies_in(inner: Box, outer: Box, *, below: float = 0.0) -> bool:
+    is_between = outer.x <= inner.x and inner.right <= outer.right
+    return is_between and outer.y + below <= inner.y and inner.bottom <= outer.bottom
+
+
+@st.composite
+def nested(draw_from: Any) -> dict[str, Any]:
+    """Return a definition with scopes in scopes, whose edges stay within a body and lead onwards."""
+    count = draw_from(st.integers(1, 14))
+    parents = [draw_from(st.none() | st.integers(0, max(0, number - 1))) if number else None for number in range(count)]
+    pairs = draw_from(st.sets(st.tuples(st.integers(0, count - 1), st.integers(0, count - 1)), max_size=20))
+    return {
+        "nodes": [
+            node(f"n{number}", "loop", parent=None if parent is None else f"n{parent}")
+            for number, parent in enumerate(parents)
+        ],
+        "edges": [
+            edge(f"n{source}", f"n{target}")
+            for source, target in sorted(pairs)
+            if source < target and parents[source] == parents[target]
+        ],
+    }
+
+
+@st.composite
+def muddled(draw_from: Any) -> dict[str, Any]:
+    """Return a draft whose parents and edges may lead anywhere, round in circles and to nowhere."""
+    ids = [f"n{number}" for number in range(draw_from(st.integers(1, 10)))]
+    anywhere = st.sampled_from([*ids, "nowhere"])
+    edges = draw_from(st.lists(st.tuples(anywhere, anywhere), max_size=16))
+    return {
+        "nodes": [node(each, "parallel", parent=draw_from(st.none() | anywhere)) for each in ids],
+        "edges": [edge(source, target) for source, target in edges],
+    }
+
+
+class TestPlace:
+    @given(nested() | muddled())
+    def test_no_two_boxes_of_one_body_overlap(self, definition):
+        sketch = read(definition)
+        boxes = outlines(sketch, place(sketch))
+
+        for (one, card), (other, another) in combinations(zip(boxes, sketch.cards, strict=True), 2):
+            assert card.parent != another.parent or not overlap(one, other)
+
+    @given(nested() | muddled(), st.booleans())
+    def test_every_box_lies_in_the_frame_of_its_scope_below_the_header(self, definition, is_placed_by_hand):
+        if is_placed_by_hand:
+            spots = {each["id"]: {"x": at * 13, "y": -at * 29} for at, each in enumerate(definition["nodes"])}
+            definition = {**definition, "ui": {"positions": spots}}
+        sketch = read(definition)
+        placement = place(sketch, header=90.0)
+        boxes = outlines(sketch, placement)
+
+        for box, card in zip(boxes, sketch.cards, strict=True):
+            assert card.parent is None or lies_in(box, placement.frames[card.parent], below=90.0)
+
+    @given(nested())
+    def test_no_edge_passes_through_a_box_or_a_frame(self, definition):
+        sketch = read(definition)
+        placement = place(sketch)
+        boxes = outlines(sketch, placement)
+
+        for arrow, line in zip(sketch.arrows, routes(sketch, placement), strict=True):
+            body = sketch.cards[arrow.source].parent
+            others = [
+                box
+                for key, box in enumerate(boxes)
+                if sketch.cards[key].parent == body and key not in (arrow.source, arrow.target)
+            ]
+            assert not any(overlap(part, box) for part in parts_of(line.path) for box in others)
+
+    @given(nested())
+    def test_every_edge_of_a_body_stays_in_its_frame(self, definition):
+        sketch = read(definition)
+        placement = place(sketch)
+
+        for arrow, line in zip(sketch.arrows, routes(sketch, placement), strict=True):
+            scope = sketch.cards[arrow.source].parent
+            if scope is not None:
+                assert all(lies_in(part, placement.frames[scope]) for part in parts_of(line.path))
+
+    def test_what_no_edge_connects_stands_side_by_side(self):
+        """The branches of a parallel."""
+        nodes = [node("all", "parallel"), *(node(name, parent="all") for name in "abcd")]
+        sketch = read({"nodes": nodes, "edges": [edge("a", "b")]})
+        tops = [box.y for box in outlines(sketch, place(sketch))]
+
+        assert tops[1] == tops[3] == tops[4] < tops[2]
+
+    def test_many_branches_stand_in_rows(self):
+        nodes = [node("all", "parallel"), *(node(f"n{number}", parent="all") for number in range(9))]
+        sketch = read({"nodes": nodes})
+
+        assert len({box.y for box in outlines(sketch, place(sketch))[1:]}) == 3
+
+    def test_a_scope_that_people_placed_begins_there(self):
+        positions = {"each": {"x": 10, "y": 20}, "inside": {"x": 60, "y": 180}}
+        definition = {"nodes": [node("each", "loop"), node("inside", parent="each")], "ui": {"positions": positions}}
+
+        frame = place(read(definition)).frames[0]
+
+        assert (frame.x, frame.y) == (10, 20)
+
+
+def parts_of(path: str) -> list[Box]:
+    """Return the boxes around the parts of a line that goes down: straight ones, and curves between two points."""
+    parts = []
+    x = y = 0.0
+    for command, text in re.findall(r"([MVC])([^MVC]*)", path):
+        numbers = [float(number) for number in text.split()]
+        end = (x, numbers[0]) if command == "V" else (numbers[-2], numbers[-1])
+        if command != "M":
+            parts.append(Box(min(x, end[0]), min(y, end[1]), abs(end[0] - x), abs(end[1] - y)))
+        x, y = end
+    return parts
+
+
 class TestScopes:
     NESTED = {
         "nodes": [
-            node("each", "loop"),
+            node("each", "loop", name="Every order", config={"items": "{{ input.orders }}"}),
             node("inside", parent="each"),
             node("deeper", "parallel", parent="each"),
             node("deepest", parent="deeper"),
@@ -263,24 +393,136 @@ class TestScopes:
         "edges": [edge("inside", "deeper"), edge("each", "after")],
     }
 
+    def test_has_a_frame_with_a_header_for_each_scope_and_a_card_for_each_other_node(self):
+        svg = picture(self.NESTED)
+
+        assert titles(svg, "sg-scope") == [
+            "Every order · loop · each · for each of input.orders",
+            "Deeper · parallel · deeper · 1 branch",
+        ]
+        assert len(titles(svg, "sg-node")) == 3
+        assert {"LOOP", "Every order", "each", "for each of input.orders"} <= set(texts(svg))
+
     def test_puts_a_frame_around_what_a_scope_holds(self):
         frames = [rect for rect in picture(self.NESTED).iter(f"{SVG}rect") if rect.get("class") == "sg-frame"]
 
-        outer, inner = [[float(frame.get(side, "")) for side in ("x", "y", "width", "height")] for frame in frames]
-        assert outer[0] < inner[0]
-        assert outer[1] < inner[1]
-        assert outer[0] + outer[2] > inner[0] + inner[2]
-        assert outer[1] + outer[3] > inner[1] + inner[3]
+        outer, inner = [
+            Box(*(float(frame.get(side, "")) for side in ("x", "y", "width", "height"))) for frame in frames
+        ]
+        assert lies_in(inner, outer)
 
     def test_puts_what_comes_after_a_scope_below_all_of_it(self):
-        cards = {
-            title.split(" · ")[2]: float(rect.get("y", ""))
-            for group in picture(self.NESTED).iter(f"{SVG}g")
-            if group.get("class") == "sg-node"
-            for title, rect in [(group.findtext(f"{SVG}title", ""), next(group.iter(f"{SVG}rect")))]
+        sketch = read(self.NESTED)
+        placement = place(sketch)
+        tops = [placement.cards[key].y for key in range(5)]
+
+        assert tops == sorted(tops)
+        assert placement.cards[4].y > placement.frames[0].bottom
+
+    def test_says_how_far_the_passes_of_a_scope_have_come(self):
+        state = State("running", passes=Passes(succeeded=6, failed=1, open=2, total=10))
+        svg = picture(self.NESTED, states={"each": state})
+
+        assert {"running", "7 of 10 passes · 1 failed"} <= set(texts(svg))
+        bars = [rect for rect in svg.iter(f"{SVG}rect") if rect.get("height") == "4"]
+        widths = [float(bar.get("width", "")) for bar in bars]
+        assert widths[0] == pytest.approx(6 * widths[1], abs=0.5)
+        assert widths[2] == pytest.approx(2 * widths[1], abs=0.5)
+
+    def test_shows_that_few_of_very_many_failed(self):
+        state = State("completed", passes=Passes(succeeded=9_999, failed=1, open=0, total=10_000))
+        svg = picture(self.NESTED, states={"each": state})
+
+        whole, few = [rect for rect in svg.iter(f"{SVG}rect") if rect.get("height") == "4"]
+        frame = next(rect for rect in svg.iter(f"{SVG}rect") if rect.get("class") == "sg-frame")
+        widths = float(whole.get("width", "")), float(few.get("width", ""))
+        assert widths[1] >= 4
+        assert sum(widths) == pytest.approx(float(frame.get("width", "")), abs=2)
+
+    def test_has_no_bar_where_nobody_can_know_how_many_passes_there_will_be(self):
+        svg = picture(self.NESTED, states={"each": State("running", passes=Passes(3, 0, 1, None))})
+
+        assert "3 passes" in texts(svg)
+        assert not [rect for rect in svg.iter(f"{SVG}rect") if rect.get("height") == "4"]
+
+    def test_sums_the_passes_of_a_node_up(self):
+        state = State.of_counts({"completed": 9, "failed": 1, "running": 2}, otherwise="pending")
+        svg = picture(self.NESTED, states={"inside": state, "deeper": state})
+
+        assert [text for text in texts(svg) if text in ("1 failed", "9 completed", "2 running")] == [
+            "1 failed",
+            "9 completed",
+            "2 running",
+        ]
+        assert "1 failed, 9 completed, 2 running" in texts(svg)
+        assert "Inside (transform): 1 failed, 9 completed, 2 running" in svg.findtext(f"{SVG}desc", "")
+
+    def test_tells_the_most_important_where_there_is_no_room_for_all(self):
+        counts = {"completed": 9_998, "failed": 1_201, "waiting": 3_000, "cancelled": 17}
+        svg = picture(self.NESTED, states={"inside": State.of_counts(counts, otherwise="")})
+
+        assert "1,201 failed" in texts(svg)
+        assert "17 cancelled" not in texts(svg)
+        assert "17 cancelled" in " ".join(titles(svg, "sg-node"))
+
+    def test_marks_edges_that_lead_into_a_scope_or_out_of_one(self):
+        definition = {
+            **self.NESTED,
+            "edges": [edge("inside", "after"), edge("after", "deepest"), edge("each", "inside")],
         }
 
-        assert cards["each"] < cards["inside"] < cards["deeper"] < cards["deepest"] < cards["after"]
+        assert [title.partition(": ")[2] for title in titles(picture(definition), "sg-edge")] == [
+            "leads into a scope or out of one, and edges stay within"
+        ] * 3
+
+    @given(muddled(), st.sampled_from(["completed", "failed", "?"]), st.integers(0, 3))
+    def test_draws_whatever_parents_and_edges_say(self, definition, word, count):
+        states = {"n0": State(word, passes=Passes(count, count, count, count)), "n1": State(word, {word: count})}
+
+        assert picture(definition, states=states).tag == f"{SVG}svg"
+
+
+class TestInWords:
+    @pytest.mark.parametrize(
+        ("node_type", "config", "words"),
+        [
+            ("loop", {"items": "{{ input.orders }}"}, "for each of input.orders"),
+            ("loop", {"items": "{{ input.orders }}", "batch_size": 50}, "for each 50 of input.orders"),
+            ("loop", {"items": [1, 2, 3]}, "for each of 3 items"),
+            ("loop", {"while": "{{ !accumulator.done }}"}, "while !accumulator.done"),
+            ("loop", {"while": True, "max_passes": 2000}, "while true · at most 2,000 passes"),
+            (
+                "loop",
+                {"items": "{{ input }}", "break_when": "{{ nodes.ask.output.found }}"},
+                "for each of input · until nodes.ask.output.found",
+            ),
+            ("parallel", {"items": "{{ input.urls }}", "max_concurrent": 10}, "for each of input.urls · 10 at once"),
+            ("parallel", {}, "3 branches"),
+            ("parallel", {"done_when": "any"}, "3 branches · until one has succeeded"),
+            ("parallel", {"done_when": 2}, "3 branches · until 2 have succeeded"),
+            ("loop", {}, "over nothing yet"),
+            ("loop", None, "over nothing yet"),
+            ("loop", {"items": {}, "batch_size": True, "break_when": 7}, "for each of what is no expression"),
+            ("loop", {"items": "{{ a }}{{ b }}"}, "for each of {{ a }}{{ b }}"),
+            ("loop", {"while": "{{ a }}", "max_passes": 10**5000}, "while a"),
+            ("tool", {"items": []}, "holds other nodes, which only a loop or a parallel can"),
+        ],
+    )
+    def test_says_what_a_scope_goes_over_how_and_until_when(self, node_type, config, words):
+        assert in_words(node_type, config, branches=3) == words
+
+
+class TestState:
+    def test_the_loudest_word_speaks_for_all_passes(self):
+        assert State.of_counts({"completed": 9, "failed": 1, "running": 1}, otherwise="pending").word == "failed"
+        assert State.of_counts({"completed": 9, "running": 1}, otherwise="pending").word == "running"
+        assert State.of_counts({"completed": 9}, otherwise="pending").word == "completed"
+
+    def test_a_node_that_has_run_in_no_pass_is_what_it_else_is(self):
+        assert State.of_counts({}, otherwise="skipped") == State("skipped")
+
+    def test_leaves_out_what_there_is_none_of(self):
+        assert State.of_counts({"failed": 0, "completed": 1}, otherwise="").counts == {"completed": 1}
 
 
 @st.composite

@@ -20,9 +20,10 @@ FRAME_FILL = "#f4f6fa"
 PROBLEM = "#b91c1c"
 
 _DARK = {
-    "sg-card": "fill:#1c2330;stroke:#3d4960",
-    "sg-marked": "fill:#1c2330",
-    "sg-frame": "fill:#161c27;stroke:#3d4960",
+    "sg-card": "fill:#1c2330",
+    "sg-line": "stroke:#3d4960",
+    "sg-frame": "fill:#161c27",
+    "sg-header": "fill:#1c2330;stroke:#3d4960",
     "sg-text": "fill:#f2f5fa",
     "sg-muted": "fill:#9fabc0",
     "sg-label": "fill:#1c2330;stroke:#3d4960",

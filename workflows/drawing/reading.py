@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+
+from workflows.drawing.scopes import in_words
 
 # A published definition has no more (design 5.6). A draft may; the rest is counted, not drawn.
 MAX_CARDS = 500
@@ -16,12 +19,16 @@ FARTHEST = 100_000.0
 
 @dataclass(frozen=True)
 class Card:
-    """One box of the picture: a node, or a stand-in for one that an edge names and that does not exist."""
+    """One box of the picture: a node, or a stand-in for one that an edge names and that does not exist.
+
+    ``scope`` says what a node does with those that it holds, and is empty for one that holds none.
+    """
 
     id: str
     name: str
     type: str
     detail: str = ""
+    scope: str = ""
     parent: int | None = None
     is_disabled: bool = False
     is_missing: bool = False
@@ -46,6 +53,15 @@ class Sketch:
     positions: Mapping[int, tuple[float, float]]
     left_out: int
 
+    def crosses(self, arrow: Arrow) -> bool:
+        """Return whether an edge leads into a scope or out of one, which no edge can."""
+        return self.cards[arrow.source].parent != self.cards[arrow.target].parent
+
+    def scopes_around(self, key: int) -> tuple[int, ...]:
+        """Return the scopes that a card lies in, the innermost first."""
+        parent = self.cards[key].parent
+        return () if parent is None else (parent, *self.scopes_around(parent))
+
 
 def read(definition: Any) -> Sketch:
     """Return what can be drawn of a definition. Never raises, whatever it is given."""
@@ -64,6 +80,7 @@ def read(definition: Any) -> Sketch:
         for edge in edges[:MAX_ARROWS]
         if edge["source"] in keys and edge["target"] in keys
     ]
+    cards = _with_scopes(cards, nodes, arrows)
     return Sketch(tuple(cards), tuple(arrows), positions, left_out=max(0, len(nodes) - MAX_CARDS))
 
 
@@ -94,7 +111,7 @@ def _with_parents(cards: list[Card], nodes: list[Mapping[str, Any]], keys: Mappi
     """Put cards into their scopes, except where a scope would contain itself or lies too deep."""
     parents = [keys.get(_text(node, "parent")) for node in nodes[: len(cards)]]
     return [
-        Card(**{**vars(card), "parent": parents[key] if _depth(key, parents) <= MAX_NESTING else None})
+        replace(card, parent=parents[key] if _depth(key, parents) <= MAX_NESTING else None)
         for key, card in enumerate(cards)
     ]
 
@@ -106,6 +123,41 @@ def _depth(key: int, parents: list[int | None]) -> int:
         depth += 1
         above = parents[above]
     return depth
+
+
+def _with_scopes(cards: list[Card], nodes: list[Mapping[str, Any]], arrows: Iterable[Arrow]) -> list[Card]:
+    """Say of each card that holds others what it does with them."""
+    pairs = [
+        (arrow.source, arrow.target)
+        for arrow in arrows
+        if arrow.type != "tool" and cards[arrow.source].parent == cards[arrow.target].parent
+    ]
+    branches = Counter(cards[part[0]].parent for part in components(range(len(cards)), pairs))
+    return [
+        replace(card, scope=in_words(card.type, nodes[key].get("config"), branches=branches[key]))
+        if key in branches
+        else card
+        for key, card in enumerate(cards)
+    ]
+
+
+def components(keys: Iterable[int], pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Return the parts that no pair connects, in the order of their first members; pairs with others do not count."""
+    root = {key: key for key in keys}
+
+    def find(key: int) -> int:
+        while root[key] != key:
+            root[key] = root[root[key]]
+            key = root[key]
+        return key
+
+    for one, other in pairs:
+        if one in root and other in root:
+            root[find(other)] = find(one)
+    parts: dict[int, list[int]] = {}
+    for key in root:
+        parts.setdefault(find(key), []).append(key)
+    return list(parts.values())
 
 
 def _positions(definition: Any, cards: list[Card]) -> dict[int, tuple[float, float]]:

@@ -48,7 +48,8 @@ def routes(sketch: Sketch, placement: Placement) -> list[Route]:
         rank[pair] += 1
         if index in exits:
             x, y = source.centre + exits[index], source.bottom
-            bends = [Bend(x, y, max(y, placement.floors.get(arrow.source, y)))]
+            floor = y if sketch.crosses(arrow) else placement.floors.get(arrow.source, y)
+            bends = [Bend(x, y, max(y, floor))]
             bends += [Bend(bend.x + shift, bend.top, bend.bottom) for bend in placement.bends.get(pair, ())]
             lines.append(_down(bends, target.centre + entries[index], target.y))
         elif target.x >= source.right:
@@ -68,10 +69,9 @@ def _falls(source: Box, target: Box, placement: Placement) -> bool:
 
 
 def _ends(sketch: Sketch, placement: Placement, arrow: Arrow) -> tuple[Box, Box]:
-    """Return the boxes that an arrow joins; one that crosses a scope's border touches the scope's own card."""
+    """Return the boxes that an arrow joins; one that crosses a scope's border touches the scope's header."""
     ends = (arrow.source, arrow.target)
-    same_scope = sketch.cards[arrow.source].parent == sketch.cards[arrow.target].parent
-    source, target = (placement.outline(key) if same_scope else placement.cards[key] for key in ends)
+    source, target = (placement.cards[key] if sketch.crosses(arrow) else placement.outline(key) for key in ends)
     return source, target
 
 
