@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 def forget_the_last_end(**_: object) -> None:
     """A worker starts: nobody has asked it to end."""
     stopping.reset()
+    # What is there before the children are forked stays shared with them: the collector does not touch it any more.
+    gc.collect()
+    gc.freeze()
 
 
 @signals.worker_shutting_down.connect
