@@ -1,4 +1,4 @@
-"""What people and other apps do with executions."""
+"""How executions begin and are stopped."""
 
 from __future__ import annotations
 

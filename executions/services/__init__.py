@@ -1,0 +1,25 @@
+"""What people and other apps do with executions."""
+
+from __future__ import annotations
+
+from executions.services.lifecycle import (
+    RUNNABLE,
+    answer_of,
+    cancel_execution,
+    newest_version,
+    rerun_execution,
+    start_execution,
+    start_manually,
+    wake_parked,
+)
+
+__all__ = [
+    "RUNNABLE",
+    "answer_of",
+    "cancel_execution",
+    "newest_version",
+    "rerun_execution",
+    "start_execution",
+    "start_manually",
+    "wake_parked",
+]
