@@ -7,14 +7,15 @@ from executions.services.lifecycle import (
     answer_of,
     cancel_execution,
     newest_version,
-    rerun_execution,
     start_execution,
     start_manually,
     wake_parked,
 )
+from executions.services.rerunning import SAME, rerun_execution
 
 __all__ = [
     "RUNNABLE",
+    "SAME",
     "answer_of",
     "cancel_execution",
     "newest_version",
