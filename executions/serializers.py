@@ -208,41 +208,21 @@ class RerunSerializer(StrictSerializer):
     )
 
 
-class RelativeSerializer(serializers.ModelSerializer[WorkflowExecution]):
+class RelativeSerializer(serializers.Serializer[Any]):
     """An execution in a tree, and how it came to be there."""
 
-    version = serializers.IntegerField(source="workflow_version.number", read_only=True)
     relation = serializers.ChoiceField(
-        choices=Relation.choices, allow_null=True, read_only=True, help_text="What it is to `of`. Of the root, null."
+        choices=Relation.choices, allow_null=True, help_text="What it is to the one above it. Of the root, null."
     )
-    of = serializers.UUIDField(allow_null=True, read_only=True, help_text="The execution right above it.")
-
-    class Meta:
-        model = WorkflowExecution
-        fields: ClassVar[list[str]] = [
-            "id",
-            "relation",
-            "of",
-            "parent_node_run_id",
-            "workflow",
-            "workflow_name",
-            "version",
-            "status",
-            "blocked_on",
-            "triggered_by",
-            "created_at",
-            "started_at",
-            "completed_at",
-            "duration_seconds",
-        ]
-        read_only_fields = fields
+    above = serializers.UUIDField(allow_null=True, help_text="The execution right above it.")
+    execution = ExecutionSerializer()
 
 
 class TreeSerializer(serializers.Serializer[Any]):
     """Everything that an execution belongs to: sub-workflows, reruns, error workflows."""
 
-    root = serializers.UUIDField(help_text="The execution with which it began.")
-    executions = RelativeSerializer(many=True, help_text="All of them, the oldest first, each after the one above it.")
+    root = serializers.UUIDField(help_text="The execution with which it began.")  # type: ignore[assignment]
+    executions = RelativeSerializer(many=True, help_text="All of them, the oldest first.")
     is_cut = serializers.BooleanField(help_text="There are more than are shown.")
 
 

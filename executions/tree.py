@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,20 +23,53 @@ class Relation(models.TextChoices):
     FAILURE = "failure"  # This one is its error workflow.
 
 
+# The nearest first. UNION, not UNION ALL: what was reached already is not followed again, so that this ends whatever the rows say.
+_ABOVE = """
+WITH RECURSIVE known(id, parent_id, rerun_of_id, failure_of_id) AS (
+    SELECT id, parent_id, rerun_of_id, failure_of_id FROM workflow_executions WHERE id = %s
+    UNION
+    SELECT above.id, above.parent_id, above.rerun_of_id, above.failure_of_id
+    FROM known JOIN workflow_executions above
+        ON above.id = known.parent_id OR above.id = known.rerun_of_id OR above.id = known.failure_of_id
+    WHERE above.project_id = %s
+)
+SELECT id FROM known LIMIT %s
+"""
+_BELOW = """
+WITH RECURSIVE known(id) AS (
+    SELECT id FROM workflow_executions WHERE id = %s
+    UNION
+    SELECT below.id
+    FROM known JOIN workflow_executions below
+        ON below.parent_id = known.id OR below.rerun_of_id = known.id OR below.failure_of_id = known.id
+    WHERE below.project_id = %s
+)
+SELECT id FROM known LIMIT %s
+"""
+
 # By the column that leads up.
 RELATIONS = {"parent_id": Relation.CHILD, "rerun_of_id": Relation.RERUN, "failure_of_id": Relation.FAILURE}
+
+
+@dataclass(frozen=True)
+class Relative:
+    """An execution of a tree, and what it is to the one above it. The root has none above it."""
+
+    execution: WorkflowExecution
+    relation: Relation | None = None
+    above: UUID | None = None
 
 
 @dataclass(frozen=True)
 class Tree:
     """A root and what lies below it.
 
-    :param executions: the oldest first; each has ``relation`` and ``of``, the id of the execution above it.
+    :param executions: the oldest first.
     :param is_cut: whether there are more.
     """
 
     root: UUID
-    executions: list[WorkflowExecution]
+    executions: list[Relative]
     is_cut: bool
 
 
@@ -45,13 +78,12 @@ def tree_of(execution: WorkflowExecution) -> Tree:
 
     Of a tree that is cut, the executions nearest to the root are there.
     """
-    root = _root(execution, _reached(execution, upwards=True))
-    executions = list(_reached(root, upwards=False))
+    root = _root(execution, _reached(execution, _ABOVE))
+    executions = list(_reached(root, _BELOW))
     shown = sorted(executions[:MOST], key=lambda each: (each.created_at, each.pk))
     known = {each.pk for each in shown}
-    for each in shown:
-        each.relation, each.of = _relation(each, known) if each.pk != root.pk else (None, None)
-    return Tree(root.pk, shown, is_cut=len(executions) > MOST)
+    relatives = [Relative(each, *_relation(each, known if each != root else ())) for each in shown]
+    return Tree(root.pk, relatives, is_cut=len(executions) > MOST)
 
 
 def _root(execution: WorkflowExecution, above: Iterable[WorkflowExecution]) -> WorkflowExecution:
@@ -61,7 +93,7 @@ def _root(execution: WorkflowExecution, above: Iterable[WorkflowExecution]) -> W
     return min(tops, key=lambda each: (each.created_at, each.pk), default=execution)
 
 
-def _relation(execution: WorkflowExecution, known: Iterable[UUID]) -> tuple[Relation | None, UUID | None]:
+def _relation(execution: WorkflowExecution, known: Collection[UUID]) -> tuple[Relation | None, UUID | None]:
     for column, relation in RELATIONS.items():
         above = getattr(execution, column)
         if above is not None and above in known:
@@ -69,26 +101,12 @@ def _relation(execution: WorkflowExecution, known: Iterable[UUID]) -> tuple[Rela
     return None, None
 
 
-def _reached(execution: WorkflowExecution, *, upwards: bool) -> models.QuerySet[WorkflowExecution]:
-    """Return an execution and those that lie above it, or below it, nearest first, at most one more than are shown."""
-    step = "{up} = known.id" if not upwards else "execution.id = known.{column}"
-    steps = " OR ".join(step.format(up=f"execution.{column}", column=column) for column in RELATIONS)
-    columns = ", ".join(RELATIONS)
-    # UNION, not UNION ALL: what was reached already is not followed again, so that this ends whatever the rows say.
-    reached = f"""
-        WITH RECURSIVE known(id, {columns}) AS (
-            SELECT id, {columns} FROM workflow_executions WHERE id = %s
-            UNION
-            SELECT execution.id, {", ".join(f"execution.{column}" for column in RELATIONS)}
-            FROM workflow_executions execution JOIN known ON ({steps})
-            WHERE execution.project_id = %s
-        )
-        SELECT id FROM known LIMIT {MOST + 1}
-    """  # noqa: S608 - made of names of columns alone
-    pk = WorkflowExecution._meta.get_field("id").get_db_prep_value(execution.pk, connection)
-    project = WorkflowExecution._meta.get_field("id").get_db_prep_value(execution.project_id, connection)
+def _reached(execution: WorkflowExecution, sql: str) -> models.QuerySet[WorkflowExecution]:
+    """Return an execution and those that a query finds from it, at most one more than are shown."""
+    keys = [execution.pk, execution.project_id]
+    id_, project_id = (WorkflowExecution._meta.pk.get_db_prep_value(key, connection) for key in keys)
     return (
-        WorkflowExecution.objects.filter(pk__in=RawSQL(reached, [pk, project]))  # noqa: S611 - see above
+        WorkflowExecution.objects.filter(pk__in=RawSQL(sql, [id_, project_id, MOST + 1]))  # noqa: S611 - a constant
         .select_related("workflow_version")
-        .defer("execution_context", "result", "error", "workflow_version__definition")
+        .defer("execution_context", "result", "workflow_version__definition")
     )

@@ -100,6 +100,7 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
     def graph(self, request: Request, pk: str) -> HttpResponse:
         """Draw its version, and what has become of each node so far."""
         return svg_response(picture_of(self.get_object()), cache="private, no-cache")
+
     @extend_schema(responses=TreeSerializer)
     @action(detail=True, methods=["get"])
     def tree(self, request: Request, pk: str) -> Response:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, Sum, TextField, UUIDField, Value, Window
 from django.db.models.functions import Cast, Coalesce, RowNumber
@@ -17,7 +18,32 @@ from executions.models import ENDED, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
 
 # What a copy has of its original. All other columns are its own.
-KEPT = ("node_id", "node_name", "node_type", "iteration", "status", "ports", "state", "input_data", "output_data", "error")
+KEPT = (
+    "node_id",
+    "node_name",
+    "node_type",
+    "iteration",
+    "status",
+    "ports",
+    "state",
+    "input_data",
+    "output_data",
+    "error",
+)
+OWN = (
+    "id",
+    "execution_id",
+    "reused_from",
+    "attempt",
+    "interruptions",
+    "started_at",
+    "completed_at",
+    "created_at",
+    "duration_ms",
+    "tokens_used",
+    "cost",
+)
+_INSERT = f"INSERT INTO {WorkflowExecutionLog._meta.db_table} ({', '.join(KEPT + OWN)})"
 
 
 @dataclass(frozen=True)
@@ -73,7 +99,9 @@ class NumberedId(Func):
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """SQLite keeps ids as text."""
-        return self.as_sql(compiler, connection, template="'%(beginning)s' || printf('%%%%012x', %(expressions)s)", **context)
+        return self.as_sql(
+            compiler, connection, template="'%(beginning)s' || printf('%%%%012x', %(expressions)s)", **context
+        )
 
 
 class Bytes(Func):
@@ -123,14 +151,16 @@ def copy_node_runs(
     }
     chosen = (
         WorkflowExecutionLog.objects.filter(~Exists(later), wanted, execution=original, status__in=ENDED)
-        .annotate(**{f"own_{name}": value for name, value in own.items()})
-        .values_list(*KEPT, *(f"own_{name}" for name in own))
+        .annotate(**{f"own_{name}": own[name] for name in OWN})
+        .values_list(*KEPT, *(f"own_{name}" for name in OWN))
     )
-    select, parameters = chosen.query.get_compiler(connection=connection).as_sql()
-    columns = ", ".join(connection.ops.quote_name(name) for name in (*KEPT, *own))
-    table = connection.ops.quote_name(WorkflowExecutionLog._meta.db_table)
+    try:
+        select, parameters = chosen.query.get_compiler(connection=connection).as_sql()
+    except EmptyResultSet:
+        return  # No condition that any row could meet: nothing is taken over as it is.
+    statement = f"{_INSERT} {select}"
     with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO {table} ({columns}) {select}", parameters)  # noqa: S608 - names of columns alone
+        cursor.execute(statement, parameters)
 
 
 def output_bytes_of(execution: WorkflowExecution) -> int:

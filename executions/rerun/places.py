@@ -67,4 +67,6 @@ def find_place(graph: Graph, node_id: str, iteration: str, *, scopes: frozenset[
     if not around:
         return Problem("invalid_iteration", "/iteration", f"Node `{node_id}` lies in no scope.", "Leave it out.")
     path = ".".join(f"<pass of {scope_id}>" for scope_id in around)
-    return Problem("invalid_iteration", "/iteration", f"Node `{node_id}` runs once in each pass.", f"Say which: `{path}`.")
+    return Problem(
+        "invalid_iteration", "/iteration", f"Node `{node_id}` runs once in each pass.", f"Say which: `{path}`."
+    )

@@ -71,7 +71,9 @@ def changed_nodes(body: Graph, before: Graph) -> frozenset[str]:
     """
 
     def place(graph: Graph, node_id: str) -> tuple[object, ...] | None:
-        node = graph.nodes.get(node_id)
-        return node and (node.type, node.join, frozenset(graph.edges_into(node_id)))
+        if node_id not in graph.nodes:
+            return None
+        node = graph.nodes[node_id]
+        return node.type, node.join, frozenset(graph.edges_into(node_id))
 
     return frozenset(node_id for node_id in body.nodes if place(body, node_id) != place(before, node_id))

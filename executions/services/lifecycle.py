@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from executions import bell
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
-from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
+from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
 from projects.ids import new_id

@@ -32,7 +32,7 @@ def execution():
 
 
 def lines(found):
-    return [(each.pk, each.relation, each.of) for each in found.executions]
+    return [(each.execution.pk, each.relation, each.above) for each in found.executions]
 
 
 class TestTreeOf:
@@ -90,7 +90,7 @@ class TestTreeOf:
         second = execution(rerun_of=first)
         WorkflowExecution.objects.filter(pk=first.pk).update(parent=second)
 
-        assert {each.pk for each in tree_of(second).executions} == {first.pk, second.pk}
+        assert {each.execution.pk for each in tree_of(second).executions} == {first.pk, second.pk}
 
     def test_shows_so_many_and_says_that_there_are_more(self, execution, monkeypatch):
         monkeypatch.setattr(tree, "MOST", 3)
@@ -100,7 +100,7 @@ class TestTreeOf:
 
         found = tree_of(root)
 
-        assert [each.pk for each in found.executions] == [root.pk, *(each.pk for each in near)]
+        assert [each.execution.pk for each in found.executions] == [root.pk, *(each.pk for each in near)]
         assert found.is_cut
 
     def test_asks_two_queries_however_large_it_is(self, execution):

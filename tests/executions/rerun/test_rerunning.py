@@ -12,7 +12,7 @@ from executions.exceptions import ExecutionTooLarge, InvalidRerun, NotRunnable
 from executions.models import WorkflowExecution
 from projects.models import AuditEntry
 from tests.builders import definition, loop, node, parallel
-from tests.executions.engine.carrying import carry, start
+from tests.executions.engine.carrying import carry
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import VersionFactory, WorkflowFactory
 from workflows import services as workflows
@@ -412,9 +412,7 @@ class TestInLoop:
         )
         execution = first(worker, raw)
 
-        again = rerun(
-            worker, execution, from_node="y", iteration="1", outputs={"x": {"v": 100}, "base": {"v": 1_000}}
-        )
+        again = rerun(worker, execution, from_node="y", iteration="1", outputs={"x": {"v": 100}, "base": {"v": 1_000}})
 
         assert again.result == [{"v": 15}, {"v": 1_100}]
 
@@ -434,9 +432,7 @@ class TestInLoop:
 
     @pytest.mark.parametrize("iteration", ["", "2.0", "x"])
     def test_a_node_in_a_scope_needs_the_pass(self, worker, iteration):
-        assert refused(first(worker, LOOP), from_node="y", iteration=iteration) == {
-            ("invalid_iteration", "/iteration")
-        }
+        assert refused(first(worker, LOOP), from_node="y", iteration=iteration) == {("invalid_iteration", "/iteration")}
 
     def test_a_pass_that_never_began_is_refused(self, worker):
         assert refused(first(worker, LOOP), from_node="y", iteration="4") == {("unknown_pass", "/iteration")}
@@ -500,8 +496,8 @@ class TestAccumulator:
 
 def at_once(config, *broken):
     """A parallel over five items, of which some fail as long as ``vars.BAD`` says so."""
-    condition = f"{list(broken)}.includes(item) && vars.BAD.length ? null.x : item"
-    body = node("transform", {"value": {"v": "{{ %s }}" % condition}, "steps": [{"operation": "keep", "fields": ["v"]}]})
+    template = f"{{{{ {list(broken)}.includes(item) && vars.BAD.length ? null.x : item }}}}"
+    body = node("transform", {"value": {"v": template}, "steps": [{"operation": "keep", "fields": ["v"]}]})
     return definition(
         "start > each > end",
         each=parallel({"items": [0, 1, 2, 3, 4], "on_item_error": "collect", **config}, "x > y", y=body, x=value("item")),
