@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -140,7 +141,7 @@ class _Frame:
         settled = {
             node_id: tuple(run.ports)
             for node_id, run in self.runs.items()
-            if node_id in self.body.nodes and _has_settled(run) and set(run.ports) <= self._ports(node_id)
+            if node_id in self.body.nodes and _has_settled(run.status, run.ports) and set(run.ports) <= self._ports(node_id)
         }
         return taken_over(
             self.body,
@@ -193,8 +194,8 @@ def _latest_runs(execution: WorkflowExecution, iterations: Iterable[str]) -> dic
     return runs
 
 
-def _has_settled(run: WorkflowExecutionLog) -> bool:
-    return run.status == ExecutionStatus.COMPLETED or (run.status == ExecutionStatus.FAILED and bool(run.ports))
+def _has_settled(status: str, ports: list[str]) -> bool:
+    return status == ExecutionStatus.COMPLETED or (status == ExecutionStatus.FAILED and bool(ports))
 
 
 def _add(found: Selection, frame: _Frame, taken: TakenOver, edited: Mapping[str, Any]) -> None:
@@ -296,12 +297,12 @@ def _succeeded_passes(execution: WorkflowExecution, compiled: CompiledNode, iter
     runs = (
         execution.node_runs.filter(Passes(body.node_ids, iteration).node_runs)
         .order_by("iteration", "attempt")
-        .only("iteration", "node_id", "status", "ports")
+        .values_list("iteration", "node_id", "status", "ports")
     )
     succeeded: set[int] = set()
-    for path, in_pass in groupby(runs.iterator(chunk_size=2_000), key=lambda run: run.iteration):
+    for path, in_pass in groupby(runs.iterator(chunk_size=2_000), key=itemgetter(0)):
         number = int(path.rpartition(".")[2])
-        settled = {run.node_id: tuple(run.ports) for run in in_pass if _has_settled(run)}
+        settled = {node_id: tuple(ports) for _, node_id, status, ports in in_pass if _has_settled(status, ports)}
         graph = body.graph_of(number)
         if taken_over(graph, settled=settled, begins=graph.nodes).is_over(graph):
             succeeded.add(number)

@@ -174,6 +174,8 @@ class TestPage:
         NodeRunFactory(execution=few)
         for attempt in range(1, 15):
             NodeRunFactory(execution=many, attempt=attempt, status="failed", ports=[])
+            for column in ("parent", "rerun_of", "failure_of"):
+                ExecutionFactory(workflow_version=many.workflow_version, **{column: many})
         queries(few)
 
         assert queries(few) == queries(many)

@@ -376,14 +376,16 @@ class TestAfterScope:
         assert ran(again) == ["after", "end"]
         assert len(reused(again)) == 2 + 4 * 2
 
-    def test_copies_however_many_passes_in_as_many_queries(self, worker):
+    @pytest.mark.parametrize("scope", [loop, parallel])
+    @pytest.mark.parametrize("place", [{"from_node": "end"}, {"from_node": "x", "iteration": "1"}])
+    def test_copies_however_many_passes_in_as_many_queries(self, worker, scope, place):
         def queries(count):
             raw = definition(
-                "start > each > end", each=loop({"items": list(range(count))}, "x", x=value("item")), end=output("1")
+                "start > each > end", each=scope({"items": list(range(count))}, "x", x=value("item")), end=output("1")
             )
             execution = first(worker, raw)
             with CaptureQueriesContext(connection) as captured:
-                services.rerun_execution(execution, by=None, now=timezone.now(), from_node="end")
+                services.rerun_execution(execution, by=None, now=timezone.now(), **place)
             return len(captured)
 
         assert queries(2) == queries(20)
