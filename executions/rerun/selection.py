@@ -19,7 +19,7 @@ from workflows.graph import Graph
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT
 from workflows.nodes.evaluation import configured, fill
 
-NEXT_ACCUMULATOR = "/accumulator/next"
+NEXT_ACCUMULATOR = "accumulator.next"
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,9 @@ class _Frame:
         settled = {
             node_id: tuple(run.ports)
             for node_id, run in self.runs.items()
-            if node_id in self.body.nodes and _has_settled(run.status, run.ports) and set(run.ports) <= self._ports(node_id)
+            if node_id in self.body.nodes
+            and _has_settled(run.status, run.ports)
+            and set(run.ports) <= self._ports(node_id)
         }
         return taken_over(
             self.body,
@@ -316,7 +318,7 @@ def _accumulator(compiled: CompiledNode, run: WorkflowExecutionLog, *, number: i
     """
     body = compiled.body
     assert body is not None and run.state is not None  # noqa: S101, PT018 - only scopes come here
-    is_constant = all(place != NEXT_ACCUMULATOR for place, _ in body.after_pass.templates)
+    is_constant = NEXT_ACCUMULATOR not in body.after_pass.raw
     if number == 0 or is_constant:
         shown = run.input_data or {}
         config = configured(compiled.type, compiled.node.config, shown.get("values", {}))

@@ -19,7 +19,7 @@ from executions.rerun.places import find_place
 from executions.rerun.selection import Edited, Edits, Selection, Versions, scopes_of, select
 from executions.services.lifecycle import newest_version, start_execution
 from projects import audit
-from projects.exceptions import Invalid
+from projects.exceptions import Invalid, NotFound
 from projects.payloads import storable
 from workflows.definition.problems import Problem, pointer
 from workflows.definition.validation import check_inputs
@@ -57,9 +57,13 @@ def rerun_execution(
     :raises NotRunnable: if the workflow can't start executions now.
     :raises InvalidRerun: if it can't be run like this; ``problems`` lists why.
     :raises ExecutionTooLarge: if what is taken over is more than an execution may hold.
+    :raises NotFound: if the clean-up has just removed it.
     """
     if not execution.has_ended:
         raise IllegalTransition(f"Execution {execution.pk} is still {execution.status}. Cancel it first, or wait.")
+    # Locked, the clean-up passes it by: what is taken over must not vanish while it is copied.
+    if not WorkflowExecution.objects.select_for_update(no_key=True).filter(pk=execution.pk).values("pk"):
+        raise NotFound(f"Execution {execution.pk} was removed in this moment.")
     outputs = outputs or {}
     problems = _contradictions(newest=newest, number=number, from_node=from_node, iteration=iteration, outputs=outputs)
     version = _version(execution, newest=newest, number=number)

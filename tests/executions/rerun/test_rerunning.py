@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from executions import services
+from executions import retention, services
 from executions.exceptions import ExecutionTooLarge, InvalidRerun, NotRunnable
 from executions.models import WorkflowExecution
+from projects.exceptions import NotFound
 from projects.models import AuditEntry
 from tests.builders import definition, loop, node, parallel
 from tests.executions.engine.carrying import carry
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import VersionFactory, WorkflowFactory
+from tests.threads import beside
 from workflows import services as workflows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -594,3 +598,25 @@ class TestSkipped:
         again = services.rerun_execution(execution, by=None, now=timezone.now(), from_node="b")
 
         assert not again.node_runs.exists()
+
+
+class TestCleanUp:
+    def test_passes_by_what_is_being_taken_over(self, worker):
+        if not connection.features.has_select_for_update_skip_locked:
+            pytest.skip("SQLite's transactions are alone.")
+        execution = first(worker, CHAIN)
+        long_after = timezone.now() + timedelta(days=31)
+
+        with transaction.atomic():
+            again = services.rerun_execution(execution, by=None, now=timezone.now(), from_node="b")
+            beside(lambda: retention.clean_up(days=30, now=long_after, batch=10)).join()
+
+        assert WorkflowExecution.objects.filter(pk=execution.pk).exists()
+        assert reused(again) == ["start", "a"]
+
+    def test_of_a_moment_ago_is_said(self, worker):
+        execution = first(worker, CHAIN)
+        retention.clean_up(days=30, now=timezone.now() + timedelta(days=31), batch=10)
+
+        with pytest.raises(NotFound, match="was removed"):
+            services.rerun_execution(execution, by=None, now=timezone.now())
