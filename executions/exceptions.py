@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid, Unprocessable
+from projects.exceptions import Conflict, Invalid, TooLarge, Unprocessable
 
 
 class IllegalTransition(Conflict):
@@ -27,3 +27,15 @@ class IdempotencyMismatch(Unprocessable):
     """The idempotency key was used before with another input."""
 
     code = "idempotency_mismatch"
+
+
+class InvalidRerun(Invalid):
+    """The execution can't be run again like this; ``problems`` lists why."""
+
+    code = "invalid_rerun"
+
+
+class ExecutionTooLarge(TooLarge):
+    """What a rerun would take over is more than one execution may hold."""
+
+    code = "execution_too_large"

@@ -327,3 +327,8 @@ class WorkflowExecutionLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node_id} ({self.status})"
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it was taken over with an output that somebody gave, instead of the one that it had."""
+        return isinstance(self.input_data, dict) and self.input_data.get("is_edited") is True

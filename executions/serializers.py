@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from executions.blockers import MOST_BLOCKERS, blockers
 from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.tree import Relation
 from projects.rest import StrictSerializer
 
 MAX_WAIT_SECONDS = 60
@@ -117,6 +118,10 @@ class NodeStateSerializer(serializers.Serializer[Any]):
 class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
     """One attempt of one node."""
 
+    is_edited = serializers.BooleanField(
+        read_only=True, help_text="Taken over with an output that was given when the execution was run again."
+    )
+
     class Meta:
         model = WorkflowExecutionLog
         fields: ClassVar[list[str]] = [
@@ -132,6 +137,8 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
             "waits_for",
             "state",
             "wake_at",
+            "reused_from",
+            "is_edited",
             "started_at",
             "completed_at",
             "duration_ms",
@@ -172,10 +179,51 @@ class RunSerializer(StrictSerializer):
 
 
 class RerunSerializer(StrictSerializer):
-    """Running a finished execution again."""
+    """Running an ended execution again."""
 
     input = serializers.JSONField(required=False, help_text="Another value for `trigger`; without it, the same.")
     newest = serializers.BooleanField(required=False, default=False, help_text="On the newest version, not its own.")
+    version = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=2**31 - 1, help_text="On this version."
+    )
+    from_node = serializers.CharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=64,
+        help_text="Only from this node on; what ran before it or beside it is taken over.",
+    )
+    iteration = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=100,
+        help_text="The pass in which `from_node` lies, such as `3` or `3.1`; of a scope itself, the pass to begin with.",
+    )
+    outputs = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        required=False,
+        default=dict,
+        help_text="Other outputs for nodes that come before `from_node`, by node id.",
+    )
+
+
+class RelativeSerializer(serializers.Serializer[Any]):
+    """An execution in a tree, and how it came to be there."""
+
+    relation = serializers.ChoiceField(
+        choices=Relation.choices, allow_null=True, help_text="What it is to the one above it. Of the root, null."
+    )
+    above = serializers.UUIDField(allow_null=True, help_text="The execution right above it.")
+    execution = ExecutionSerializer()
+
+
+class TreeSerializer(serializers.Serializer[Any]):
+    """Everything that an execution belongs to: sub-workflows, reruns, error workflows."""
+
+    root = serializers.UUIDField(help_text="The execution with which it began.")  # type: ignore[assignment]
+    executions = RelativeSerializer(many=True, help_text="All of them, the oldest first.")
+    is_cut = serializers.BooleanField(help_text="There are more than are shown.")
 
 
 class CancelSerializer(StrictSerializer):

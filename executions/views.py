@@ -25,8 +25,10 @@ from executions.serializers import (
     NodeStateSerializer,
     RerunSerializer,
     RunSerializer,
+    TreeSerializer,
 )
 from executions.states import node_states
+from executions.tree import tree_of
 from executions.waiting import wait_for_end
 from projects.access import Permission
 from projects.clients import client_address, client_user_agent
@@ -48,6 +50,7 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         "rerun": Permission.OPERATE,
         "nodes": Permission.VIEW,
         "graph": Permission.VIEW,
+        "tree": Permission.VIEW,
     }
 
     def get_serializer_class(self) -> type[Any]:
@@ -65,11 +68,19 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
     @extend_schema(request=RerunSerializer, responses={201: ExecutionDetailSerializer})
     @action(detail=True, methods=["post"])
     def rerun(self, request: Request, pk: str) -> Response:
-        """Run a finished execution again, as a new one."""
+        """Run an ended execution again, as a new one: as a whole, or from a node."""
         execution = self.get_object()
         asked = self.validated(RerunSerializer)
         again = services.rerun_execution(
-            execution, by=self.actor, now=timezone.now(), input=asked.get("input"), newest=asked["newest"]
+            execution,
+            by=self.actor,
+            now=timezone.now(),
+            input=asked.get("input", services.SAME),
+            newest=asked["newest"],
+            number=asked["version"],
+            from_node=asked["from_node"],
+            iteration=asked["iteration"],
+            outputs=asked["outputs"],
         )
         return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
 
@@ -89,6 +100,12 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
     def graph(self, request: Request, pk: str) -> HttpResponse:
         """Draw its version, and what has become of each node so far."""
         return svg_response(picture_of(self.get_object()), cache="private, no-cache")
+
+    @extend_schema(responses=TreeSerializer)
+    @action(detail=True, methods=["get"])
+    def tree(self, request: Request, pk: str) -> Response:
+        """Show everything that it belongs to: what started it, sub-workflows, reruns, error workflows."""
+        return Response(TreeSerializer(tree_of(self.get_object()), context=self.get_serializer_context()).data)
 
 
 class NodeRunPagination(NewestFirstPagination):

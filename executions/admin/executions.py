@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from executions import services
 from executions.admin.health import operations_view
+from executions.admin.rerunning import rerun_from
 from executions.admin.words import why
 from executions.blockers import MOST_BLOCKERS, blockers
 from executions.engine.clock import database_now
@@ -50,7 +51,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
     search_fields = ("pk",)
     search_help_text = "The id of an execution or of a workflow, or a part of a workflow's name."
     large_columns = ("execution_context", "result")
-    actions = ("cancel", "rerun", "rerun_newest")
+    actions = ("cancel", "rerun", "rerun_newest", rerun_from)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[WorkflowExecution], search_term: str
@@ -92,6 +93,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
             "result": values.payload(row.result),
             "error": values.payload(row.error),
             "took": self.took(row),
+            "rerun_from": row.execution_context.get("rerun_from"),
             "reruns": row.reruns.order_by("-created_at", "-id")[:MOST_RERUNS],
             "children": children[:MOST_CHILDREN],
             "more_children": values.list_link(WorkflowExecution, parent__id__exact=row.pk)

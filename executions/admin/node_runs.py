@@ -50,6 +50,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "wake_at",
         "child_link",
         "reused_link",
+        "is_edited",
         "started_at",
         "completed_at",
         "took",
@@ -66,6 +67,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "status_shown",
         "child_link",
         "reused_link",
+        "is_edited",
         "took",
         "error_shown",
         "input_shown",
@@ -95,6 +97,10 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
     def execution_link(self, node_run: WorkflowExecutionLog) -> SafeString | str:
         execution = node_run.execution
         return values.link(execution, f"{values.shortened(execution.workflow_name, 40)} {values.short_id(execution)}")
+
+    @admin.display(description="with another output", boolean=True)
+    def is_edited(self, node_run: WorkflowExecutionLog) -> bool:
+        return node_run.is_edited
 
     @admin.display(description="status")
     def status_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:

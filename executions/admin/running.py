@@ -44,6 +44,7 @@ def run(page: Any, request: HttpRequest, workflows: QuerySet[Workflow]) -> HttpR
         "title": "Run by hand",
         "opts": page.opts,
         "form": form,
+        "action": "run",
         "workflows": list(workflows[:20]),
         "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
         "checkbox_name": ACTION_CHECKBOX_NAME,

@@ -60,6 +60,8 @@ class Scope:
     is_stopped: bool = False
     is_broken_off: bool = False
     accumulator: Any = None
+    # Passes that have begun and are to begin once more, before any new one: a rerun had them to do again.
+    again: list[int] = field(default_factory=list)
     open: dict[int, Pass] = field(default_factory=dict)
     # Results of the passes that ended in this process; those before are read again at the end.
     results: dict[int, Any] = field(default_factory=dict)
@@ -79,7 +81,7 @@ class Scope:
         """Return how far it has come, as the planner asks."""
         return Tally(
             total=len(self.passes.items) if self.passes.items is not None else None,
-            next=self.next,
+            next=self.next - len(self.again),
             open=len(self.open),
             succeeded=self.succeeded,
             failed=self.failed,
@@ -88,7 +90,7 @@ class Scope:
 
     def state(self) -> dict[str, Any]:
         """Return how far it has come, as it is recorded."""
-        return {
+        state = {
             "next": self.next,
             "open": sorted(self.open),
             "succeeded": self.succeeded,
@@ -98,12 +100,26 @@ class Scope:
             "stopped": self.is_stopped,
             "broken_off": self.is_broken_off,
         }
+        return state | {"again": list(self.again)} if self.again else state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what is recorded; the open passes are made by the caller."""
         self.next, self.succeeded, self.failed = state["next"], state["succeeded"], state["failed"]
         self.accumulator, self.is_stopped = state["accumulator"], state["stopped"]
         self.is_broken_off = state.get("broken_off", False)
+        self.again = list(state.get("again", ()))
+
+    @property
+    def following(self) -> int:
+        """The number of the pass that begins next."""
+        return self.again[0] if self.again else self.next
+
+    def note_begin(self) -> None:
+        """Note that it has begun."""
+        if self.again:
+            del self.again[0]
+        else:
+            self.next += 1
 
     def path_of(self, index: int) -> str:
         """Return the iteration path of a pass."""

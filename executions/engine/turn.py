@@ -381,19 +381,19 @@ class Turn:
 
         :raises NodeError: if the condition fails, or there would be too many.
         """
-        opened = scope.new_pass(scope.next)
+        opened = scope.new_pass(scope.following)
         values = self._values.of_pass(scope.body.before_pass, opened, now=self.now())
         if not _truth(values.get("while", True), "while", scope):
             scope.is_stopped = True
             del scope.open[opened.index]
             return False
-        if scope.next >= scope.passes.most:
+        if scope.following >= scope.passes.most:
             raise NodeError(
                 "too_many_passes",
                 f"`while` still holds after {scope.next:,} passes, and `max_passes` allows no more. Raise it, or look why "
                 "the loop does not end.",
             )
-        scope.next += 1
+        scope.note_begin()
         self._to_plan[opened] = None
         return True
 

@@ -174,6 +174,8 @@ class TestPage:
         NodeRunFactory(execution=few)
         for attempt in range(1, 15):
             NodeRunFactory(execution=many, attempt=attempt, status="failed", ports=[])
+            for column in ("parent", "rerun_of", "failure_of"):
+                ExecutionFactory(workflow_version=many.workflow_version, **{column: many})
         queries(few)
 
         assert queries(few) == queries(many)
@@ -194,6 +196,29 @@ class TestPage:
 
         assert url("change", WorkflowExecution, again.pk) in open_page(browser, first)
         assert url("change", WorkflowExecution, first.pk) in open_page(browser, again)
+
+    @pytest.mark.parametrize("column", ["parent", "failure_of"])
+    def test_leads_to_what_started_it_and_to_what_it_started(self, browser, column):
+        above = ExecutionFactory(ended=True)
+        below = ExecutionFactory(ended=True, workflow_version=above.workflow_version, **{column: above})
+
+        assert url("change", WorkflowExecution, below.pk) in open_page(browser, above)
+        assert url("change", WorkflowExecution, above.pk) in open_page(browser, below)
+
+    def test_says_from_where_it_was_run_again_and_what_was_taken_over(self, browser):
+        first = ExecutionFactory(ended=True)
+        context = {"trigger": {}, "node_id": "start", "rerun_from": {"node_id": "charge", "iteration": "3"}}
+        again = ExecutionFactory(
+            ended=True, rerun_of=first, workflow_version=first.workflow_version, execution_context=context
+        )
+        original = NodeRunFactory(execution=first)
+        copy = NodeRunFactory(execution=again, reused_from=original.pk, input_data={"is_edited": True})
+
+        page = open_page(browser, again)
+
+        assert "from <code>charge</code>, pass 3" in page
+        assert "taken over" in page
+        assert url("change", type(copy), original.pk) in open_page(browser, copy)
 
     def test_leads_to_the_delivery_that_started_it(self, browser):
         delivery = DeliveryFactory()
@@ -356,12 +381,61 @@ class TestRerun:
         assert not execution.reruns.exists()
 
 
+class TestRerunFrom:
+    def asked(self, **answers):
+        return {"confirmed": "1", "from_node": "", "iteration": "", "version": "", "input": "", "outputs": ""} | answers
+
+    def test_asks_from_where_and_with_what(self, browser):
+        response = browser.post(url("act", WorkflowExecution, ExecutionFactory(ended=True).pk, "rerun_from"))
+
+        page = response.content.decode()
+        assert response.status_code == 200
+        assert all(f'name="{name}"' in page for name in ("from_node", "iteration", "version", "input", "outputs"))
+
+    def test_runs_again_from_a_node_with_other_outputs(self, browser):
+        workflow = WorkflowFactory(published=True, definition=definition("start > a > end"))
+        execution = ExecutionFactory(ended=True, workflow_version=workflow.versions.get())
+        for node_id in ("start", "a", "end"):
+            NodeRunFactory(execution=execution, node_id=node_id, node_type="trigger" if node_id == "start" else "delay")
+
+        (told,) = press(
+            browser, execution, "rerun_from", **self.asked(from_node="end", outputs='{"a": 7}', input='{"n": 1}')
+        )
+
+        again = execution.reruns.get()
+        assert url("change", WorkflowExecution, again.pk) in told
+        assert again.execution_context["trigger"] == {"n": 1}
+        assert dict(again.node_runs.values_list("node_id", "output_data")) == {"start": {"n": 1}, "a": 7}
+
+    def test_says_all_that_is_wrong(self, browser):
+        execution = ExecutionFactory(ended=True)
+
+        (told,) = press(browser, execution, "rerun_from", **self.asked(from_node="nope", version="7", iteration="1"))
+
+        assert "/version: The workflow has no version 7." in told
+        assert not execution.reruns.exists()
+
+    def test_outputs_that_are_no_object_are_asked_for_again(self, browser):
+        execution = ExecutionFactory(ended=True)
+
+        response = browser.post(
+            url("act", WorkflowExecution, execution.pk, "rerun_from"), self.asked(from_node="end", outputs="[1]")
+        )
+
+        assert "It is an object" in response.content.decode()
+        assert not execution.reruns.exists()
+
+
 class TestOffered:
     def test_a_live_execution_can_be_cancelled(self, browser):
         assert offered(open_page(browser, ExecutionFactory())) == ["cancel"]
 
     def test_an_ended_one_can_be_run_again(self, browser):
-        assert offered(open_page(browser, ExecutionFactory(ended=True))) == ["rerun", "rerun_newest"]
+        assert offered(open_page(browser, ExecutionFactory(ended=True))) == [
+            "rerun",
+            "rerun_newest",
+            "rerun_from",
+        ]
 
     def test_whoever_may_change_executions_in_django_s_words_may_use_the_buttons(self, staff):
         execution = ExecutionFactory()

@@ -160,6 +160,102 @@ class TestRerun:
         assert answer.status_code == 201
         assert str(answer.data["rerun_of"]) == str(execution.pk)
 
+    def test_runs_from_a_node_with_what_came_before_taken_over(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, failed=True)
+        original = NodeRunFactory(execution=execution, output_data={"n": 1})
+        NodeRunFactory(execution=execution, node_id="end", node_type="output", status="failed", ports=[])
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", {"from_node": "end"})
+
+        assert answer.status_code == 201, answer.content
+        assert answer.data["execution_context"]["rerun_from"] == {"node_id": "end", "iteration": ""}
+        (copy,) = api("viewer").get(f"/api/executions/{answer.data['id']}/node-runs/").data["results"]
+        assert (copy["node_id"], copy["reused_from"], copy["is_edited"]) == ("start", str(original.pk), False)
+
+    def test_marks_what_was_taken_over_with_another_output(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, ended=True)
+        NodeRunFactory(execution=execution)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", {"from_node": "end", "input": {"n": 2}})
+
+        (edited,) = api("viewer").get(f"/api/executions/{answer.data['id']}/node-runs/").data["results"]
+        assert (edited["output_data"], edited["is_edited"]) == ({"n": 2}, True)
+
+    @pytest.mark.parametrize(
+        ("body", "path"),
+        [
+            ({"from": "end"}, "/from"),
+            ({"from_node": "x" * 65}, "/from_node"),
+            ({"from_node": "nope"}, "/from_node"),
+            ({"from_node": "end", "iteration": "0"}, "/iteration"),
+            ({"from_node": "end", "outputs": [1]}, "/outputs"),
+            ({"from_node": "end", "outputs": {"end": 1}}, "/outputs/end"),
+            ({"from_node": "end", "outputs": {"start": None}}, "/outputs/start"),
+            ({"version": 0}, "/version"),
+            ({"version": 7}, "/version"),
+            ({"version": 1, "newest": True}, "/newest"),
+            ({"from_node": "\u0000"}, "/from_node"),
+        ],
+    )
+    def test_says_what_is_wrong(self, api, version, body, path):
+        execution = ExecutionFactory(workflow_version=version, ended=True)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", body)
+
+        assert answer.status_code == 400, answer.content
+        assert path in json.dumps(answer.json())
+        assert not execution.reruns.exists()
+
+    def test_a_live_one_is_a_conflict(self, api, version):
+        execution = ExecutionFactory(workflow_version=version)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", {"from_node": "end"})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "illegal_transition")
+
+    def test_more_than_an_execution_may_hold_is_too_large(self, api, version, settings):
+        settings.EXECUTION_OUTPUT_MAX_BYTES = 10
+        execution = ExecutionFactory(workflow_version=version, ended=True)
+        NodeRunFactory(execution=execution, output_data="x" * 20)
+
+        answer = api("operator").post(f"/api/executions/{execution.pk}/rerun/", {"from_node": "end"})
+
+        assert (answer.status_code, answer.json()["code"]) == (413, "execution_too_large")
+
+    def test_a_viewer_may_not(self, api, version):
+        execution = ExecutionFactory(workflow_version=version, ended=True)
+
+        assert api("viewer").post(f"/api/executions/{execution.pk}/rerun/", {"from_node": "end"}).status_code == 403
+
+
+class TestTree:
+    def test_shows_what_belongs_together_and_how(self, api, version):
+        root = ExecutionFactory(workflow_version=version, ended=True)
+        child = ExecutionFactory(workflow_version=version, parent=root, is_waited_for=True)
+        rerun = ExecutionFactory(workflow_version=version, rerun_of=root)
+
+        shown = api("viewer").get(f"/api/executions/{child.pk}/tree/").json()
+
+        assert (shown["root"], shown["is_cut"]) == (str(root.pk), False)
+        assert [(each["execution"]["id"], each["relation"], each["above"]) for each in shown["executions"]] == [
+            (str(root.pk), None, None),
+            (str(child.pk), "child", str(root.pk)),
+            (str(rerun.pk), "rerun", str(root.pk)),
+        ]
+
+    def test_asks_as_many_queries_for_one_execution_as_for_twenty(self, api, version):
+        client = api("viewer")
+
+        def queries(execution):
+            with CaptureQueriesContext(connection) as captured:
+                assert client.get(f"/api/executions/{execution.pk}/tree/").status_code == 200
+            return len(captured)
+
+        alone, crowded = ExecutionFactory(workflow_version=version), ExecutionFactory(workflow_version=version)
+        ExecutionFactory.create_batch(19, workflow_version=version, parent=crowded)
+
+        assert queries(alone) == queries(crowded)
+
 
 class TestBlockedBy:
     def blocked_by(self, api, execution):

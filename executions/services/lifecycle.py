@@ -1,4 +1,4 @@
-"""What people and other apps do with executions."""
+"""How executions begin and are stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from executions import bell
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
-from executions.exceptions import IdempotencyMismatch, IllegalTransition, InvalidInput, NotRunnable
+from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
 from projects.ids import new_id
@@ -214,43 +214,6 @@ def cancel_execution(
     )
     audit.record("execution.cancelled", execution, project=execution.project, by=by, details={"reason": reason})
     return execution
-
-
-@transaction.atomic
-def rerun_execution(
-    execution: WorkflowExecution,
-    *,
-    by: Actor | None,
-    now: datetime,
-    input: Any = None,
-    newest: bool = False,
-) -> WorkflowExecution:
-    """Run a finished execution again from the start. The new one knows which one it came from.
-
-    :param input: another value for ``trigger``; without it, the same.
-    :param newest: on the newest version instead of its own.
-    :raises IllegalTransition: if it has not ended yet.
-    :raises NotRunnable: if the workflow can't start executions now.
-    """
-    if not execution.has_ended:
-        raise IllegalTransition(f"Execution {execution.pk} is still {execution.status}. Cancel it first, or wait.")
-    version = newest_version(execution.workflow) if newest else execution.workflow_version
-    node_id = execution.execution_context["node_id"]
-    if newest:
-        _trigger_node(version.definition, node_id)
-    again = start_execution(
-        version,
-        kind=TriggerType(execution.triggered_by),
-        node_id=node_id,
-        payload=execution.execution_context["trigger"] if input is None else input,
-        now=now,
-        trigger_id=execution.trigger_id,
-        by=by,
-        scheduled_for=execution.scheduled_for,
-        rerun_of=execution,
-    )
-    audit.record("execution.rerun", execution, project=execution.project, by=by, details={"as": str(again.pk)})
-    return again
 
 
 def wake_parked(workflow: Workflow) -> int:

@@ -1,0 +1,1 @@
+"""Running an execution again from somewhere in the middle: what is taken over, and how."""

@@ -1,0 +1,30 @@
+"""What people and other apps do with executions."""
+
+from __future__ import annotations
+
+from executions.services.lifecycle import (
+    RUNNABLE,
+    answer_of,
+    cancel_execution,
+    newest_version,
+    ready_to_start,
+    refuse_misfit,
+    start_execution,
+    start_manually,
+    wake_parked,
+)
+from executions.services.rerunning import SAME, rerun_execution
+
+__all__ = [
+    "RUNNABLE",
+    "SAME",
+    "answer_of",
+    "cancel_execution",
+    "newest_version",
+    "ready_to_start",
+    "refuse_misfit",
+    "rerun_execution",
+    "start_execution",
+    "start_manually",
+    "wake_parked",
+]
