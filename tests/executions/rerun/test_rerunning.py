@@ -301,7 +301,7 @@ class TestRefused:
                 {("contradiction", "/newest"), ("not_upstream", "/outputs/c"), ("trigger_output", "/outputs/start")},
             ),
         ],
-        ids=str,
+        ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),
     )
     def test_with_all_problems_at_once(self, worker, asked, problems):
         assert refused(first(worker, CHAIN), **asked) == problems
