@@ -26,7 +26,9 @@ CANNOT_RENEW = 75
 class Held(Protocol):
     """What the heartbeat needs to know of an execution that this process holds."""
 
-    lease: leases.Lease
+    @property
+    def lease(self) -> leases.Lease:
+        """The right to write it."""
 
     def abandon(self) -> None:
         """Stop what is in flight: it is no longer ours."""

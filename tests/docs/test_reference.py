@@ -73,8 +73,8 @@ class TestSettings:
 
 def _worth(literal: str) -> int:
     """Return what a default in the source is: 2 * 1024, "16", False."""
-    if literal == "False":
-        return 0
+    if literal in ("False", "True"):
+        return int(literal == "True")
     value = 1
     for factor in literal.strip('"').split("*"):
         value *= int(factor.replace("_", ""))
