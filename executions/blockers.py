@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
-
+from executions.engine.limits import Group
 from executions.models import BlockedOn, ExecutionQuerySet, WorkflowExecution
 
 # More than these help nobody.
@@ -19,16 +18,11 @@ def blockers(execution: WorkflowExecution) -> ExecutionQuerySet:
     """
     if execution.has_ended or execution.lease_owner is not None:
         return WorkflowExecution.objects.none()
-    # In the words of the indexes, for what is live.
-    oldest_first = WorkflowExecution.objects.filter(completed_at__isnull=True).order_by("created_at", "id")
-    if execution.blocked_on == BlockedOn.CONCURRENCY:
-        is_under_way = Q(blocked_on__isnull=True) | ~Q(blocked_on=BlockedOn.CONCURRENCY)
-        return oldest_first.filter(
-            is_under_way,
-            workflow=execution.workflow_id,
-            concurrency_key=execution.concurrency_key,
-            concurrency_key__isnull=False,
-        )
+    group = Group.of(execution)
+    if group is not None and execution.blocked_on == BlockedOn.CONCURRENCY:
+        return group.counted.order_by("created_at", "id")
     if execution.blocked_on in _WAITS_FOR_OTHERS:
-        return oldest_first.filter(parent=execution, is_waited_for=True)
+        # In the words of the index, for what is live.
+        below = WorkflowExecution.objects.filter(completed_at__isnull=True, parent=execution, is_waited_for=True)
+        return below.order_by("created_at", "id")
     return WorkflowExecution.objects.none()
