@@ -190,7 +190,8 @@ class TestSafety:
             ),
             (
                 "JSON",
-                f"{payloads.MAX_DEPTH} levels, {payloads.MAX_KEYS:,} keys, numbers of {payloads.MAX_DIGITS} digits",
+                f"{payloads.MAX_DEPTH} levels, {payloads.MAX_KEYS:,} keys, "
+                f"texts of {payloads.MAX_STRING_BYTES // MIB} MiB, numbers of {payloads.MAX_DIGITS} digits",
             ),
             (
                 "definition",
