@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 
 from projects.problems import Problem, describe
@@ -42,6 +43,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return defaults.server_error(request)
     message = "Something went wrong in Segue. It is in its log; nothing was half done."
     return _json(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message))
+
+
+def unavailable(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Answer that something is down, or took too long. Asks the database nothing."""
+    if request.path.startswith(PROGRAMS_CALL):
+        return _json(problem)
+    page = render_to_string("503.html", {"message": problem.message, "hint": problem.hint or ""})
+    return HttpResponse(page, status=problem.status, headers=problem.headers)
 
 
 def _json(problem: Problem) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from executions import bell
+from executions import admission, bell
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
@@ -138,6 +138,7 @@ def start_manually(
     :raises NotRunnable: if the workflow can't start executions now.
     :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
     :raises IdempotencyMismatch: if the key was used with another input.
+    :raises TooMany: if its project starts too many executions, or has too many.
     """
     version, trigger_node = ready_to_start(workflow, node_id=node_id)
     refuse_misfit(version, input)
@@ -145,6 +146,7 @@ def start_manually(
         first = _first_with_key(workflow, idempotency_key)
         if first is not None:
             return _same_again(first, workflow=workflow, input=input, node_id=trigger_node)
+    admission.admit(workflow.project_id, now=now)
     return start_execution(
         version,
         kind=TriggerType.MANUAL,

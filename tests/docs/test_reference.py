@@ -184,6 +184,11 @@ class TestSafety:
             ("body of a webhook", f"{settings.WEBHOOK_MAX_BODY_BYTES // MIB} MiB"),
             ("headers of a webhook", f"{received.MAX_HEADERS}, together {received.MAX_HEADER_BYTES // 1024} KiB"),
             (
+                "one statement of the database (PostgreSQL)",
+                f"{settings.WEB_STATEMENT_SECONDS} s for a web process, {settings.WORKER_STATEMENT_SECONDS} s for a worker, "
+                f"{settings.SWEEP_STATEMENT_SECONDS} s for a sweep",
+            ),
+            (
                 "refused deliveries that are kept",
                 f"{deliveries.MAX_NOT_ACCEPTED_KEPT:,} for each webhook, "
                 f"{deliveries.MAX_REFUSED_BODY // 1024} KiB of each body",
