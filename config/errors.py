@@ -7,12 +7,14 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 
 from projects.problems import Problem, describe
 
 PROGRAMS_CALL = ("/api/", "/webhooks/")
 
 
+@csrf_exempt  # It changes nothing, and a program that mistyped a path wants to hear that, and not of cookies.
 def no_such_route(request: HttpRequest) -> HttpResponse:
     """Answer below ``/api/`` where no view is; last of its URLs, so that a forgotten slash is not a silent redirect."""
     hint = None if request.path.endswith("/") else f"Paths of the API end with a slash: {request.path}/"
