@@ -311,6 +311,10 @@ for allowed_range in EGRESS_ALLOWED_RANGES:
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
+if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kept in a row.
+    raise ImproperlyConfigured(
+        f"WEBHOOK_MAX_BODY_BYTES is {WEBHOOK_MAX_BODY_BYTES}; at most 16 MiB (16777216) are possible."
+    )
 WEBHOOK_RATE_PER_MINUTE = whole("WEBHOOK_RATE_PER_MINUTE", 0)
 
 # What all executions of one project may take; 0 of any of them is no limit.

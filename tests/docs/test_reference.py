@@ -13,7 +13,7 @@ from django.core.management import get_commands, load_command_class
 from drf_spectacular.generators import EndpointEnumerator
 
 from executions import serializers as execution_serializers
-from projects import payloads
+from projects import filters, payloads
 from projects.access import RANKS, Permission, role_allows
 from projects.pagination import NewestFirstPagination
 from projects.problems import STATUS
@@ -207,6 +207,7 @@ class TestSafety:
                 f"{workflows.MAX_VARIABLES}, each {workflows.MAX_VARIABLE_BYTES // 1024} KiB",
             ),
             ("secrets of a webhook valid at once", f"{webhook_secrets.MAX_LIVE}"),
+            ("values that a list is narrowed by", f"{filters.MAX_TERMS}"),
             ("page of a list", f"{NewestFirstPagination.max_page_size} rows"),
             ("output of a node", f"{settings.NODE_OUTPUT_MAX_BYTES // MIB} MiB"),
             ("outputs of an execution", f"{settings.EXECUTION_OUTPUT_MAX_BYTES // MIB} MiB"),
