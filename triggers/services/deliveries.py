@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from executions.admission import admit
+from executions import quotas
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
 from executions.services import newest_version, start_execution
@@ -126,7 +126,7 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
 
 def _admit(registration: WebhookRegistration, *, now: datetime) -> None:
     try:
-        admit(registration.workflow.project_id, now=now)
+        quotas.take_start(registration.workflow.project_id, now=now)
     except TooMany as error:
         raise Refused(
             HTTPStatus.TOO_MANY_REQUESTS,
@@ -298,7 +298,7 @@ def redeliver(delivery: WebhookDelivery, *, by: Actor | None, now: datetime) -> 
     except Refused as refused:
         raise InvalidDelivery(refused.message, problems=refused.problems) from None
     route = Route(registration, newest_version(registration.workflow))
-    admit(registration.workflow.project_id, now=now)
+    quotas.take_start(registration.workflow.project_id, now=now)
     execution = _start(route, payload, received, awaited=False, by=by, now=now)
     again = _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, redelivery_of=delivery)
     audit.record(

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from django.test.utils import CaptureQueriesContext
 
-from executions.admission import admit
 from executions.exceptions import TooManyLive, TooManyStarts
 from executions.models import WorkflowExecution
+from executions.quotas import take_start
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, ProjectFactory, VersionFactory
 from tests.threads import at_once
@@ -26,7 +26,7 @@ def admitted(project, *, times, now=NOON):
 
 def is_admitted(project, *, now=NOON):
     try:
-        admit(project.pk, now=now)
+        take_start(project.pk, now=now)
     except (TooManyLive, TooManyStarts):
         return False
     return True
@@ -63,7 +63,7 @@ class TestStartsPerSecond:
         admitted(project, times=200)
 
         with pytest.raises(TooManyStarts, match="50 a second are allowed") as refused:
-            admit(project.pk, now=NOON)
+            take_start(project.pk, now=NOON)
 
         assert refused.value.retry_after == 1
 
@@ -84,7 +84,7 @@ class TestStartsPerSecond:
         project = ProjectFactory()
 
         with django_assert_num_queries(1):
-            admit(project.pk, now=NOON)
+            take_start(project.pk, now=NOON)
 
 
 class TestMaxLive:
@@ -106,7 +106,7 @@ class TestMaxLive:
         ExecutionFactory.create_batch(5, workflow_version=version)
 
         with pytest.raises(TooManyLive, match="5 executions that have not ended") as refused:
-            admit(version.workflow.project_id, now=NOON)
+            take_start(version.workflow.project_id, now=NOON)
 
         assert refused.value.retry_after == 1
 

@@ -24,8 +24,8 @@ SECOND_US = 1_000_000
 COUNT_HOLDS = timedelta(seconds=1)
 
 
-def admit(project_id: UUID, *, now: datetime) -> None:
-    """Let one execution in.
+def take_start(project_id: UUID, *, now: datetime) -> None:
+    """Let a project have one execution more.
 
     :raises TooManyLive: if the project has ``PROJECT_MAX_LIVE`` executions that have not ended.
     :raises TooManyStarts: if it had ``PROJECT_STARTS_AT_ONCE``, and then more than ``PROJECT_STARTS_PER_SECOND``.
