@@ -5,13 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 
 from projects.problems import Problem, describe
 
 PROGRAMS_CALL = ("/api/", "/webhooks/")
 
 
+@csrf_exempt  # It changes nothing, and a program that mistyped a path wants to hear that, and not of cookies.
 def no_such_route(request: HttpRequest) -> HttpResponse:
     """Answer below ``/api/`` where no view is; last of its URLs, so that a forgotten slash is not a silent redirect."""
     hint = None if request.path.endswith("/") else f"Paths of the API end with a slash: {request.path}/"
@@ -42,6 +45,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return defaults.server_error(request)
     message = "Something went wrong in Segue. It is in its log; nothing was half done."
     return _json(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message))
+
+
+def unavailable(request: HttpRequest, problem: Problem) -> HttpResponse:
+    """Answer that something is down, or took too long. Asks the database nothing."""
+    if request.path.startswith(PROGRAMS_CALL):
+        return _json(problem)
+    page = render_to_string("503.html", {"message": problem.message, "hint": problem.hint or ""})
+    return HttpResponse(page, status=problem.status, headers=problem.headers)
 
 
 def _json(problem: Problem) -> HttpResponse:

@@ -43,6 +43,17 @@ def positive(name: str, default: int) -> int:
     return int(text)
 
 
+def whole(name: str, default: int) -> int:
+    """Return a whole number from the environment, of which zero means that there is no limit.
+
+    :raises ImproperlyConfigured: if it is anything else.
+    """
+    text = env.str(name, default=str(default))
+    if not text.isascii() or not text.isdigit():
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number, or 0 for no limit.")
+    return int(text)
+
+
 def required(name: str) -> str:
     """Return what the environment must give.
 
@@ -94,6 +105,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.SayUnavailable",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -299,7 +311,22 @@ for allowed_range in EGRESS_ALLOWED_RANGES:
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
-WEBHOOK_RATE_PER_MINUTE = env.int("WEBHOOK_RATE_PER_MINUTE", default=0)  # 0: no limit
+if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kept in a row.
+    raise ImproperlyConfigured(
+        f"WEBHOOK_MAX_BODY_BYTES is {WEBHOOK_MAX_BODY_BYTES}; at most 16 MiB (16777216) are possible."
+    )
+WEBHOOK_RATE_PER_MINUTE = whole("WEBHOOK_RATE_PER_MINUTE", 0)
+
+# What all executions of one project may take; 0 of any of them is no limit.
+PROJECT_STARTS_PER_SECOND = whole("PROJECT_STARTS_PER_SECOND", 0)
+PROJECT_STARTS_AT_ONCE = positive("PROJECT_STARTS_AT_ONCE", 200)
+PROJECT_MAX_LIVE = whole("PROJECT_MAX_LIVE", 0)
+PROJECT_MAX_RUNNING = whole("PROJECT_MAX_RUNNING", 0)
+
+# How long PostgreSQL may work on one statement; 0: no limit. Commands of manage.py have none.
+WEB_STATEMENT_SECONDS = whole("WEB_STATEMENT_SECONDS", 5)
+WORKER_STATEMENT_SECONDS = whole("WORKER_STATEMENT_SECONDS", 30)
+SWEEP_STATEMENT_SECONDS = whole("SWEEP_STATEMENT_SECONDS", 10)
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {

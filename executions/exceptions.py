@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid, TooLarge, Unprocessable
+from projects.exceptions import Conflict, Invalid, TooLarge, TooMany, Unprocessable
 
 
 class IllegalTransition(Conflict):
@@ -21,6 +21,18 @@ class InvalidInput(Invalid):
     """The input does not fit the workflow's ``inputs``; ``problems`` lists why."""
 
     code = "invalid_input"
+
+
+class TooManyStarts(TooMany):
+    """The project starts executions more often than it may."""
+
+    code = "too_many_starts"
+
+
+class TooManyLive(TooMany):
+    """The project has as many executions that have not ended as it may have."""
+
+    code = "too_many_live"
 
 
 class IdempotencyMismatch(Unprocessable):

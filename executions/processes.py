@@ -1,4 +1,4 @@
-"""What Celery's worker processes do beside hearing bells: sweep by themselves, and end cleanly."""
+"""What Celery's worker processes do beside hearing bells: sweep by themselves, bound their statements, and end cleanly."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.db import connection
 
 from executions.engine import recovery, stopping
 from executions.engine.worker import Worker
+from projects import statement_time
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,12 @@ def forget_the_last_end(**_: object) -> None:
     # What is there before the children are forked stays shared with them: the collector does not touch it any more.
     gc.collect()
     gc.freeze()
+
+
+@signals.worker_init.connect
+def bound_statements(**_: object) -> None:
+    """Let no statement of this worker, or of its children, take longer than a worker has patience for."""
+    statement_time.limit_this_process(settings.WORKER_STATEMENT_SECONDS)
 
 
 @signals.worker_shutting_down.connect

@@ -110,6 +110,12 @@ class Unavailable(SegueError):
         self.retry_after = retry_after
 
 
+class TooSlow(Unavailable):
+    """The database took longer than a request may take. Nothing was changed; asking for less may help."""
+
+    code = "too_slow"
+
+
 class AlreadyMember(Conflict):
     """The person has a role in the project."""
 

@@ -13,8 +13,11 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from projects.exceptions import did_you_mean
+from projects.exceptions import Invalid, did_you_mean
 from projects.models import AuditEntry
+
+# What one list may be narrowed by at once: values, not names, because some may come several times.
+MAX_TERMS = 10
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -33,6 +36,9 @@ class StrictFilterBackend(DjangoFilterBackend):
         }
         if unknown:
             raise ValidationError(unknown)
+        terms = sum(len(request.query_params.getlist(name)) for name in set(_filter_names(filterset)))
+        if terms > MAX_TERMS:
+            raise Invalid(f"The list is narrowed by {terms} values; at most {MAX_TERMS} are allowed.")
         return super().filter_queryset(request, queryset, view)
 
 

@@ -30,6 +30,8 @@ class Project(models.Model):
     description = models.TextField(blank=True, default="")
     # The project's own data key, wrapped by a key from the environment (projects.crypto).
     data_key = models.TextField(blank=True, default="", editable=False)
+    # Until when its starts are spoken for, in microseconds since 1970 (projects.pacing). Moves only where a limit is set.
+    paced_until_us = models.BigIntegerField(default=0, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

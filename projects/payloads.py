@@ -17,10 +17,13 @@ from projects.exceptions import Invalid, TooLarge
 
 MAX_DEPTH = 64
 MAX_KEYS = 50_000
+MAX_STRING_BYTES = 1024 * 1024  # of one text, as it is written
 MAX_DIGITS = 400  # of one number
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string, or one that is never closed: then up to the end. Possessive, and it always ends somewhere, so that no text, however
+# many quotes and backslashes it has, is gone through twice.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DEEPER = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 # What PostgreSQL's text and jsonb cannot hold: NUL, and halves of surrogate pairs.
@@ -51,6 +54,12 @@ class JsonTooManyKeys(Invalid):
     code = "json_too_many_keys"
 
 
+class JsonStringTooLong(Invalid):
+    """A text is longer than allowed."""
+
+    code = "json_string_too_long"
+
+
 class JsonNumberTooLong(Invalid):
     """A number has more digits than allowed."""
 
@@ -63,6 +72,7 @@ def parse_json(
     max_bytes: int,
     max_depth: int = MAX_DEPTH,
     max_keys: int = MAX_KEYS,
+    max_string_bytes: int = MAX_STRING_BYTES,
     max_digits: int = MAX_DIGITS,
 ) -> Any:
     """Return the value of a JSON text, in UTF-8.
@@ -75,6 +85,10 @@ def parse_json(
     if len(data) > max_bytes:
         raise TooLarge(f"The body is larger than the {max_bytes} bytes allowed.")
     data = data.removeprefix(BYTE_ORDER_MARK)
+    if len(data) > max_string_bytes + 2 and any(
+        found.end() - found.start() > max_string_bytes + 2 for found in _STRING.finditer(data)
+    ):
+        raise JsonStringTooLong(f"The JSON has a text of more than {max_string_bytes} bytes.")
     _check_limits(data, max_depth=max_depth, max_keys=max_keys, max_digits=max_digits)
     try:
         return orjson.loads(data)

@@ -23,6 +23,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
+from projects import statement_time
 from projects.exceptions import (
     Conflict,
     Forbidden,
@@ -32,6 +33,7 @@ from projects.exceptions import (
     SegueError,
     TooLarge,
     TooMany,
+    TooSlow,
     Unauthenticated,
     Unavailable,
     Unprocessable,
@@ -176,6 +178,12 @@ def _api_problem(error: api_errors.APIException) -> Problem:
 
 def _unavailable(error: Exception) -> Unavailable:
     logger.error("The database did not do what a request needed", exc_info=error)
+    if statement_time.ran_out(error):
+        return TooSlow(
+            "The database took too long for this, and was stopped.",
+            hint="Ask for less: a shorter time, a filter, a smaller page. If it was a change, try it again.",
+            retry_after=5,
+        )
     return Unavailable("The database does not answer right now. Try again.", retry_after=1)
 
 

@@ -18,7 +18,7 @@ from workflows.drawing import draw
 class TemplatePage(NoDeletion, Page[WorkflowTemplate]):
     """Templates are loaded by ``manage.py load_gallery``; their flags and ratings stay through that."""
 
-    change_form_template = "admin/segue/template.html"
+    change_form_template = "admin/segue/pictured.html"
     list_display = ("name", "category", "version", "author", "is_featured", "is_verified", "usage_count", "updated_at")
     list_filter = ("category", "is_featured", "is_verified")
     search_fields = ("name", "slug", "description")

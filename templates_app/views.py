@@ -71,6 +71,7 @@ class InstallationViewSet(ProjectScopedViewSet):
     """From a template to a workflow of a project."""
 
     queryset = WorkflowTemplate.objects.all()
+    serializer_class = InstallationInput
     permissions = {"install": Permission.EDIT}
 
     @extend_schema(request=InstallationInput, responses={201: InstallationSerializer})

@@ -345,6 +345,28 @@ class TestEveryRoute:
             assert str(row.pk) not in shown(response)
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+@pytest.mark.parametrize("route", {route.name: route for route in ROUTES}.values(), ids=lambda route: route.name)
+class TestEveryUrl:
+    """What people click through, and what clients ask about."""
+
+    @pytest.mark.parametrize("who", ["owner", "viewer"])
+    def test_describes_itself(self, route, accept, who, project):
+        caller = CALLERS[who](project)
+        row = row_of(route, project, caller.user)
+
+        response = caller.client.options(route.url(row), headers={"accept": accept})
+
+        assert response.status_code == 200, shown(response)
+
+    def test_describes_itself_where_there_is_nothing(self, route, accept, project):
+        foreign = row_of(route, ProjectFactory(), UserFactory())
+
+        response = CALLERS["owner"](project).client.options(route.url(foreign), headers={"accept": accept})
+
+        assert response.status_code in {200, 404}, shown(response)
+
+
 @dataclass(frozen=True)
 class Expectation:
     """The statuses that may come, and whether a GET may show the row."""

@@ -15,11 +15,24 @@ MAX_GRACE_SECONDS = 30 * 24 * 3600
 MAX_PREVIEW = 100
 
 
-class TriggerSerializer(serializers.ModelSerializer[Trigger]):
-    """A trigger node of a workflow's published version."""
+class _OfWorkflow(serializers.Serializer[Any]):
+    """What every row that hangs on a workflow says of it."""
 
     project = serializers.UUIDField(source="workflow.project_id", read_only=True)
     workflow_name = serializers.CharField(source="workflow.name", read_only=True)
+
+
+class _OfTrigger(_OfWorkflow):
+    """What every row that hangs on a trigger says of it."""
+
+    node_id = serializers.CharField(source="trigger.node_id", read_only=True)
+    is_registered = serializers.BooleanField(
+        source="trigger.is_registered", read_only=True, help_text="Whether the published version still has the node."
+    )
+
+
+class TriggerSerializer(_OfWorkflow, serializers.ModelSerializer[Trigger]):
+    """A trigger node of a workflow's published version."""
 
     class Meta:
         model = Trigger
@@ -39,15 +52,9 @@ class TriggerSerializer(serializers.ModelSerializer[Trigger]):
         read_only_fields = fields
 
 
-class WebhookSerializer(serializers.ModelSerializer[WebhookRegistration]):
+class WebhookSerializer(_OfTrigger, serializers.ModelSerializer[WebhookRegistration]):
     """The route of a webhook trigger."""
 
-    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
-    workflow_name = serializers.CharField(source="workflow.name", read_only=True)
-    node_id = serializers.CharField(source="trigger.node_id", read_only=True)
-    is_registered = serializers.BooleanField(
-        source="trigger.is_registered", read_only=True, help_text="Whether the published version still has the node."
-    )
     url = serializers.SerializerMethodField(help_text="Where callers send their requests.")
     has_secret = serializers.SerializerMethodField(help_text="Without one, a scheme that needs one refuses everything.")
 
@@ -129,15 +136,8 @@ class DeliveryDetailSerializer(DeliverySerializer):
         return "base64" if _text(delivery) is None else "utf-8"
 
 
-class ScheduledJobSerializer(serializers.ModelSerializer[ScheduledJob]):
+class ScheduledJobSerializer(_OfTrigger, serializers.ModelSerializer[ScheduledJob]):
     """The clock of a schedule trigger."""
-
-    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
-    workflow_name = serializers.CharField(source="workflow.name", read_only=True)
-    node_id = serializers.CharField(source="trigger.node_id", read_only=True)
-    is_registered = serializers.BooleanField(
-        source="trigger.is_registered", read_only=True, help_text="Whether the published version still has the node."
-    )
 
     class Meta:
         model = ScheduledJob

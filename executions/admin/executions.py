@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -29,6 +28,7 @@ from projects.backoffice import values
 from projects.backoffice.actions import action
 from projects.backoffice.filters import ProjectFilter
 from projects.backoffice.pages import ReadOnlyPage
+from projects.backoffice.searching import found_by_id
 from workflows.models import Workflow
 
 MOST_NODE_RUNS = 200
@@ -60,12 +60,10 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            wanted = UUID(term)
-        except ValueError:
-            return queryset.filter(workflow__in=Workflow.objects.filter(name__icontains=term).values("pk")), False
-        by_id = queryset.filter(pk=wanted)
-        return (by_id if by_id.exists() else queryset.filter(workflow=wanted)), False
+        found = found_by_id(queryset, term, belonging_to="workflow")
+        if found is None:
+            found = queryset.filter(workflow__in=Workflow.objects.filter(name__icontains=term).values("pk"))
+        return found, False
 
     def get_urls(self) -> list[URLPattern]:
         health = path("operations/", self.admin_site.admin_view(operations_view), name="executions_operations")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -12,6 +10,7 @@ from django.utils.safestring import SafeString
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.backoffice import values
 from projects.backoffice.pages import ReadOnlyPage
+from projects.backoffice.searching import found_by_id
 
 
 @admin.register(WorkflowExecutionLog)
@@ -86,12 +85,8 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            wanted = UUID(term)
-        except ValueError:
-            return queryset.none(), False
-        by_id = queryset.filter(pk=wanted)
-        return (by_id if by_id.exists() else queryset.filter(execution=wanted)), False
+        found = found_by_id(queryset, term, belonging_to="execution")
+        return (queryset.none() if found is None else found), False
 
     @admin.display(description="execution")
     def execution_link(self, node_run: WorkflowExecutionLog) -> SafeString | str:

@@ -16,13 +16,29 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, CharField, DateTimeField, Expression, F, Field, Value, When, Window
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DateTimeField,
+    Expression,
+    F,
+    Field,
+    OuterRef,
+    Subquery,
+    Value,
+    When,
+    Window,
+)
 from django.db.models.functions import Coalesce, Now, RowNumber
 
 from executions.models import LIVE, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
 
 # Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
 SUSPECT_AFTER = 2
+
+# The advisory lock of those who claim, where they have to take turns. Any number that nothing else in the database uses.
+_CLAIMS = 0x5E60E001
 
 
 class LeaseLost(Exception):
@@ -47,9 +63,13 @@ def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> l
 
     The claim is counted in the same statement, so that a worker that dies with it is counted too.
 
+    Where ``PROJECT_MAX_RUNNING`` is set, no project gets more than that many at all workers together.
+
     :param suspects: take those that were lost with :data:`SUSPECT_AFTER` workers or more; else the others.
     """
     with transaction.atomic():
+        if settings.PROJECT_MAX_RUNNING:
+            _take_turns()
         ids = _lock_due(now=now, limit=limit, suspects=suspects)
         if not ids:
             return []
@@ -139,19 +159,32 @@ def _unless_signalled(value: Any, instead: Expression, field: Field[Any, Any]) -
     return Case(When(is_signalled=True, then=instead), default=Value(value, output_field=field), output_field=field)
 
 
+def _take_turns() -> None:
+    """Let nobody else claim until the end of the transaction, so that what projects have running can be counted."""
+    if connection.vendor == "postgresql":  # On SQLite the transaction is alone anyway.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMS])
+
+
 def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
     # SQLite has no row locks and needs none: the whole transaction is alone (IMMEDIATE).
+    most = settings.PROJECT_MAX_RUNNING
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                _DUE_BY_TURNS_SQL.format(compare=">=" if suspects else "<"),
-                {"now": now, "limit": limit, "live": list(LIVE), "suspect": SUSPECT_AFTER},
+                _DUE_BY_TURNS_SQL.format(compare=">=" if suspects else "<", room=_ROOM_SQL if most else "%(limit)s"),
+                {"now": now, "limit": limit, "live": list(LIVE), "suspect": SUSPECT_AFTER, "most": most},
             )
             return [pk for (pk,) in cursor.fetchall()]
     due = WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now)
     due = due.filter(claims__gte=SUSPECT_AFTER) if suspects else due.filter(claims__lt=SUSPECT_AFTER)
     turn = Window(RowNumber(), partition_by="project_id", order_by=["wake_at", "id"])
-    return list(due.annotate(turn=turn).order_by("turn", "wake_at", "id").values_list("pk", flat=True)[:limit])
+    by_turns = due.annotate(turn=turn)
+    if most:
+        held = WorkflowExecution.objects.filter(project_id=OuterRef("project_id"), lease_expires_at__isnull=False)
+        count = held.order_by().values("project_id").annotate(number=Count("pk")).values("number")
+        by_turns = by_turns.filter(turn__lte=most - Coalesce(Subquery(count), 0))
+    return list(by_turns.order_by("turn", "wake_at", "id").values_list("pk", flat=True)[:limit])
 
 
 # Steps from project to project through the index of due executions (a loose index scan), takes the first few of each,
@@ -171,7 +204,12 @@ SELECT due.id FROM project CROSS JOIN LATERAL (
     FROM (SELECT id, wake_at FROM workflow_executions
            WHERE project_id = project.project_id AND status = ANY(%(live)s) AND wake_at IS NOT NULL
              AND wake_at <= %(now)s AND claims {compare} %(suspect)s
-           ORDER BY wake_at, id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED) e
+           ORDER BY wake_at, id LIMIT {room} FOR NO KEY UPDATE SKIP LOCKED) e
 ) due
 ORDER BY due.turn, due.wake_at, due.id LIMIT %(limit)s
 """
+
+# What a project may still get. All leases of all workers are few, and have an index of their own.
+_ROOM_SQL = """least(%(limit)s, greatest(0, %(most)s - (
+             SELECT count(*) FROM workflow_executions h
+              WHERE h.project_id = project.project_id AND h.lease_expires_at IS NOT NULL)))"""

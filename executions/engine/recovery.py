@@ -19,6 +19,7 @@ from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
 from executions.exceptions import IllegalTransition
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from projects import statement_time
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,11 @@ def register_sweeper(sweeper: Sweeper) -> Sweeper:
 
 def sweep() -> int:
     """Put right what can be, and ring if something is due. Returns how much was done."""
-    now = database_now()
+    with statement_time.at_most(settings.SWEEP_STATEMENT_SECONDS):
+        return _sweep(database_now())
+
+
+def _sweep(now: datetime) -> int:
     done = 0
     for sweeper in (release_dead_leases, end_overdue, limits.look_for_forgotten, *_sweepers):
         try:

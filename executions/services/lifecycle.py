@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from executions import bell
+from executions import bell, quotas
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
@@ -138,9 +138,16 @@ def start_manually(
     :raises NotRunnable: if the workflow can't start executions now.
     :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
     :raises IdempotencyMismatch: if the key was used with another input.
+    :raises TooMany: if its project starts too many executions, or has too many.
     """
     version, trigger_node = ready_to_start(workflow, node_id=node_id)
     refuse_misfit(version, input)
+    if idempotency_key is not None:
+        first = _with_key(workflow, idempotency_key)
+        if first is not None:
+            return _same_again(first, workflow=workflow, input=input, node_id=trigger_node)
+    # Before the workflow is locked: of two rows, everybody locks the project first.
+    quotas.take_start(workflow.project_id, now=now)
     if idempotency_key is not None:
         first = _first_with_key(workflow, idempotency_key)
         if first is not None:
@@ -273,6 +280,10 @@ def _trigger_node(definition: Mapping[str, Any], node_id: str | None) -> str:
 def _first_with_key(workflow: Workflow, key: str) -> WorkflowExecution | None:
     # Starts with the same key take turns, so that the second one finds the first.
     Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    return _with_key(workflow, key)
+
+
+def _with_key(workflow: Workflow, key: str) -> WorkflowExecution | None:
     return WorkflowExecution.objects.filter(project_id=workflow.project_id, idempotency_key=key).first()
 
 

@@ -11,6 +11,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
+from executions import quotas
 from executions.engine.versions import compiled
 from executions.exceptions import ExecutionTooLarge, IllegalTransition, InvalidRerun
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
@@ -58,6 +59,7 @@ def rerun_execution(
     :raises InvalidRerun: if it can't be run like this; ``problems`` lists why.
     :raises ExecutionTooLarge: if what is taken over is more than an execution may hold.
     :raises NotFound: if the clean-up has just removed it.
+    :raises TooMany: if its project starts too many executions, or has too many.
     """
     if not execution.has_ended:
         raise IllegalTransition(f"Execution {execution.pk} is still {execution.status}. Cancel it first, or wait.")
@@ -78,6 +80,7 @@ def rerun_execution(
         problems += found
     if problems:
         raise _refused(execution, problems)
+    quotas.take_start(execution.project_id, now=now)
     before = execution.execution_context
     again = start_execution(
         version,

@@ -11,6 +11,8 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
+from projects import statement_time
+
 MOST_COUNTED = 10_000
 PATIENCE_SECONDS = 2
 PAGE_SECONDS = 15
@@ -40,7 +42,7 @@ def patience(seconds: int = PATIENCE_SECONDS) -> Iterator[None]:
             # This block may lie in another one, or in a transaction that goes on.
             cursor.execute(_SET_TIMEOUT, [before])
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == "57014":  # query_canceled
+        if statement_time.ran_out(error):
             raise TooSlow from error
         raise
 

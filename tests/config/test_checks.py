@@ -211,3 +211,31 @@ class TestCheckDeploy:
         assert result.returncode == 1
         assert expected in result.stderr
         assert "HINT" in result.stderr
+
+
+class TestSettings:
+    """A value that makes no sense is refused at the start, with a sentence."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "message"),
+        [
+            ("WEBHOOK_MAX_BODY_BYTES", "16777217", "at most 16 MiB"),
+            ("WORKFLOW_MAX_RETRIES", "0", "must be a whole number above zero"),
+            ("PROJECT_MAX_LIVE", "-1", "must be a whole number, or 0 for no limit"),
+            ("WEB_STATEMENT_SECONDS", "5s", "must be a whole number, or 0 for no limit"),
+        ],
+    )
+    def test_are_refused_when_they_make_no_sense(self, name, value, message):
+        result = self.read(**{name: value})
+
+        assert result.returncode == 1
+        assert f"{name} is" in result.stderr
+        assert message in result.stderr
+
+    @pytest.mark.parametrize(("name", "value"), [("WEBHOOK_MAX_BODY_BYTES", "16777216"), ("PROJECT_MAX_LIVE", "0")])
+    def test_are_taken_at_their_limits(self, name, value):
+        assert self.read(**{name: value}).returncode == 0
+
+    def read(self, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "import config.settings"]
+        return subprocess.run(command, cwd=ROOT, env=production(**changes), capture_output=True, text=True, check=False)

@@ -31,6 +31,12 @@ class TestPathsThatDoNotExist:
         assert response.status_code == 404
         assert response.json()["hint"] == "Paths of the API end with a slash: /api/projects/"
 
+    @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+    def test_are_told_to_programs_that_have_no_cookies(self, method):
+        client = Client(enforce_csrf_checks=True)
+
+        assert body(getattr(client, method)("/api/nothing/here/")) == (404, "application/json", "not_found")
+
     def test_are_a_page_elsewhere(self):
         response = Client().get("/nothing/")
 

@@ -8,7 +8,7 @@ from tests.environment import ROOT, known_names
 
 APPS = ("config", "projects", "workflows", "executions", "triggers", "templates_app")
 PYTHON = re.compile(
-    r"""(?:env\.\w+\(|positive\(|required\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
+    r"""(?:env\.\w+\(|positive\(|whole\(|required\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
 )
 COMPOSE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
 # Read by gunicorn itself.
@@ -43,7 +43,7 @@ def test_the_examples_defaults_are_the_settings_own():
     """A commented line shows the default, so uncommenting it changes nothing."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
     source = (ROOT / "config/settings.py").read_text(encoding="utf-8")
-    for name, default in re.findall(r'positive\("([A-Z_0-9]+)", ([0-9 *_]+)\)', source):
+    for name, default in re.findall(r'(?:positive|whole)\("([A-Z_0-9]+)", ([0-9 *_]+)\)', source):
         value = 1
         for factor in default.replace("_", "").split("*"):
             value *= int(factor)

@@ -13,7 +13,7 @@ from django.core.management import get_commands, load_command_class
 from drf_spectacular.generators import EndpointEnumerator
 
 from executions import serializers as execution_serializers
-from projects import payloads
+from projects import filters, payloads
 from projects.access import RANKS, Permission, role_allows
 from projects.pagination import NewestFirstPagination
 from projects.problems import STATUS
@@ -184,13 +184,19 @@ class TestSafety:
             ("body of a webhook", f"{settings.WEBHOOK_MAX_BODY_BYTES // MIB} MiB"),
             ("headers of a webhook", f"{received.MAX_HEADERS}, together {received.MAX_HEADER_BYTES // 1024} KiB"),
             (
+                "one statement of the database (PostgreSQL)",
+                f"{settings.WEB_STATEMENT_SECONDS} s for a web process, {settings.WORKER_STATEMENT_SECONDS} s for a worker, "
+                f"{settings.SWEEP_STATEMENT_SECONDS} s for a sweep",
+            ),
+            (
                 "refused deliveries that are kept",
                 f"{deliveries.MAX_NOT_ACCEPTED_KEPT:,} for each webhook, "
                 f"{deliveries.MAX_REFUSED_BODY // 1024} KiB of each body",
             ),
             (
                 "JSON",
-                f"{payloads.MAX_DEPTH} levels, {payloads.MAX_KEYS:,} keys, numbers of {payloads.MAX_DIGITS} digits",
+                f"{payloads.MAX_DEPTH} levels, {payloads.MAX_KEYS:,} keys, "
+                f"texts of {payloads.MAX_STRING_BYTES // MIB} MiB, numbers of {payloads.MAX_DIGITS} digits",
             ),
             (
                 "definition",
@@ -201,6 +207,7 @@ class TestSafety:
                 f"{workflows.MAX_VARIABLES}, each {workflows.MAX_VARIABLE_BYTES // 1024} KiB",
             ),
             ("secrets of a webhook valid at once", f"{webhook_secrets.MAX_LIVE}"),
+            ("values that a list is narrowed by", f"{filters.MAX_TERMS}"),
             ("page of a list", f"{NewestFirstPagination.max_page_size} rows"),
             ("output of a node", f"{settings.NODE_OUTPUT_MAX_BYTES // MIB} MiB"),
             ("outputs of an execution", f"{settings.EXECUTION_OUTPUT_MAX_BYTES // MIB} MiB"),

@@ -47,6 +47,28 @@ class TestRun:
         assert answer.status_code == 202
         assert answer.data["status"] == "pending"
 
+    def test_tells_a_project_that_starts_too_much_when_to_come_again(self, api, workflow, settings):
+        """[S-DOS-1, S-API-2]"""
+        settings.PROJECT_STARTS_PER_SECOND, settings.PROJECT_STARTS_AT_ONCE = 1, 2
+        client, url = api("operator"), f"/api/workflows/{workflow.pk}/run/"
+
+        *_, refused = [client.post(url, {}) for _ in range(3)]
+
+        assert (refused.status_code, refused["Retry-After"]) == (429, "1")
+        assert refused.json() == {
+            "code": "too_many_starts",
+            "message": "This project starts executions too often: 1 a second are allowed.",
+        }
+        assert WorkflowExecution.objects.count() == 2
+
+    def test_the_same_start_again_is_no_start(self, api, workflow, settings):
+        settings.PROJECT_MAX_LIVE = 1
+        client, url = api("operator"), f"/api/workflows/{workflow.pk}/run/"
+
+        answers = [client.post(url, {"idempotency_key": key}).status_code for key in ("a", "a", "b")]
+
+        assert answers == [201, 201, 429]
+
     @pytest.mark.parametrize(
         ("body", "path"),
         [

@@ -17,7 +17,9 @@ from projects.payloads import (
     MAX_DEPTH,
     MAX_DIGITS,
     MAX_KEYS,
+    MAX_STRING_BYTES,
     JsonNumberTooLong,
+    JsonStringTooLong,
     JsonTooDeep,
     JsonTooManyKeys,
     NotJson,
@@ -121,6 +123,20 @@ class TestParseJson:
         digits = "1" * (MAX_DIGITS + 1)
 
         assert parse(json.dumps(digits).encode()) == digits
+
+    def test_limits_the_length_of_a_text(self):
+        def text(length: int) -> bytes:
+            return b'["short", "' + b"x" * (length - 2) + b'\\n"]'
+
+        assert len(parse(text(MAX_STRING_BYTES))[1]) == MAX_STRING_BYTES - 1
+        with pytest.raises(JsonStringTooLong, match="1048576"):
+            parse(text(MAX_STRING_BYTES + 1))
+
+    @pytest.mark.parametrize("closed", [b"", b'"'])
+    def test_goes_through_quotes_and_backslashes_once(self, closed):
+        """S-DOS: a megabyte that is made to be gone through again from each of its quotes would take an hour."""
+        with pytest.raises(JsonTooDeep):
+            parse(b"[" * (MAX_DEPTH + 1) + b'"' + b'\\"' * 500_000 + closed)
 
     @pytest.mark.parametrize("number", [2**63 - 1, 2**64 - 1, -(2**63)])
     def test_keeps_whole_numbers_of_64_bits_exact(self, number):

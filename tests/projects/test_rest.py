@@ -212,6 +212,18 @@ class TestPages:
 
 
 @pytest.mark.django_db
+class TestFilters:
+    @pytest.mark.parametrize(("terms", "status"), [(10, 200), (11, 400)])
+    def test_are_at_most_ten_values(self, api, terms, status):
+        """[S-DOS-2]"""
+        response = api("viewer").get("/api/executions/?" + "&".join(["status=failed"] * terms))
+
+        assert response.status_code == status
+        if status == 400:
+            assert "by 11 values; at most 10 are allowed" in response.json()["message"]
+
+
+@pytest.mark.django_db
 class TestAnswers:
     @pytest.mark.parametrize("method", ["put", "delete", "patch"])
     def test_say_which_methods_there_are(self, api, method):

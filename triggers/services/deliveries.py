@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +13,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from executions import quotas
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
 from executions.services import newest_version, start_execution
 from projects import audit
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
-from projects.exceptions import Unavailable
+from projects.exceptions import TooMany, Unavailable
 from projects.inserting import insert
 from triggers.exceptions import InvalidDelivery, NotRedeliverable
 from triggers.models import DeliveryVerdict, Trigger, WebhookDelivery, WebhookRegistration
@@ -101,6 +103,7 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
     checks.check_required_headers(registration.headers_validation, received.headers)
     payload = _payload(registration, received)
     checks.check_body(registration.body_schema, payload["body"])
+    _admit(registration, now=now)
     try:
         with transaction.atomic():
             execution = _start(route, payload, received, awaited=awaited, by=None, now=now)
@@ -119,6 +122,20 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
             raise
         return _duplicate(registration, received, first=first)
     return Receipt(execution.pk, execution=execution if execution.has_ended else None)
+
+
+def _admit(registration: WebhookRegistration, *, now: datetime) -> None:
+    try:
+        quotas.take_start(registration.workflow.project_id, now=now)
+    except TooMany as error:
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too_many",
+            "Too much is started here right now. Try again later.",
+            reason_code=error.code,
+            reason=error.message,
+            retry_after=ceil(error.retry_after),
+        ) from None
 
 
 def _start(
@@ -261,6 +278,7 @@ def redeliver(delivery: WebhookDelivery, *, by: Actor | None, now: datetime) -> 
     :raises NotRedeliverable: if the sender had not proven itself, if the body is not whole, or if it is a copy.
     :raises InvalidDelivery: if the body does not fit the webhook's schema.
     :raises NotRunnable: if the workflow can't start executions now.
+    :raises TooMany: if its project starts too many executions, or has too many.
     """
     registration = delivery.registration
     _check_redeliverable(delivery, registration.trigger)
@@ -280,6 +298,7 @@ def redeliver(delivery: WebhookDelivery, *, by: Actor | None, now: datetime) -> 
     except Refused as refused:
         raise InvalidDelivery(refused.message, problems=refused.problems) from None
     route = Route(registration, newest_version(registration.workflow))
+    quotas.take_start(registration.workflow.project_id, now=now)
     execution = _start(route, payload, received, awaited=False, by=by, now=now)
     again = _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, redelivery_of=delivery)
     audit.record(

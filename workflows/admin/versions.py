@@ -23,7 +23,7 @@ from workflows.models import WorkflowVersion
 class VersionPage(ReadOnlyPage[WorkflowVersion]):
     """A version never changes."""
 
-    change_form_template = "admin/segue/version.html"
+    change_form_template = "admin/segue/pictured.html"
     list_display = ("workflow", "number", "message", "short_hash", "created_by", "created_at")
     list_display_links = ("workflow", "number")
     list_select_related = ("workflow", "created_by")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_SPACE_OR_COMMENT = re.compile(r"\s+|//[^\n\r\u2028\u2029]*+|/\*[\s\S]*?\*/")
+# A comment that is never closed goes up to the end: looked for in vain at each of many, its end would cost quadratic time.
+_SPACE_OR_COMMENT = re.compile(r"\s+|//[^\n\r\u2028\u2029]*+|/\*[\s\S]*?(?:\*/|\Z)")
 _STRING = re.compile(r""""(?:[^"\\\n\r]|\\[\s\S])*+"|'(?:[^'\\\n\r]|\\[\s\S])*+'""")
 _TEMPLATE_CHUNK = re.compile(r"(?:[^`\\$]|\\[\s\S]|\$(?!\{))*+(?:`|\$\{)")
 _REGEX = re.compile(r"/(?![*/])(?:[^/\\\[\n\r]|\\[^\n\r]|\[(?:[^\]\\\n\r]|\\[^\n\r])*+\])++/\w*+")

@@ -20,7 +20,8 @@ from workflows.expressions.scanner import end_of_expression
 LITERAL = "$literal"
 
 _LINE_END = re.compile("\n")
-_OPENING = re.compile(r"(\\*)\{\{")
+# With all backslashes before it. The look behind keeps a search from beginning again at each backslash of a long run.
+_OPENING = re.compile(r"(?<!\\)(\\*+)\{\{")
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def read(reply: Reply, read_as: ReadAs) -> tuple[BodyFormat, Any]:
             return "empty", None
         case _:
             data = text_of(reply).encode(errors="surrogatepass")
-            return "json", parse_json(data, max_bytes=len(data), max_keys=MAX_JSON_KEYS)
+            return "json", parse_json(data, max_bytes=len(data), max_keys=MAX_JSON_KEYS, max_string_bytes=len(data))
 
 
 def text_of(reply: Reply) -> str:

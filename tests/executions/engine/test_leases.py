@@ -83,8 +83,55 @@ class TestClaim:
             claim(limit=8)
 
 
+class TestMaxRunning:
+    """No project has more than its share of all workers together. [S-TEN-4]"""
+
+    @pytest.fixture(autouse=True)
+    def limit(self, settings):
+        settings.PROJECT_MAX_RUNNING = 3
+
+    def test_takes_as_many_of_a_project_as_the_limit_says(self):
+        ExecutionFactory.create_batch(4, workflow_version=VersionFactory())
+
+        assert len(claim()) == 3
+
+    def test_counts_what_other_workers_hold(self):
+        version = VersionFactory()
+        ExecutionFactory.create_batch(2, workflow_version=version, leased=True)
+        ExecutionFactory.create_batch(4, workflow_version=version)
+
+        assert len(claim()) == 1
+        assert claim() == []
+
+    def test_gives_the_room_that_is_left_to_others(self):
+        ExecutionFactory.create_batch(9, workflow_version=VersionFactory(), wake_at=NOON - timedelta(hours=1))
+        other = VersionFactory()
+        ExecutionFactory.create_batch(2, workflow_version=other)
+
+        claimed = claim()
+
+        assert len(claimed) == 5
+        assert [execution.project_id for execution in claimed].count(other.workflow.project_id) == 2
+
+    def test_goes_on_when_one_has_ended(self):
+        version = VersionFactory()
+        ExecutionFactory.create_batch(4, workflow_version=version)
+        (first, *_) = claim()
+        leases.hand_back(Lease(first.pk, first.fence), wake_at=None, blocked_on=BlockedOn.CALLBACK)
+
+        assert len(claim()) == 1
+
+
 @pytest.mark.django_db(transaction=True)
 class TestClaimAtOnce:
+    def test_keeps_to_the_limit_of_a_project(self, settings):
+        settings.PROJECT_MAX_RUNNING = 7
+        ExecutionFactory.create_batch(40, workflow_version=VersionFactory())
+
+        taken = at_once(*[lambda owner=f"worker-{n}": len(claim(owner, limit=5)) for n in range(4)])
+
+        assert sum(taken) == 7
+
     def test_gives_each_execution_to_one_worker(self):
         ExecutionFactory.create_batch(40, workflow_version=VersionFactory())
 

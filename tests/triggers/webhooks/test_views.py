@@ -456,6 +456,38 @@ class TestLimits:
         assert 25 <= int(responses[2]["Retry-After"]) <= 30
         assert WebhookDelivery.objects.get(verdict="rejected").reason_code == "too_many"
 
+    def test_a_project_that_starts_too_much_is_told_when_to_come_again_and_nothing_else(self, settings):
+        """S-WH-11: how much it may, and how much it has, is for its own people: they read it in the inbox."""
+        settings.PROJECT_STARTS_PER_SECOND, settings.PROJECT_STARTS_AT_ONCE = 1, 2
+        hook = a_hook()
+
+        *accepted, refused = [send(hook, number) for number in range(3)]
+
+        assert [response.status_code for response in accepted] == [202, 202]
+        assert (refused.status_code, refused["Retry-After"]) == (429, "1")
+        assert refused.json() == {
+            "code": "too_many",
+            "message": "Too much is started here right now. Try again later.",
+        }
+        assert WebhookDelivery.objects.get(verdict="rejected").reason_code == "too_many_starts"
+        assert WorkflowExecution.objects.count() == 2
+
+    def test_a_project_with_too_many_live_executions_is_told_so(self, settings):
+        settings.PROJECT_MAX_LIVE = 1
+        hook = a_hook()
+
+        assert [send(hook, number).status_code for number in range(2)] == [202, 429]
+        assert WebhookDelivery.objects.get(verdict="rejected").reason_code == "too_many_live"
+
+    def test_strangers_and_copies_take_nothing_of_what_a_project_may_start(self, settings):
+        settings.PROJECT_STARTS_PER_SECOND, settings.PROJECT_STARTS_AT_ONCE = 1, 1
+        hook = signed_hook("standard_webhooks", secret="whsec_" + base64.b64encode(b"k" * 24).decode())
+
+        unproven = [send(hook, number).status_code for number in range(3)]
+
+        assert unproven == [401] * 3
+        assert hook.workflow.project.paced_until_us == 0
+
     def test_a_refused_body_is_kept_up_to_64_kilobytes(self):
         send(a_hook(), body=b"x" * (MAX_REFUSED_BODY + 1))
 

@@ -169,6 +169,12 @@ class TestParseTemplate:
 
         assert len(template.interpolations) == 50_000
 
+    @pytest.mark.parametrize("text", ["\\" * 500_000 + "x{{ a }}", "{{ " + "a/*" * 300_000, "{{ " + ")/*" * 300_000])
+    def test_goes_through_a_text_once_that_is_made_to_take_long(self, text):
+        """S-DOS: looked through again from each of its signs, each of these would take an hour."""
+        with contextlib.suppress(ExpressionError):
+            parse_template(text)
+
 
 class TestEscape:
     @given(st.text(alphabet="{}\\a"))
