@@ -11,6 +11,8 @@ the oldest is cancelled for it (``on_limit``). What was published later changes 
 letting in passes over those that somebody is writing. Ending holds rows of executions (its own, its parent's, those below) and
 perhaps a schedule's, and so it waits for no workflow's row: it takes a free one as the last thing that it does, and if somebody has
 it, the next ones are let in right after the commit. Nobody waits in a circle, and who dies before "right after" leaves it to the sweep.
+(A transaction that starts executions of several limited workflows, or starts one and then ends others, may still meet one that does so
+crosswise. The database undoes one of the two then, and what it was about is done again.)
 """
 
 from __future__ import annotations
@@ -127,8 +129,7 @@ def limited() -> ExecutionQuerySet:
 def admit(version: WorkflowVersion, *, trigger: Any, now: datetime) -> Admission:
     """Decide about one more execution. Until the transaction ends, nobody else decides about this workflow's.
 
-    A version without a limit costs no query. A transaction that starts executions of several workflows does so in the order of the
-    workflows' ids, because two that lock two rows in different orders would wait for each other.
+    A version without a limit costs no query.
 
     :param trigger: what expressions see as ``trigger``.
     """
