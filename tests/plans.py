@@ -13,6 +13,7 @@ def plan_of(rows: QuerySet[Any]) -> str:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-            # A sort would hide that an index gives the order.
-            cursor.execute("SET LOCAL enable_sort = off")
+            # A sort, be it of parts, would hide that an index gives the order, and so would a bitmap.
+            for way in ("sort", "incremental_sort", "bitmapscan"):
+                cursor.execute(f"SET LOCAL enable_{way} = off")
     return rows.explain()
