@@ -99,12 +99,14 @@ class Evaluator(ABC):
             raise fault
         if not items:
             return []
+        if (values := self._each_at_once(expression, items, roots)) is not None:
+            return values
         given = Given(roots, now, absent, secret_mark)
         (answer,) = self._ask(self._request("each", [expression], given, items))
         outcome = self._read(answer)
         if "error" not in outcome:
-            values: list[Any] = outcome["value"]
-            return values
+            answered: list[Any] = outcome["value"]
+            return answered
         index = outcome["error"].get("index")
         if index is not None:
             given = replace(given, roots={**roots, "item": items[index], "index": index})
@@ -134,6 +136,19 @@ class Evaluator(ABC):
             return Result(error=fault)
         value = shortcut(expression.source, expression.as_text, roots, self.limits)
         return None if value is MISSING else Result(value)
+
+    def _each_at_once(
+        self, expression: Expression, items: Sequence[Any], roots: Mapping[str, Any]
+    ) -> list[Any] | None:
+        """Return the results for all items if each is known without asking, else None. It gives up at the first that is not."""
+        values = []
+        for index, item in enumerate(items):
+            own_roots = {**roots, "item": item, "index": index}
+            value = shortcut(expression.source, expression.as_text, own_roots, self.limits)
+            if value is MISSING:
+                return None
+            values.append(value)
+        return values
 
     def _fault_of(self, expression: Expression) -> ExpressionError | None:
         """Return why an expression is not even tried."""

@@ -92,6 +92,19 @@ class TestShortcut:
 
         assert result.value == {"b": None}
 
+    def test_needs_no_engine_for_items_either(self):
+        items = [{"qty": 1}, {"qty": 2}]
+
+        assert NoEngine().evaluate_each(Expression("item.qty"), items, {}, now=NOON) == [1, 2]
+        assert NoEngine().evaluate_each(Expression("index"), items, {"index": 9}, now=NOON) == [0, 1]
+
+    def test_leaves_all_items_to_the_engine_if_one_lacks_the_member(self):
+        with pytest.raises(ExpressionError) as found:
+            InProcessSandbox().evaluate_each(Expression("item.qty"), [{"qty": 1}, {}], {}, now=NOON)
+
+        assert found.value.code == "missing_value"
+        assert found.value.index == 1
+
     @given(json_values, st.lists(st.sampled_from(KEYS) | st.integers(0, 2), max_size=3), st.booleans())
     @settings(deadline=None, max_examples=300)
     def test_says_what_javascript_would_say(self, value, steps, as_text):
