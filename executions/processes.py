@@ -10,7 +10,7 @@ import time
 
 from celery import signals
 from django.conf import settings
-from django.db import connection
+from django.db import close_old_connections, connection
 
 from executions.engine import recovery, stopping
 from executions.engine.worker import Worker
@@ -38,6 +38,12 @@ def bound_statements(**_: object) -> None:
 def tell_the_children(**_: object) -> None:
     """The main process was asked to end: its children let their executions go."""
     stopping.ask()
+
+
+@signals.task_prerun.connect
+def look_after_the_session(**_: object) -> None:
+    """A task begins, as a request does: a session that has died meanwhile is replaced."""
+    close_old_connections()
 
 
 @signals.worker_process_init.connect
