@@ -44,6 +44,10 @@ REACHED_FROM: dict[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
 }
 
 
+# Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
+SUSPECT_AFTER = 2
+
+
 class BlockedOn(models.TextChoices):
     """Why a live execution is not moving right now."""
 
@@ -205,6 +209,12 @@ class WorkflowExecution(models.Model):
                 fields=["project", "wake_at", "id"],
                 name="executions_due",
                 condition=Q(wake_at__isnull=False),
+            ),
+            # Those that lost several workers, which are claimed alone: hardly ever any, and looked for at every claim.
+            models.Index(
+                fields=["wake_at"],
+                name="executions_suspects",
+                condition=Q(wake_at__isnull=False, claims__gte=SUSPECT_AFTER),
             ),
             models.Index(
                 fields=["lease_expires_at"], name="executions_leased", condition=Q(lease_expires_at__isnull=False)

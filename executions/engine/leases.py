@@ -172,8 +172,10 @@ def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                _DUE_BY_TURNS_SQL.format(compare=">=" if suspects else "<", room=_ROOM_SQL if most else "%(limit)s"),
-                {"now": now, "limit": limit, "live": list(LIVE), "suspect": SUSPECT_AFTER, "most": most},
+                _DUE_BY_TURNS_SQL.format(
+                    losses=f"{'>=' if suspects else '<'} {SUSPECT_AFTER}", room=_ROOM_SQL if most else "%(limit)s"
+                ),
+                {"now": now, "limit": limit, "live": list(LIVE), "most": most},
             )
             return [pk for (pk,) in cursor.fetchall()]
     due = WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now)
@@ -203,7 +205,7 @@ SELECT due.id FROM project CROSS JOIN LATERAL (
   SELECT e.id, e.wake_at, row_number() OVER (ORDER BY e.wake_at, e.id) AS turn
     FROM (SELECT id, wake_at FROM workflow_executions
            WHERE project_id = project.project_id AND status = ANY(%(live)s) AND wake_at IS NOT NULL
-             AND wake_at <= %(now)s AND claims {compare} %(suspect)s
+             AND wake_at <= %(now)s AND claims {losses}
            ORDER BY wake_at, id LIMIT {room} FOR NO KEY UPDATE SKIP LOCKED) e
 ) due
 ORDER BY due.turn, due.wake_at, due.id LIMIT %(limit)s

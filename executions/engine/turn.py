@@ -23,7 +23,7 @@ from executions.engine.scopes import Pass, Scope, result_of
 from executions.engine.values import Values
 from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
-from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
 from workflows.expressions import Evaluator
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, StartWorkflow, Wait
@@ -54,7 +54,7 @@ class Turn:
         self.execution = execution
         self.is_ready = True
         self.is_over = False
-        self.is_suspect = execution.claims > leases.SUSPECT_AFTER
+        self.is_suspect = execution.claims > SUSPECT_AFTER
         self._hold = hold
         self._version = version
         self._submit = submit

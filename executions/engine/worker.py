@@ -113,7 +113,9 @@ class Worker:
         if room <= 0 or self._pool.is_full or any(turn.is_suspect for turn in self._turns.values()):
             return 0
         now = database_now()
-        claimed = [] if self._turns else leases.claim(self.owner, now=now, limit=1, suspects=True)
+        claimed: list[WorkflowExecution] = []
+        if not self._turns and leases.has_suspects(now=now):
+            claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
         claimed = claimed or leases.claim(self.owner, now=now, limit=min(room, settings.ENGINE_CLAIM_BATCH))
         if not claimed:
             return 0

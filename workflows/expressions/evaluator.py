@@ -137,9 +137,7 @@ class Evaluator(ABC):
         value = shortcut(expression.source, expression.as_text, roots, self.limits)
         return None if value is MISSING else Result(value)
 
-    def _each_at_once(
-        self, expression: Expression, items: Sequence[Any], roots: Mapping[str, Any]
-    ) -> list[Any] | None:
+    def _each_at_once(self, expression: Expression, items: Sequence[Any], roots: Mapping[str, Any]) -> list[Any] | None:
         """Return the results for all items if each is known without asking, else None. It gives up at the first that is not."""
         values = []
         for index, item in enumerate(items):
