@@ -1,129 +1,85 @@
-"""W1: a webhook with four trivial nodes, 16 connections, every execution and node run recorded."""
+"""W1: a webhook with four pure nodes, every execution and node run recorded.
+
+``accepted``: the caller has its answer when the execution is committed, and the time to its end is read from the row.
+``finished``: the caller waits for the result.
+"""
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
-import os
-import statistics
-import tempfile
-import threading
-import time
-from pathlib import Path
-from typing import Any
+from uuid import UUID
 
-from tests.installation import Installation, fresh_database
+from benchmarks import options
+from benchmarks.definitions import ORDER, webhook_of_four
+from benchmarks.installations import Measured, running
+from benchmarks.load import Answers, post
+from benchmarks.tables import load_average, median_of, percentile, print_table
 
-WORKFLOW = {
-    "schema": 1,
-    "nodes": [
-        {"id": "hook", "type": "trigger", "config": {"kind": "webhook"}},
-        {
-            "id": "check",
-            "type": "condition",
-            "config": {"cases": [{"port": "big", "when": "{{ input.body.total > 100 }}"}]},
-        },
-        {
-            "id": "shape",
-            "type": "transform",
-            "config": {"steps": [{"operation": "set", "fields": {"total": "{{ trigger.body.total }}"}}]},
-        },
-        {"id": "end", "type": "output", "config": {"value": "{{ input.total }}"}},
-    ],
-    "edges": [
-        {"source": "hook", "target": "check"},
-        {"source": "check", "source_port": "big", "target": "shape", "type": "condition"},
-        {"source": "shape", "target": "end"},
-    ],
-}
+WARM_UP = 300
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=3000)
+def main(arguments: list[str] | None = None) -> None:
+    """Measure an installation of its own."""
+    chosen = asked(arguments)
+    with running(**chosen.settings) as segue:
+        report(segue, chosen)
+
+
+def asked(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what is asked for on the command line."""
+    parser = options.parser("webhooks", __doc__)
+    parser.add_argument("--requests", type=int, default=3000, help="requests of each round with many connections")
+    parser.add_argument("--alone", type=int, default=300, help="requests of each round with one connection")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--finished", action="store_true", help="callers wait for the result")
-    options = parser.parse_args()
-    kind = "postgres" if os.environ.get("TEST_DATABASE_URL") else "sqlite"
-    with tempfile.TemporaryDirectory() as folder, fresh_database(kind, Path(folder)) as database_url:
-        broker_url = os.environ.get("TEST_BROKER_URL", "redis://127.0.0.1:6379/7")
-        segue = Installation(
-            Path(folder),
-            database_url=database_url,
-            broker_url=broker_url,
-            ENGINE_LEASE_SECONDS="30",
-            LOG_LEVEL="WARNING",
-        )
-        try:
-            segue.start()
-            _measure(segue, options)
-        finally:
-            segue.stop()
+    return parser.parse_args(arguments)
 
 
-def _measure(segue: Installation, options: argparse.Namespace) -> None:
-    definition = json.loads(json.dumps(WORKFLOW))
-    if options.finished:
-        definition["nodes"][0]["config"]["respond"] = "finished"
-    workflow_id = segue.publish("W1", definition)
-    path = f"/webhooks/{segue.webhook(workflow_id)['path']}"
-    _send(segue, path, 50, [])
-    _wait_for_ends(segue, workflow_id, 50)
-
-    alone: list[float] = []
-    _send(segue, path, 200, alone)
-    _wait_for_ends(segue, workflow_id, 250)
-    print(f"alone: p50 {statistics.median(alone) * 1000:.1f} ms")
-
-    each = options.requests // options.connections
-    took: list[float] = []
-    started = time.monotonic()
-    threads = [threading.Thread(target=_send, args=(segue, path, each, took)) for _ in range(options.connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    accepted = time.monotonic() - started
-    total = each * options.connections
-    _wait_for_ends(segue, workflow_id, 250 + total)
-    ended = time.monotonic() - started
-    took.sort()
-    print(
-        f"accepted: {total / accepted:.0f}/s, p50 {took[len(took) // 2] * 1000:.1f} ms, p99 {took[len(took) * 99 // 100] * 1000:.1f} ms"
-    )
-    print(f"executions: {total / ended:.0f}/s")
+def report(segue: Measured, chosen: argparse.Namespace) -> None:
+    """Measure both modes, each alone and with many connections."""
+    rows = []
+    for mode in ("accepted", "finished"):
+        workflow_id, path = segue.hook(f"W1 {mode}", webhook_of_four(respond=mode))
+        post(segue.port, path, ORDER, requests=min(WARM_UP, chosen.requests), connections=chosen.connections)
+        segue.wait_until_idle()
+        for requests, connections in ((chosen.alone, 1), (chosen.requests, chosen.connections)):
+            rounds = [
+                measure(segue, workflow_id, path, requests=requests, connections=connections)
+                for _ in range(chosen.rounds)
+            ]
+            rows.append({"answer": mode, "connections": connections, **median_of(rounds), "load": load_average()})
+    print_table("W1: webhook of four pure nodes (milliseconds; processor time for each execution)", rows)
 
 
-def _send(segue: Installation, path: str, times: int, took: list[float]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", segue.port)
-    body = json.dumps({"total": 150, "customer": "c-17", "lines": [{"sku": "a", "quantity": 2}]})
-    for _ in range(times):
-        began = time.monotonic()
-        connection.request("POST", path, body=body, headers={"Content-Type": "application/json"})
-        response = connection.getresponse()
-        response.read()
-        assert response.status in {200, 202}, response.status
-        took.append(time.monotonic() - began)
-    connection.close()
+def measure(segue: Measured, workflow_id: str, path: str, *, requests: int, connections: int) -> dict[str, float]:
+    """Send requests, wait for the last end, and return what it took."""
+    before = segue.cpu_seconds()
+    answers = post(segue.port, path, ORDER, requests=requests, connections=connections)
+    segue.wait_until_idle()
+    after = segue.cpu_seconds()
+    ends = segue.ends(workflow_id)
+    first = min(answers.sent_at)
+    assert sum(end >= first for end in ends.values()) == requests, "Executions are missing."
+    figures = {
+        "executions/s": requests / (max(ends.values()) - first),
+        "answers/s": requests / answers.duration,
+        "answer p50": percentile(answers.seconds, 0.50) * 1000,
+        "answer p99": percentile(answers.seconds, 0.99) * 1000,
+        **_times_to_end(answers, ends),
+    }
+    used = {name: (after[name] - before[name]) * 1000 / requests for name in after if name in before}
+    return figures | {f"cpu {name}": value for name, value in used.items()} | {"cpu": sum(used.values())}
 
 
-def _wait_for_ends(segue: Installation, workflow_id: str, count: int) -> None:
-    import psycopg
-
-    url = segue.environment["DATABASE_URL"]
-    question = "SELECT count(*) FROM workflow_executions WHERE status = 'completed'"
-    if url.startswith("sqlite"):
-        import sqlite3
-
-        connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"))
-    else:
-        connection = psycopg.connect(url.replace("postgres://", "postgresql://"), autocommit=True)
-    until = time.monotonic() + 120
-    while (found := connection.execute(question).fetchone()[0]) < count:
-        assert time.monotonic() < until, f"{found} of {count} executions have ended"
-        time.sleep(0.02)
-    connection.close()
+def _times_to_end(answers: Answers, ends: dict[UUID, float]) -> dict[str, float]:
+    """Return how long it took from the request to the end, where the answer tells which execution it is about."""
+    times = [
+        ends[UUID(body["execution_id"])] - sent_at
+        for sent_at, body in zip(answers.sent_at, answers.bodies, strict=True)
+        if isinstance(body, dict) and "execution_id" in body
+    ]
+    if not times:
+        return {}
+    return {"end p50": percentile(times, 0.50) * 1000, "end p99": percentile(times, 0.99) * 1000}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ class ExecutionFilter(django_filters.FilterSet):
 
     project = django_filters.UUIDFilter(field_name="project_id")
     workflow = django_filters.UUIDFilter(field_name="workflow_id")
-    status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices)
+    status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices, distinct=False)
     triggered_by = django_filters.ChoiceFilter(choices=TriggerType.choices)
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -39,7 +39,7 @@ class NodeRunFilter(django_filters.FilterSet):
         max_length=100, method="in_pass", help_text="The path of a pass: what ran in it, and in the scopes in it."
     )
     attempt = django_filters.NumberFilter(min_value=1, max_value=32_767)
-    status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices)
+    status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices, distinct=False)
 
     class Meta:
         model = WorkflowExecutionLog

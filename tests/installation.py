@@ -28,10 +28,13 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from projects import services
 from projects.access import Actor
-from projects.models import Role
-owner = User.objects.create_superuser("owner", password="not-a-secret-for-tests")
-project = services.create_project(name="Journey", by=Actor(user=owner), now=timezone.now())
-token, key = services.issue_token(project, name="journey", role=Role.OWNER, by=Actor(user=owner), now=timezone.now())
+from projects.models import Project, Role
+# A database that is used again has both.
+found = User.objects.filter(username="owner").first()
+owner = found or User.objects.create_superuser("owner", password="not-a-secret-for-tests")
+by = Actor(user=owner)
+project = Project.objects.filter(name="Journey").first() or services.create_project(name="Journey", by=by, now=timezone.now())
+token, key = services.issue_token(project, name="journey", role=Role.OWNER, by=by, now=timezone.now())
 print(project.pk, key)
 """
 
@@ -74,12 +77,25 @@ class Installation:
         assert done.returncode == 0, f"{arguments[0]}:\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def start(self, *names: str) -> None:
-        """Start ``web``, ``worker`` and ``beat``, or those that are named, and wait until the web answers."""
-        for name in names or ("web", "worker", "beat"):
-            self._start(name)
+    def start(self, *names: str, **more: str) -> None:
+        """Start ``web``, ``worker`` and ``beat``, or those that are named, and wait until the web answers.
+
+        A second one of a kind has a name that begins as the first one's: ``worker-2``.
+
+        :param more: what stands in the environment of these processes besides.
+        """
+        self.launch(*(names or ("web", "worker", "beat")), **more)
         if not names or "web" in names:
             self.wait_for(lambda: self._answers(), seconds=START_SECONDS, what="the web process to answer")
+
+    def launch(self, *names: str, **more: str) -> None:
+        """Start processes, and wait for nothing."""
+        for name in names:
+            self._start(name, more)
+
+    def ask_to_end(self, name: str) -> None:
+        """SIGTERM to a process, which it passes on to its children."""
+        self._processes[name].terminate()
 
     def kill(self, name: str) -> None:
         """SIGKILL a process and its children, all at once."""
@@ -87,6 +103,29 @@ class Installation:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+    def kill_alone(self, name: str) -> None:
+        """SIGKILL a process and leave its children to themselves."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait(10)
+
+    def pid(self, name: str) -> int:
+        """Return the id of a process: the one that has started the others of its group."""
+        return self._processes[name].pid
+
+    def names(self) -> list[str]:
+        """Return the names of the processes that were started, and neither killed nor terminated."""
+        return list(self._processes)
+
+    def is_running(self, name: str) -> bool:
+        """Whether a process was started and has not ended."""
+        return name in self._processes and self._processes[name].poll() is None
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid(name), number)
 
     def terminate(self, name: str, *, seconds: float = 30) -> int:
         """Ask a process to end, as a deploy does, and return its exit status."""
@@ -156,7 +195,7 @@ class Installation:
             assert time.monotonic() < until, f"Waited {seconds} s in vain for {what}."
             time.sleep(0.05)
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str, more: dict[str, str]) -> None:
         commands = {
             "web": ["gunicorn", "--config", "config/gunicorn.py", "--bind", f"127.0.0.1:{self.port}"],
             "worker": [
@@ -173,9 +212,9 @@ class Installation:
         }
         with (self.folder / f"{name}.log").open("ab") as output:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", *commands[name]],
+                [sys.executable, "-m", *commands[name.partition("-")[0]]],
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, **more},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
