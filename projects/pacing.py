@@ -10,7 +10,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any
 
-from django.db.models import F, QuerySet, Value
+from django.db.models import BigIntegerField, F, QuerySet, Value
 from django.db.models.functions import Greatest
 
 
@@ -23,9 +23,14 @@ def wait_needed(row: QuerySet[Any], *, pace_us: int, at_once: int, now: datetime
     now_us = int(now.timestamp() * 1_000_000)
     fullest = now_us + (at_once - 1) * pace_us
     taken = row.filter(paced_until_us__lte=fullest).update(
-        paced_until_us=Greatest(F("paced_until_us"), Value(now_us)) + pace_us
+        paced_until_us=Greatest(F("paced_until_us"), _long(now_us)) + _long(pace_us)
     )
     if taken:
         return None
     paced_until_us: int = row.values_list("paced_until_us", flat=True).get()
     return max(ceil((paced_until_us - fullest) / 1_000_000), 1)
+
+
+def _long(number: int) -> Value:
+    # Bound by a server, a whole number of no particular kind has 32 bits, and what is longer is cut off in silence.
+    return Value(number, output_field=BigIntegerField())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
@@ -32,8 +33,11 @@ def port(django_db_setup, tmp_path_factory) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         free = probe.getsockname()[1]
     name = str(settings.DATABASES["default"]["NAME"])
-    server = os.environ["TEST_DATABASE_URL"].rsplit("/", 1)[0]
-    database = f"{server}/{name}" if connection.vendor == "postgresql" else f"sqlite:///{name}"
+    # The path alone: a server of the tests' own is named by a folder after it.
+    server = urlsplit(os.environ["TEST_DATABASE_URL"])
+    database = (
+        urlunsplit(server._replace(path=f"/{name}")) if connection.vendor == "postgresql" else f"sqlite:///{name}"
+    )
     own = {name: value for name, value in os.environ.items() if name not in environment.known_names()}
     settled = environment.environment(database_url=database, broker_url=settings.CELERY_BROKER_URL)
     log = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+b")
