@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
-from projects import crypto
+from projects import crypto, failpoints
 
 # Keys that stand in documentation and examples, or that nobody drew by lot.
 SAMPLE_KEYS = {bytes(32), bytes(range(32)), b"\xff" * 32}
@@ -134,6 +135,19 @@ def check_secure(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test that nothing is told to die on purpose."""
+    if not os.environ.get(failpoints.VARIABLE):
+        return []
+    return [
+        Error(
+            f"{failpoints.VARIABLE} is set: processes die on purpose.",
+            hint="Unset it; it is for tests alone (docs/explanation/reliability.md).",
+            id="segue.E011",
+        )
+    ]
+
+
 def check_database(app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Ask a PostgreSQL server whether it keeps what it is given (R-19). Runs with ``--database`` and with migrate."""
     messages: list[CheckMessage] = []
@@ -198,7 +212,12 @@ ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_database_engine,
     check_webhook_base_url,
 )
-IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (check_sqlite_in_production, check_sandbox, check_secure)
+IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
+    check_sqlite_in_production,
+    check_sandbox,
+    check_secure,
+    check_failpoints,
+)
 
 
 def register_all() -> None:

@@ -288,11 +288,11 @@ NODE_OUTPUT_MAX_BYTES = positive("NODE_OUTPUT_MAX_BYTES", 5 * 1024 * 1024)
 EXECUTION_OUTPUT_MAX_BYTES = positive("EXECUTION_OUTPUT_MAX_BYTES", 100 * 1024 * 1024)
 EXECUTION_MAX_NODE_RUNS = positive("EXECUTION_MAX_NODE_RUNS", 100_000)
 
-ENGINE_LEASE_SECONDS = positive("ENGINE_LEASE_SECONDS", 30)
+ENGINE_LEASE_SECONDS = positive("ENGINE_LEASE_SECONDS", 10)
 ENGINE_SLICE_SECONDS = positive("ENGINE_SLICE_SECONDS", 2)
 ENGINE_CLAIM_BATCH = positive("ENGINE_CLAIM_BATCH", 16)  # executions that one worker process holds at once
 ENGINE_THREADS = positive("ENGINE_THREADS", 32)  # nodes with effects that one worker process runs at once
-ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 5)  # how often each worker sweeps by itself
+ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 3)  # how often each worker sweeps by itself
 ENGINE_GRACE_SECONDS = positive("ENGINE_GRACE_SECONDS", 10)  # for what is in flight when a worker is asked to end
 # Executions of pure nodes alone are run by the web process that accepts them, in the same commit.
 ENGINE_IN_PLACE = env.bool("ENGINE_IN_PLACE", default=True)

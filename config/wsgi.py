@@ -8,8 +8,10 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from projects import statement_time
+from projects.database import end_forgotten_transactions
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 application = get_wsgi_application()
 statement_time.limit_this_process(settings.WEB_STATEMENT_SECONDS)
+end_forgotten_transactions()

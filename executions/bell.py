@@ -15,6 +15,8 @@ import time
 from celery import current_app
 from django.db import transaction
 
+from projects.failpoints import failpoint
+
 logger = logging.getLogger(__name__)
 
 TASK = "executions.tasks.work"
@@ -64,7 +66,9 @@ class _Ringer:
             self.wanted.wait()
             self.wanted.clear()
             try:
+                failpoint("bell.before_publish")
                 _publish()
+                failpoint("bell.after_publish")
                 time.sleep(PAUSE_SECONDS)
             except Exception as error:  # Whatever the broker's client raises: the sweep will ring.
                 logger.warning("The bell did not ring; the sweep will.", extra={"reason": repr(error)})

@@ -12,9 +12,11 @@ from celery import signals
 from django.conf import settings
 from django.db import close_old_connections, connection
 
+from executions import liveness
 from executions.engine import recovery, stopping
 from executions.engine.worker import Worker
 from projects import statement_time
+from projects.database import end_forgotten_transactions
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def look_after_the_session(**_: object) -> None:
 @signals.worker_process_init.connect
 def go_on_without_bells(**_: object) -> None:
     """Let each worker process look by itself every few seconds, so that a dead broker or beat slows but does not stop."""
+    liveness.begin()
+    end_forgotten_transactions()
     threading.Thread(target=_look_for_ever, name="look", daemon=True).start()
 
 
@@ -58,6 +62,7 @@ def _look_for_ever() -> None:
         time.sleep(settings.ENGINE_SWEEP_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
         try:
             recovery.sweep()
+            liveness.note()
             Worker.of_this_process().work()
         except Exception:
             logger.exception("A look for due work failed; the next one comes.")

@@ -7,11 +7,13 @@ from celery import shared_task
 from executions import retention
 from executions.engine import recovery
 from executions.engine.worker import Worker
+from projects.failpoints import failpoint
 
 
 @shared_task(ignore_result=True)
 def work(**_: object) -> None:
     """Answer the bell: take what is due, for a slice of time."""
+    failpoint("bell.heard")
     Worker.of_this_process().work()
 
 

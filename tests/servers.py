@@ -7,15 +7,18 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 from config.supervisor import broker
+from tests.processes import children_of, send
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -23,84 +26,204 @@ STOP_SECONDS = 30
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """Run a PostgreSQL server, and yield the URL of a database ``segue`` on it, which nobody has made yet.
-
-    The wheel's own Python is left aside: as root it opens private folders to everybody, and after a crash it does not stop
-    what it started. The server is run as ``nobody`` when we are root, because it refuses to be root, from a copy that
-    ``nobody`` can read.
-    """
-    # A short path: that of a unix socket has at most 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="segue-pg-", dir="/tmp"))
-    try:
-        user = "nobody" if os.geteuid() == 0 else None
-        binaries = _postgres_binaries(folder if user else None)
-        data = folder / "data"
-        data.mkdir(mode=0o700)
-        folder.chmod(0o755)
-        if user:
-            shutil.chown(data, user)
-        subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-            check=True,
-            user=user,
-            cwd="/",
-            stdout=subprocess.DEVNULL,
-        )
-        command = [
-            binaries / "postgres",
-            "-D",
-            data,
-            "-k",
-            data,
-            "-c",
-            "listen_addresses=",
-            "-c",
-            "max_connections=200",
-        ]
-        url = f"postgres://postgres@/segue?host={data}"
-        with _running(command, user=user, log=folder / "log", is_up=lambda: _accepts(binaries, data, user)):
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Run a PostgreSQL server, and yield the URL of a database ``segue`` on it, which nobody has made yet."""
+    with PostgresServer() as server:
+        yield server.url("segue")
 
 
 @contextlib.contextmanager
 def valkey(listen_at: Path) -> Iterator[None]:
     """Run a Valkey server at a unix socket."""
-    command = list(broker.command(broker.find_server(), listen_at))
-    with _running(command, user=None, log=listen_at.with_suffix(".log"), is_up=lambda: broker.answers(listen_at)):
+    with ValkeyServer(listen_at):
         yield
 
 
-@contextlib.contextmanager
-def _running(
-    command: list[str | Path], *, user: str | None, log: Path, is_up: Callable[[], bool]
-) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
+class Server:
+    """A server process that tests may kill, freeze and start again. As a context, it runs inside."""
+
+    def __init__(self, command: list[str | Path], *, user: str | None, log: Path) -> None:
+        self._command = command
+        self._user = user
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._was_killed = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    def is_up(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        deadline = time.monotonic() + START_SECONDS
+        self._launch()
+        while not self.is_up():
+            has_ended = self._process is not None and self._process.poll() is not None
+            if time.monotonic() > deadline or (has_ended and not self._was_killed):
+                raise RuntimeError(f"{self._command[0]} did not start:\n{self._log.read_text(errors='replace')}")
+            if has_ended:
+                # The processes that the killed one has left behind hold its memory for a moment.
+                time.sleep(0.1)
+                self._launch()
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Ask it to end cleanly, disconnecting everybody."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self._process is not None, "it does not run"
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        self._was_killed = True
+
+    def restore(self) -> None:
+        """Make it run, whatever was done to it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.thaw()
+
+    def freeze(self) -> None:
+        """SIGSTOP to all its processes: connections stay open, and nothing answers."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def _launch(self) -> None:
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                user=self._user,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_the_tests if sys.platform == "linux" else None,
+            )
+
+
+class PostgresServer(Server):
+    """A PostgreSQL server in a folder of its own, which goes with it.
+
+    The wheel's own Python is left aside: as root it opens private folders to everybody, and after a crash it does not stop
+    what it started. The server is run as ``nobody`` when we are root, because it refuses to be root, from a copy that
+    ``nobody`` can read.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        # A short path: that of a unix socket has at most 107 characters.
+        self._folder = Path(tempfile.mkdtemp(prefix="segue-pg-", dir="/tmp"))
+        user = "nobody" if os.geteuid() == 0 else None
+        try:
+            self.binaries = _postgres_binaries(self._folder if user else None)
+            self.socket_folder = self._folder / "data"
+            self.socket_folder.mkdir(mode=0o700)
+            self._folder.chmod(0o755)
+            if user:
+                shutil.chown(self.socket_folder, user)
+            self._initialise(user)
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        options = {"listen_addresses": "", "max_connections": "200", **settings}
+        command = [self.binaries / "postgres", "-D", self.socket_folder, "-k", self.socket_folder]
+        for name, value in options.items():
+            command += ["-c", f"{name}={value}"]
+        super().__init__(command, user=user, log=self._folder / "log")
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database on it."""
+        return f"postgres://postgres@/{database}?host={self.socket_folder}"
+
+    def is_up(self) -> bool:
+        ask = [self.binaries / "pg_isready", "-q", "-h", self.socket_folder]
+        return subprocess.run(ask, check=False, user=self._user, cwd="/").returncode == 0
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's own programs against it."""
+        command = [self.binaries / program, "-h", self.socket_folder, "-U", "postgres", *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def backends(self) -> list[int]:
+        """Return the ids of its processes but for the first."""
+        return children_of(self.pid)
+
+    def freeze(self) -> None:
+        for pid in (self.pid, *self.backends()):
+            send(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in (self.pid, *self.backends()):
+            send(pid, signal.SIGCONT)
+
+    def _initialise(self, user: str | None) -> None:
+        subprocess.run(
+            [
+                *(self.binaries / "initdb", "-D", self.socket_folder, "-U", "postgres", "-A", "trust"),
+                *("-E", "UTF8", "--locale=C", "--no-sync"),
+            ],
+            check=True,
             user=user,
             cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_end_with_the_tests if sys.platform == "linux" else None,
+            stdout=subprocess.DEVNULL,
         )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not is_up():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.02)
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)  # PostgreSQL: disconnect everybody and stop cleanly.
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+
+
+class ValkeyServer(Server):
+    """A Valkey server at a unix socket. It keeps nothing on disk."""
+
+    def __init__(self, listen_at: Path) -> None:
+        self._listen_at = listen_at
+        command = list(broker.command(broker.find_server(), listen_at))
+        super().__init__(command, user=None, log=listen_at.with_suffix(".log"))
+
+    @property
+    def url(self) -> str:
+        """The broker's URL."""
+        return broker.url(self._listen_at)
+
+    def is_up(self) -> bool:
+        return broker.answers(self._listen_at)
+
+    def forget(self) -> None:
+        """FLUSHALL: everything in it is gone."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(self._listen_at))
+            connection.sendall(b"FLUSHALL\r\n")
+            connection.recv(64)
 
 
 def _postgres_binaries(copy_to: Path | None) -> Path:
@@ -118,11 +241,6 @@ def _postgres_binaries(copy_to: Path | None) -> Path:
     for folder in (newest, *home.parent.glob(f"{home.name}.libs")):
         shutil.copytree(folder, copy_to / folder.relative_to(home.parent), symlinks=True)
     return copy_to / newest.relative_to(home.parent) / "bin"
-
-
-def _accepts(binaries: Path, data: Path, user: str | None) -> bool:
-    ask = [binaries / "pg_isready", "-q", "-h", data]
-    return subprocess.run(ask, check=False, user=user, cwd="/").returncode == 0
 
 
 def _end_with_the_tests() -> None:

@@ -22,6 +22,7 @@ from executions.engine.context import without_marks
 from executions.exceptions import IllegalTransition, InvalidInput, NotRunnable
 from executions.models import ExecutionStatus, WorkflowExecution
 from projects.exceptions import NotFound
+from projects.failpoints import failpoint
 from workflows.models import TriggerType, WorkflowVersion
 from workflows.nodes.base import NodeError, StartWorkflow
 from workflows.services import workflow_called
@@ -77,6 +78,7 @@ def start(
     first = WorkflowExecution.objects.filter(parent_node_run_id=node_run_id).first()
     if first is not None:
         return first
+    failpoint("child.inside")
     version, trigger_node = _ready(outcome, parent)
     return services.start_execution(
         version,

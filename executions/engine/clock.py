@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 from django.utils import timezone
@@ -36,3 +36,13 @@ def recent_database_now() -> datetime:
         before = time.monotonic()
         asked = _asked = (database_now(), before)
     return asked[0] + timedelta(seconds=time.monotonic() - asked[1])
+
+
+def database_started_at() -> datetime:
+    """Return when the database server was started. SQLite has none: long ago."""
+    if connection.vendor != "postgresql":
+        return datetime.min.replace(tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        (started_at,) = cursor.fetchone()
+    return started_at  # type: ignore[no-any-return]

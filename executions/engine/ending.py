@@ -11,6 +11,7 @@ from django.db import connection
 from executions.engine import children, failures, limits
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
+from projects.failpoints import failpoint
 
 # The channel on which a waiting caller's process hears that an execution has ended (PostgreSQL).
 ENDED_CHANNEL = "segue_ended"
@@ -54,6 +55,7 @@ def end_execution(
     children.cancel_below(execution, status, now=now)
     children.answer_parent(execution)
     failures.start_error_workflow(execution, now=now)
+    failpoint("end.inside")
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +33,8 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now, RowNumber
 
-from executions.models import LIVE, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
+from executions.models import LIVE, SUSPECT_AFTER, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
+from projects.failpoints import failpoint
 
 # Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
 SUSPECT_AFTER = 2
@@ -85,6 +87,8 @@ def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> l
             started_at=Coalesce("started_at", Value(now)),
         )
         claimed = WorkflowExecution.objects.in_bulk(ids)
+        failpoint("claim.inside")
+    failpoint("claim.after_commit")
     return [claimed[pk] for pk in ids]
 
 
@@ -102,19 +106,20 @@ def not_locked(rows: ExecutionQuerySet) -> ExecutionQuerySet:
     """Return those of some executions that no other transaction has locked, for a statement that changes many at once.
 
     Who ends a parent or a child locks the one above first (see :mod:`executions.engine.children`). A statement over many rows locks them
-    in no order, so it may wait for none. Belongs into a transaction.
+    in no order, so it may wait for none; nor for who stands still in a transaction. Belongs into a transaction.
     """
     free = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked, no_key=True)
     return WorkflowExecution.objects.filter(pk__in=free.values("pk"))
 
 
 @transaction.atomic
-def renew(owner: str, *, now: datetime) -> None:
-    """Renew the leases of a process, in one statement.
+def renew(owner: str, execution_ids: Collection[UUID], *, now: datetime) -> None:
+    """Renew the leases of what a process works on, in one statement.
 
-    One that is being written in this moment is left for the next time: a process renews several times within a lease.
+    Not whatever carries its name: a claim whose answer was lost on the way would be held for as long as the process lives. One
+    that is being written in this moment is left for the next time: a process renews several times within a lease.
     """
-    held = WorkflowExecution.objects.filter(lease_owner=owner, lease_expires_at__gt=now)
+    held = WorkflowExecution.objects.filter(pk__in=execution_ids, lease_owner=owner, lease_expires_at__gt=now)
     not_locked(held).update(lease_expires_at=now + lease_time())
 
 
@@ -132,6 +137,7 @@ def write(lease: Lease, **changes: Any) -> None:
     rows = WorkflowExecution.objects.filter(pk=lease.execution_id, fence=lease.fence, lease_owner__isnull=False)
     if not rows.update(**changes):
         raise LeaseLost(f"Execution {lease.execution_id} is no longer ours.")
+    failpoint("record.inside")
 
 
 def hand_back(

@@ -8,22 +8,28 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from executions import bell
 from executions.engine import leases, limits
-from executions.engine.clock import database_now
+from executions.engine.clock import database_now, database_started_at
 from executions.engine.ending import end_execution
 from executions.exceptions import IllegalTransition
-from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.models import LIVE, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
 from projects import statement_time
+from projects.failpoints import failpoint
 
 logger = logging.getLogger(__name__)
 
 BATCH = 200
+# Freeing a lease is one cheap statement for all of them.
+RELEASED_AT_ONCE = 2_000
 
 Sweeper = Callable[[datetime], int]
 _sweepers: list[Sweeper] = []
@@ -43,6 +49,7 @@ def sweep() -> int:
 
 
 def _sweep(now: datetime) -> int:
+    failpoint("sweep.before")
     done = 0
     for sweeper in (release_dead_leases, end_overdue, limits.look_for_forgotten, *_sweepers):
         try:
@@ -55,22 +62,49 @@ def _sweep(now: datetime) -> int:
 
 
 def release_dead_leases(now: datetime) -> int:
-    """Make executions due again whose worker has not renewed its lease; fail those that lose every worker."""
-    expired = WorkflowExecution.objects.filter(lease_expires_at__lt=now)
-    again = expired.filter(claims__lt=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE)
+    """Make executions due again whose worker has not renewed its lease; fail those that lose every worker.
+
+    A database that was started anew meanwhile has kept workers from renewing: that counts as no loss.
+    """
     with transaction.atomic():
-        released = leases.not_locked(again).update(
-            lease_owner=None,
-            lease_expires_at=None,
-            wake_at=now,
-            blocked_on=BlockedOn.QUEUE,
-            blocked_detail="Its worker was lost.",
-            fence=F("fence") + 1,
+        lost = _unlocked(
+            WorkflowExecution.objects.filter(lease_expires_at__lt=now, status__in=LIVE).order_by("lease_expires_at"),
+            limit=RELEASED_AT_ONCE,
         )
+        if not lost:
+            return 0
+        held = WorkflowExecution.objects.filter(pk__in=lost, lease_owner__isnull=False)
+        released = _release(
+            held.filter(lease_expires_at__lt=database_started_at() + leases.lease_time()),
+            now=now,
+            detail="The database was away.",
+            claims=Greatest(F("claims") - 1, 0),
+        )
+        released += _release(
+            held.filter(claims__lt=settings.ENGINE_MAX_LOST_WORKERS), now=now, detail="Its worker was lost."
+        )
+        poison = list(held[:BATCH])
     if released:
         logger.warning("Took executions over from lost workers.", extra={"count": released})
-    poison = expired.filter(claims__gte=settings.ENGINE_MAX_LOST_WORKERS, status__in=LIVE)[:BATCH]
     return released + sum(_give_up(execution, now=now) for execution in poison)
+
+
+def _release(held: ExecutionQuerySet, *, now: datetime, detail: str, **changes: Any) -> int:
+    return held.update(
+        lease_owner=None,
+        lease_expires_at=None,
+        wake_at=now,
+        blocked_on=BlockedOn.QUEUE,
+        blocked_detail=detail,
+        fence=F("fence") + 1,
+        **changes,
+    )
+
+
+def _unlocked(rows: ExecutionQuerySet, *, limit: int = BATCH) -> list[UUID]:
+    """Lock the first of these rows, past those in somebody's transaction: whoever stands still in one must not stop a sweep."""
+    free = rows.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked, no_key=True)
+    return list(free.values_list("pk", flat=True)[:limit])
 
 
 def _give_up(execution: WorkflowExecution, *, now: datetime) -> bool:
@@ -89,7 +123,9 @@ def _give_up(execution: WorkflowExecution, *, now: datetime) -> bool:
 def end_overdue(now: datetime) -> int:
     """End what has passed its deadline, whether a worker holds it or not."""
     live = WorkflowExecution.objects.filter(status__in=LIVE, completed_at__isnull=True)
-    overdue = live.filter(deadline_at__lte=now).order_by("deadline_at")[:BATCH]
+    with transaction.atomic():
+        late = _unlocked(live.filter(deadline_at__lte=now).order_by("deadline_at"))
+    overdue = WorkflowExecution.objects.filter(pk__in=late) if late else ()
     return sum(_end(execution, ExecutionStatus.TIMEOUT, now=now, error=_overdue(execution)) for execution in overdue)
 
 

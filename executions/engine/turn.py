@@ -24,6 +24,7 @@ from executions.engine.values import Values
 from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
 from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, StartWorkflow, Wait
@@ -395,6 +396,7 @@ class Turn:
             )
         scope.note_begin()
         self._to_plan[opened] = None
+        failpoint("pass.begin")
         return True
 
     def _finish(self, scope: Scope) -> None:

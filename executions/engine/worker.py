@@ -6,20 +6,22 @@ place, hand nodes with effects to a pool of threads, take their results in, repe
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections, connection, transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
-from executions import bell
+from executions import bell, liveness
 from executions.engine import leases, stopping
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
@@ -31,6 +33,7 @@ from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from projects.failpoints import failpoint
 from workflows.expressions import Evaluator, shared_evaluator
 from workflows.models import Workflow, WorkflowStatus
 
@@ -51,9 +54,12 @@ class Worker:
         self.pid = os.getpid()
         self.owner = leases.new_owner()
         self._turns: dict[UUID, Turn] = {}
+        # What the database went away under: to be handed back once it answers again.
+        self._interrupted: list[leases.Lease] = []
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
-        self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()))
+        self._moved_at = time.monotonic()
+        self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()), moved_at=lambda: self._moved_at)
         self._sandbox: Evaluator = shared_evaluator()
         self._is_working = threading.Lock()
 
@@ -87,6 +93,7 @@ class Worker:
         taken = 0
         runs_dry = False
         while not stopping.is_asked():
+            self._moved_at = time.monotonic()
             took = 0 if runs_dry else self._take()
             taken += took
             self._advance([turn for turn in self._turns.values() if turn.is_ready])
@@ -112,7 +119,10 @@ class Worker:
         room = settings.ENGINE_CLAIM_BATCH * 4 - len(self._turns)
         if room <= 0 or self._pool.is_full or any(turn.is_suspect for turn in self._turns.values()):
             return 0
+        asked_at = time.monotonic()
         now = database_now()
+        liveness.note()
+        self._hand_interrupted_back(now)
         claimed: list[WorkflowExecution] = []
         if not self._turns and leases.has_suspects(now=now):
             claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
@@ -126,6 +136,12 @@ class Worker:
             lease = leases.Lease(execution.pk, execution.fence)
             if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
                 continue
+            self._begin(execution, lease, now=now)
+        self._heartbeat.claimed(asked_at)
+        return len(claimed)
+
+    def _begin(self, execution: WorkflowExecution, lease: leases.Lease, *, now: datetime) -> None:
+        try:
             self._turns[execution.pk] = Turn(
                 execution,
                 Claimed(execution),
@@ -134,8 +150,24 @@ class Worker:
                 submit=self._pool.submit,
                 now=now,
             )
-        self._heartbeat.claimed()
-        return len(claimed)
+        except DatabaseError:
+            raise
+        except Exception as error:  # One that cannot be read must not cost those their turn that were claimed with it.
+            logger.exception("The engine cannot begin an execution.", extra={"execution_id": str(execution.pk)})
+            self._put_back(execution, lease, error)
+
+    def _hand_interrupted_back(self, now: datetime) -> None:
+        """Make due again what the database went away under: it lost no worker, and need not wait for its lease to end."""
+        while self._interrupted:
+            with contextlib.suppress(leases.LeaseLost):
+                leases.hand_back(
+                    self._interrupted[-1],
+                    wake_at=now,
+                    blocked_on=BlockedOn.QUEUE,
+                    detail="The database was away.",
+                    claims=Greatest(F("claims") - 1, 0),
+                )
+            self._interrupted.pop()
 
     def _forget_what_is_over(self) -> None:
         """Drop what has ended, was handed back, or was taken from us: the heartbeat tells of that from its thread."""
@@ -175,14 +207,10 @@ class Worker:
             turn.run()
         except leases.LeaseLost:
             turn.abandon()
-        except DatabaseError:
-            logger.exception("The database failed under an execution; its lease will run out.", extra=turn.log_extra)
-            turn.abandon()
-            close_old_connections()
         except Exception as error:
             logger.exception("The engine failed on an execution.", extra=turn.log_extra)
             turn.abandon()
-            self._put_back(turn, error)
+            self._give_back(turn, error)
         return not turn.is_over
 
     def _record(self, turns: list[Turn]) -> None:
@@ -196,28 +224,35 @@ class Worker:
         except Exception as error:
             # What they know is no longer what the database has. Whoever takes them up next reads it there.
             logger.exception("Could not write what became of executions.", extra={"count": len(turns)})
-            close_old_connections()
             for turn in turns:
                 turn.abandon()
-                self._put_back(turn, error)
+                self._give_back(turn, error)
         else:
+            failpoint("record.after_commit")
             for turn in turns:
                 turn.begin_jobs()
 
-    def _put_back(self, turn: Turn, error: Exception) -> None:
+    def _give_back(self, turn: Turn, error: Exception) -> None:
+        """Let go of an execution that could not be carried on: at once, or when the database is there again."""
+        # What the database refuses, it would refuse for ever; a connection that broke was not the execution's fault.
+        if isinstance(error, DatabaseError) and not connection.is_usable():
+            self._interrupted.append(turn.lease)
+            close_old_connections()
+        else:
+            self._put_back(turn.execution, turn.lease, error)
+
+    def _put_back(self, execution: WorkflowExecution, lease: leases.Lease, error: Exception) -> None:
         """Give an execution that the engine itself failed on another chance, or up."""
         reason = f"{type(error).__name__}: {error}"[:400]
         try:
             now = database_now()
-            if turn.execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
+            if execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
                 problem = {"code": "engine_error", "message": f"The engine failed on this execution: {reason}"}
                 with transaction.atomic():
-                    end_execution(
-                        turn.execution, ExecutionStatus.FAILED, now=now, fence=turn.lease.fence, error=problem
-                    )
+                    end_execution(execution, ExecutionStatus.FAILED, now=now, fence=lease.fence, error=problem)
             else:
                 leases.hand_back(
-                    turn.lease,
+                    lease,
                     wake_at=now + timedelta(seconds=PUT_BACK_SECONDS),
                     blocked_on=BlockedOn.RETRY,
                     detail=reason,
@@ -226,10 +261,14 @@ class Worker:
         except (leases.LeaseLost, IllegalTransition):
             return  # What failed was written after all, or somebody else has it.
         except Exception:
-            logger.exception("Could not put an execution back; its lease will run out.", extra=turn.log_extra)
+            logger.exception(
+                "Could not put an execution back; its lease will run out.", extra={"execution_id": str(execution.pk)}
+            )
 
     def _do(self, job: Job) -> None:
+        failpoint("effect.before")
         job.do(may_begin=self._heartbeat.is_fresh)
+        failpoint("effect.after")
         self._results.put(job)
 
     def _collect(self, timeout: float) -> None:
@@ -259,6 +298,7 @@ class Worker:
 
     def _let_go(self, turn: Turn) -> None:
         try:
+            failpoint("let_go.before")
             turn.let_go()
         except (leases.LeaseLost, DatabaseError):
             logger.warning("Could not hand an execution back; its lease will run out.", extra=turn.log_extra)

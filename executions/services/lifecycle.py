@@ -17,6 +17,7 @@ from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
 from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
 from projects import audit
+from projects.failpoints import failpoint
 from projects.ids import new_id
 from projects.payloads import storable
 from workflows.definition.validation import check_inputs
@@ -114,6 +115,7 @@ def start_execution(
         bell.ring_on_commit()
     elif admission.replaces:
         limits.make_room_on_commit(execution, now=now)
+    failpoint("accept.inside")
     return execution
 
 
@@ -219,6 +221,7 @@ def cancel_execution(
         now=now,
         error={"code": "cancelled", "message": f"{message} {reason}".strip()},
     )
+    failpoint("cancel.inside")
     audit.record("execution.cancelled", execution, project=execution.project, by=by, details={"reason": reason})
     return execution
 

@@ -239,3 +239,12 @@ class TestSettings:
     def read(self, **changes: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "import config.settings"]
         return subprocess.run(command, cwd=ROOT, env=production(**changes), capture_output=True, text=True, check=False)
+
+
+class TestFailpoints:
+    def test_are_an_error_in_production(self, monkeypatch):
+        assert ours.check_failpoints() == []
+
+        monkeypatch.setenv("SEGUE_FAILPOINTS", "claim.inside=kill")
+
+        assert ids(ours.check_failpoints()) == ["segue.E011"]

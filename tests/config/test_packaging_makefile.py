@@ -83,6 +83,13 @@ class TestTest:
         )
 
 
+class TestChaos:
+    def test_passes_its_options_on(self, installed):
+        assert make("chaos", "CHAOS_ARGS=--seed 7 --executions 500", cwd=installed).stdout.endswith(
+            ": -m tests.chaos --seed 7 --executions 500\n"
+        )
+
+
 class TestClean:
     def test_leaves_the_data_alone(self, installed):
         data = installed / "var" / "segue.sqlite3"

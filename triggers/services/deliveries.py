@@ -21,6 +21,7 @@ from projects import audit
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
 from projects.exceptions import TooMany, Unavailable
+from projects.failpoints import failpoint
 from projects.inserting import insert
 from triggers.exceptions import InvalidDelivery, NotRedeliverable
 from triggers.models import DeliveryVerdict, Trigger, WebhookDelivery, WebhookRegistration
@@ -104,6 +105,7 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
     payload = _payload(registration, received)
     checks.check_body(registration.body_schema, payload["body"])
     _admit(registration, now=now)
+    failpoint("accept.before")
     try:
         with transaction.atomic():
             execution = _start(route, payload, received, awaited=awaited, by=None, now=now)
@@ -121,6 +123,7 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
         if first is None:
             raise
         return _duplicate(registration, received, first=first)
+    failpoint("accept.after_commit")
     return Receipt(execution.pk, execution=execution if execution.has_ended else None)
 
 

@@ -20,6 +20,7 @@ from executions.models import ExecutionStatus, WorkflowExecution
 from executions.services import start_execution
 from projects import audit
 from projects.access import Actor
+from projects.failpoints import failpoint
 from triggers.models import ScheduledJob
 from triggers.schedules import claims
 from triggers.schedules.calendar import latest_slot, next_slot, next_slots
@@ -73,6 +74,7 @@ def _fire(job_id: UUID, now: datetime) -> bool:
         trigger_id=job.trigger_id,
         scheduled_for=slot,
     )
+    failpoint("schedule.inside")
     return True
 
 

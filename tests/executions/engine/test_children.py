@@ -429,7 +429,7 @@ class TestAtOnce:
         with transaction.atomic():
             WorkflowExecution.objects.filter(pk=parent.pk).update(nodes_executed=1)
             if change == "renew":
-                changing = beside(lambda: leases.renew("worker", now=later))
+                changing = beside(lambda: leases.renew("worker", [parent.pk, child.pk], now=later))
             else:
                 changing = beside(lambda: recovery.release_dead_leases(later))
             changing.join(5)

@@ -188,16 +188,25 @@ class TestRenew:
         executions = ExecutionFactory.create_batch(3, leased=True, workflow_version=VersionFactory())
 
         with django_assert_num_queries(3):  # A savepoint around it.
-            leases.renew("worker", now=NOON + timedelta(seconds=10))
+            leases.renew("worker", [execution.pk for execution in executions], now=NOON + timedelta(seconds=10))
 
         for execution in executions:
             execution.refresh_from_db()
             assert execution.lease_expires_at == NOON + timedelta(seconds=10) + leases.lease_time()
 
+    def test_lets_a_claim_run_out_that_the_process_knows_nothing_of(self):
+        """Its commit happened, but the answer to it was lost: nobody works on it. [R-6]"""
+        forgotten = ExecutionFactory(leased=True)
+
+        leases.renew("worker", [], now=NOON + timedelta(seconds=10))
+
+        forgotten.refresh_from_db()
+        assert forgotten.lease_expires_at == NOON + timedelta(seconds=30)
+
     def test_does_not_bring_an_expired_lease_back(self):
         execution = ExecutionFactory(leased=True)
 
-        leases.renew("worker", now=NOON + timedelta(minutes=10))
+        leases.renew("worker", [execution.pk], now=NOON + timedelta(minutes=10))
 
         execution.refresh_from_db()
         assert execution.lease_expires_at == NOON + timedelta(seconds=30)

@@ -7,12 +7,13 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from werkzeug import Response
 
 from executions import services
 from executions.engine import leases, recovery, stopping
-from executions.engine.clock import database_now
+from executions.engine.clock import database_now, database_started_at
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.access import Actor
 from projects.ids import new_id
@@ -377,8 +378,8 @@ class TestLostWorkers:
         now = database_now()
         leases.claim(owner, now=now, limit=10)
         leases.claim(owner, now=now, limit=10, suspects=True)
-        WorkflowExecution.objects.filter(lease_owner=owner).update(lease_expires_at=now - timedelta(seconds=1))
-        recovery.sweep()
+        recovery.release_dead_leases(now + leases.lease_time() + timedelta(seconds=1))
+        hurry(execution)
 
     def test_another_worker_goes_on(self, worker):
         execution = start(definition("start > end"))
@@ -422,6 +423,20 @@ class TestLostWorkers:
         execution.refresh_from_db()
         assert (execution.status, execution.error["code"]) == ("failed", "worker_lost")
         assert "3 times" in execution.error["message"]
+
+    def test_a_database_that_was_started_anew_is_no_lost_worker(self, worker):
+        """[R-10]"""
+        execution = start(definition("start > end"))
+        now = database_now()
+        leases.claim("cut off", now=now, limit=1)
+        if connection.vendor == "sqlite":
+            pytest.skip("it is no server")
+        WorkflowExecution.objects.filter(pk=execution.pk).update(lease_expires_at=database_started_at())
+
+        recovery.release_dead_leases(now)
+
+        execution.refresh_from_db()
+        assert (execution.claims, execution.blocked_detail) == (0, "The database was away.")
 
     def test_a_suspect_gets_its_turn_beside_a_stream_of_slow_nodes(self, worker, httpserver, settings):
         settings.ENGINE_SLICE_SECONDS = 1

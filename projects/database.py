@@ -1,0 +1,27 @@
+"""What processes ask of PostgreSQL for their connections."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+# In leases: nobody thinks for so long in the middle of a transaction, unless stopped, frozen, or behind a broken network.
+IDLE_LEASES = 3
+
+
+def end_forgotten_transactions() -> None:
+    """Have PostgreSQL end transactions of this process in which nothing happens any more, and free the rows that they lock.
+
+    For web and worker processes; a person at a shell, or a migration, may take as long as they like.
+    """
+    connection_created.connect(_limit_idling, dispatch_uid="projects.database")
+
+
+def _limit_idling(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if connection.vendor == "postgresql":
+        milliseconds = settings.ENGINE_LEASE_SECONDS * IDLE_LEASES * 1000
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", [str(milliseconds)])

@@ -1,0 +1,113 @@
+"""A service on loopback that counts who called: under which idempotency key, when, and with what answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+HOLD_SECONDS = 120.0
+
+
+@dataclass
+class Call:
+    """One request."""
+
+    key: str
+    began: float
+    status: int = 0
+    ended: float = 0.0
+
+
+class CountingService:
+    """Answers every POST with ``{"done": <what was sent>}``.
+
+    :param failures: how often a key gets a 500 before it is served.
+    """
+
+    def __init__(self, *, seconds: float = 0.0, failures: Callable[[str], int] = lambda key: 0) -> None:
+        self.calls: list[Call] = []
+        self.seconds = seconds
+        self._failures = failures
+        self._refused: defaultdict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+        self._open = threading.Event()
+        self._open.set()
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        threading.Thread(target=self._server.serve_forever, name="service", daemon=True).start()
+
+    def hold(self) -> None:
+        """Answer nobody until :meth:`release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        """Answer those who wait, and all that come."""
+        self._open.set()
+
+    def calls_of(self, execution_id: str) -> list[Call]:
+        """Return the calls of one execution in their order."""
+        return [call for call in list(self.calls) if call.key.startswith(f"{execution_id}:")]
+
+    def close(self) -> None:
+        """End the server; whoever waits is let go."""
+        self.release()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def answer(self, key: str, body: Any) -> tuple[int, Any]:
+        """Count a call and say what it gets."""
+        call = Call(key, time.time())
+        with self._lock:
+            self.calls.append(call)
+            fails = self._refused[key] < self._failures(key)
+            self._refused[key] += fails
+        self._open.wait(HOLD_SECONDS)
+        time.sleep(self.seconds)
+        call.status, call.ended = (500 if fails else 200), time.time()
+        return call.status, {"done": body}
+
+
+@contextmanager
+def counting_service(**options: Any) -> Iterator[CountingService]:
+    """Run a service."""
+    service = CountingService(**options)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of callers that were killed meanwhile."""
+
+
+def _handler_of(service: CountingService) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(length) or b"null")
+            status, answer = service.answer(self.headers["Idempotency-Key"], body)
+            raw = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: Any) -> None:
+            """Keep quiet."""
+
+    return Handler
