@@ -36,9 +36,6 @@ from django.db.models.functions import Coalesce, Now, RowNumber
 from executions.models import LIVE, SUSPECT_AFTER, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
 from projects.failpoints import failpoint
 
-# Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
-SUSPECT_AFTER = 2
-
 # The advisory lock of those who claim, where they have to take turns. Any number that nothing else in the database uses.
 _CLAIMS = 0x5E60E001
 
