@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer and make, nothing else. Works from any folder: make -f /path/to/Makefile up
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test chaos lint lock clean install install-dev
+.PHONY: help up demo test chaos bench lint lock clean install install-dev
 
 # Options of `manage.py up`, for example: make up PORT=8001 WORKERS=4
 # Not from the environment: some shells keep the name of the machine in HOST.
@@ -13,6 +13,8 @@ WORKERS ?= 2
 PYTEST_ARGS ?= -n 2
 # Options of `python -m tests.chaos`, for example: make chaos CHAOS_ARGS="--without fence --faults 'worker frozen'"
 CHAOS_ARGS ?=
+# Which measurements, for example: make bench BENCH="webhooks floors"
+BENCH ?=
 # The Python that .venv is made with; otherwise the first on the PATH that is new enough.
 PYTHON =
 
@@ -26,6 +28,7 @@ help:
 	@echo "make demo    the same, and stop when it has proved that it works"
 	@echo "make test    run the tests (PYTEST_ARGS=)"
 	@echo "make chaos   kill everything at random under 2,000 executions (CHAOS_ARGS=, for example --seed 7 --executions 500)"
+	@echo "make bench   measure, one table after another (BENCH=\"webhooks floors\" for some of them)"
 	@echo "make lint    check style, types and borders"
 	@echo "make lock    write requirements/*.txt from requirements/*.in (LOCK_ARGS=--upgrade for newer versions)"
 	@echo "make clean   remove .venv and caches; your data in var stays"
@@ -41,6 +44,9 @@ test: install-dev
 
 chaos: install-dev
 	@$(GO_HOME) && exec $(VENV) -m tests.chaos $(CHAOS_ARGS)
+
+bench: install-dev
+	@$(GO_HOME) && exec $(VENV) -m benchmarks $(BENCH)
 
 lint: install-dev
 	@$(GO_HOME) && $(VENV) -m ruff check .

@@ -43,7 +43,7 @@ def main() -> None:
         description=f"{__doc__}\n\n{listing}\n\npython -m benchmarks.NAME --help tells what each one can be asked.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all but history without PostgreSQL, if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all of them, if none is named")
     for name in parser.parse_args().names or MEASUREMENTS:
         if name not in MEASUREMENTS:
             parser.error(f"There is no measurement {name!r}.")

@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> None:
 def asked(arguments: list[str] | None) -> argparse.Namespace:
     """Return what is asked for on the command line."""
     parser = options.parser("chains", __doc__)
-    parser.add_argument("--requests", type=int, default=1500, help="of each round, for a chain of 10; a tenth for one of 100")
+    parser.add_argument(
+        "--requests", type=int, default=1500, help="of each round, for a chain of 10; a tenth for one of 100"
+    )
     parser.add_argument("--connections", type=int, default=16)
     return parser.parse_args(arguments)
 

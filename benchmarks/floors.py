@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from benchmarks.installations import Measured, running
 from benchmarks.load import post
 from benchmarks.tables import load_average, median_of, percentile, print_table
 from tests.environment import ROOT
-from tests.installation import _free_port
+from tests.installation import free_port
 
 START_SECONDS = 60
 
@@ -94,8 +95,19 @@ def _rows(segue: Measured, count: int) -> dict[str, float]:
 
 
 def _requests(segue: Measured, count: int, *, connections: int) -> dict[str, float]:
-    port = _free_port()
-    server = ["gunicorn", "--worker-class", "gthread", "--threads", "16", "--keep-alive", "75", "--bind", f"127.0.0.1:{port}", "benchmarks.inserting"]
+    port = free_port()
+    server = [
+        "gunicorn",
+        "--worker-class",
+        "gthread",
+        "--threads",
+        "16",
+        "--keep-alive",
+        "75",
+        "--bind",
+        f"127.0.0.1:{port}",
+        "benchmarks.inserting",
+    ]
     with _running(server, segue.environment, log=segue.folder / "inserting.log"):
         _wait_for_port(port)
         post(port, "/", {}, requests=min(200, count), connections=connections)
@@ -104,8 +116,6 @@ def _requests(segue: Measured, count: int, *, connections: int) -> dict[str, flo
 
 
 def _wait_for_port(port: int) -> None:
-    import socket
-
     until = time.monotonic() + START_SECONDS
     while True:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

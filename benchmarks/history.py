@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 import psycopg
 
-from benchmarks import history_rows, options
+from benchmarks import history_rows, installations, options
 from benchmarks.definitions import ORDER, webhook_of_four
 from benchmarks.installations import Measured, running
 from benchmarks.load import post
@@ -57,6 +58,9 @@ class Page:
 def main(arguments: list[str] | None = None) -> None:
     """Fill the tables of an installation of its own, unless they are, and measure."""
     chosen = asked(arguments)
+    if not installations.has_postgres():
+        print("\nHistory is measured on PostgreSQL alone: set TEST_DATABASE_URL to a server.")
+        return
     with running("web", "worker", keep=chosen.keep, **chosen.settings) as segue:
         report(segue, chosen)
 
@@ -81,14 +85,18 @@ def report(segue: Measured, chosen: argparse.Namespace) -> None:
 
 def _fill(segue: Measured, chosen: argparse.Namespace) -> None:
     if segue.ask("SELECT 1 FROM pg_class WHERE relname = ?", history_rows.DONE):
-        ((executions,),) = segue.ask(f"SELECT executions FROM {history_rows.DONE}")  # noqa: S608
-        assert executions == chosen.executions, f"The kept database has {executions:,} executions. Drop it, or ask for so many."
+        ((executions,),) = segue.ask(f"SELECT executions FROM {history_rows.DONE}")
+        assert executions == chosen.executions, (
+            f"The kept database has {executions:,} executions. Drop it, or ask for so many."
+        )
         return
     _, path = segue.hook("Pattern of history", webhook_of_four(respond="accepted"))
     answers = post(segue.port, path, ORDER, requests=1, connections=1)
     segue.wait_until_idle()
     started = time.monotonic()
-    with psycopg.connect(segue.environment["DATABASE_URL"].replace("postgres://", "postgresql://"), autocommit=True) as session:
+    with psycopg.connect(
+        segue.environment["DATABASE_URL"].replace("postgres://", "postgresql://"), autocommit=True
+    ) as session:
         history_rows.fill(session, execution_id=answers.bodies[0]["execution_id"], executions=chosen.executions)
     print(f"Wrote the history in {time.monotonic() - started:.0f} s.", flush=True)
 
@@ -98,13 +106,19 @@ def _pages(segue: Measured) -> list[Page]:
     token = {"Authorization": str(segue.api.headers["Authorization"])}
     member, operator = {"Cookie": f"sessionid={reader}"}, {"Cookie": f"sessionid={owner}"}
     busiest, rarest = (
-        segue.ask(f"SELECT id FROM workflows WHERE name = 'History 0.{number}' ORDER BY created_at LIMIT 1")[0][0]  # noqa: S608
+        segue.ask(f"SELECT id FROM workflows WHERE name = 'History 0.{number}' ORDER BY created_at LIMIT 1")[0][0]
         for number in (0, history_rows.WORKFLOWS_PER_PROJECT - 1)
     )
-    smallest = segue.ask(f"SELECT id FROM projects WHERE name = 'History {history_rows.PROJECTS - 1}'")[0][0]  # noqa: S608
-    execution = segue.ask("SELECT id FROM workflow_executions WHERE workflow_id = ? AND nodes_executed > 4 ORDER BY nodes_executed DESC LIMIT 1", busiest)[0][0]
+    smallest = segue.ask(f"SELECT id FROM projects WHERE name = 'History {history_rows.PROJECTS - 1}'")[0][0]
+    execution = segue.ask(
+        "SELECT id FROM workflow_executions WHERE workflow_id = ? AND nodes_executed > 4 ORDER BY nodes_executed DESC LIMIT 1",
+        busiest,
+    )[0][0]
     now = datetime.now(UTC)
-    week = {"created_after": (now - timedelta(days=14)).isoformat(), "created_before": (now - timedelta(days=7)).isoformat()}
+    week = {
+        "created_after": (now - timedelta(days=14)).isoformat(),
+        "created_before": (now - timedelta(days=7)).isoformat(),
+    }
     failed = {"status": "failed", **week}
     api, admin = "/api/executions/", "/admin/executions/workflowexecution/"
     return [
@@ -112,22 +126,61 @@ def _pages(segue: Measured) -> list[Page]:
         Page("project: completed in a week *", api, {"status": "completed", **week}, token, has_target=True),
         Page("project: failed in a week *", api, failed, token, has_target=True),
         Page("project: failed in a week, 10 pages down *", api, failed, token, pages_down=10, has_target=True),
-        Page("project: failed or timed out in a week *", api, {"status": ["failed", "timeout"], **week}, token, has_target=True),
+        Page(
+            "project: failed or timed out in a week *",
+            api,
+            {"status": ["failed", "timeout"], **week},
+            token,
+            has_target=True,
+        ),
         Page("project: by what started it, in a week", api, {"triggered_by": "webhook", **week}, token),
         Page("workflow: newest", api, {"workflow": busiest}, token),
         Page("workflow: failed in a week *", api, {"workflow": busiest, **failed}, token, has_target=True),
-        Page("rare workflow: timed out in a week *", api, {"workflow": rarest, **failed, "status": "timeout"}, token, has_target=True),
+        Page(
+            "rare workflow: timed out in a week *",
+            api,
+            {"workflow": rarest, **failed, "status": "timeout"},
+            token,
+            has_target=True,
+        ),
         Page("member of 20 projects: newest", api, {}, member),
-        Page("member of 20 projects: completed in a week *", api, {**failed, "status": "completed"}, member, has_target=True),
+        Page(
+            "member of 20 projects: completed in a week *",
+            api,
+            {**failed, "status": "completed"},
+            member,
+            has_target=True,
+        ),
         Page("member of 20 projects: failed in a week *", api, failed, member, has_target=True),
-        Page("member of 20 projects: timed out in a week *", api, {**failed, "status": "timeout"}, member, has_target=True),
-        Page("member, smallest project: failed in a week *", api, {"project": smallest, **failed}, member, has_target=True),
+        Page(
+            "member of 20 projects: timed out in a week *",
+            api,
+            {**failed, "status": "timeout"},
+            member,
+            has_target=True,
+        ),
+        Page(
+            "member, smallest project: failed in a week *",
+            api,
+            {"project": smallest, **failed},
+            member,
+            has_target=True,
+        ),
         Page("one execution", f"{api}{execution}/", {}, token),
         Page("its node runs", f"{api}{execution}/node-runs/", {}, token),
         Page("workflow: statistics of 30 days", f"/api/workflows/{busiest}/statistics/", {}, token),
         Page("project: statistics of 30 days", f"/api/projects/{segue.project}/statistics/", {}, token),
         Page("admin: newest", admin, {}, operator),
-        Page("admin: failed, last 7 days *", admin, {"status__exact": "failed", "created_at__gte": (now - timedelta(days=7)).strftime("%Y-%m-%d %H:%M:%S+00:00")}, operator, has_target=True),
+        Page(
+            "admin: failed, last 7 days *",
+            admin,
+            {
+                "status__exact": "failed",
+                "created_at__gte": (now - timedelta(days=7)).strftime("%Y-%m-%d %H:%M:%S+00:00"),
+            },
+            operator,
+            has_target=True,
+        ),
         Page("admin: name of a workflow", admin, {"q": "History 3."}, operator),
         Page("admin: one execution", f"{admin}{execution}/change/", {}, operator),
         Page("admin: operations", f"{admin}operations/", {}, operator),
@@ -145,14 +198,23 @@ def _measure(segue: Measured, page: Page, *, rounds: int) -> dict[str, object]:
     connection.close()
     p95 = percentile(times, 0.95)
     verdict = ("yes" if p95 < TARGET_MS else "NO") if page.has_target else ""
-    return {"page": page.name, "p50": percentile(times, 0.5), "p95": p95, "first": first, "target met": verdict, "load": load_average()}
+    return {
+        "page": page.name,
+        "p50": percentile(times, 0.5),
+        "p95": p95,
+        "first": first,
+        "target met": verdict,
+        "load": load_average(),
+    }
 
 
 def _get(connection: http.client.HTTPConnection, address: str, page: Page) -> tuple[float, dict]:
-    import json
-
     began = time.perf_counter()
-    connection.request("GET", address, headers={"Accept": "application/json" if address.startswith("/api") else "text/html", **page.headers})
+    connection.request(
+        "GET",
+        address,
+        headers={"Accept": "application/json" if address.startswith("/api") else "text/html", **page.headers},
+    )
     response = connection.getresponse()
     body = response.read()
     took = (time.perf_counter() - began) * 1000

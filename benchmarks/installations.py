@@ -32,7 +32,9 @@ class Measured(Installation):
     """An installation with the settings that people have, and what it has recorded and used."""
 
     def __init__(self, folder: Path, *, database_url: str, broker_url: str, **settings: str) -> None:
-        super().__init__(folder, database_url=database_url, broker_url=broker_url, **{"LOG_LEVEL": "WARNING", **settings})
+        super().__init__(
+            folder, database_url=database_url, broker_url=broker_url, **{"LOG_LEVEL": "WARNING", **settings}
+        )
         for name in SHORTENED:
             if name not in settings:
                 del self.environment[name]
@@ -48,7 +50,9 @@ class Measured(Installation):
         url = self.environment["DATABASE_URL"]
         if url.startswith("sqlite"):
             return sqlite3.connect(url.removeprefix("sqlite:///"))
-        return psycopg.connect(url.replace("postgres://", "postgresql://"), autocommit=True, application_name="benchmark")
+        return psycopg.connect(
+            url.replace("postgres://", "postgresql://"), autocommit=True, application_name="benchmark"
+        )
 
     def stop(self) -> None:
         """End everything."""
@@ -83,16 +87,25 @@ class Measured(Installation):
     def cpu_seconds(self) -> dict[str, float]:
         """Return the processor time used so far, by part."""
         return processes.cpu_seconds(
-            {name: self.pid(name) for name in self.names()}, database_url=self.environment["DATABASE_URL"], broker_url=self.broker_url
+            {name: self.pid(name) for name in self.names()},
+            database_url=self.environment["DATABASE_URL"],
+            broker_url=self.broker_url,
         )
 
     def setting(self, name: str) -> str:
         """Return the value that a setting has."""
-        return self.manage("shell", "--verbosity=0", "-c", f"from django.conf import settings; print(settings.{name})").strip()
+        return self.manage(
+            "shell", "--verbosity=0", "-c", f"from django.conf import settings; print(settings.{name})"
+        ).strip()
 
     def of(self, name: str) -> list[processes.Process]:
         """Return the processes of a part: ``web``, ``worker`` or ``beat``."""
         return processes.in_group(self.pid(name))
+
+
+def has_postgres() -> bool:
+    """Return whether the environment names a PostgreSQL server. Without one, measurements run on SQLite."""
+    return os.environ.get("TEST_DATABASE_URL", "sqlite") != "sqlite"
 
 
 @contextlib.contextmanager
@@ -105,8 +118,7 @@ def installed(*, keep: str | None = None, **settings: str) -> Iterator[Measured]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Asked to end."))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segue-", dir="/tmp")))
-        assert not keep or os.environ.get("TEST_DATABASE_URL"), "Only a PostgreSQL server keeps databases: set TEST_DATABASE_URL."
-        kind = "sqlite" if os.environ.get("TEST_DATABASE_URL", "sqlite") == "sqlite" else "postgres"
+        kind = "postgres" if has_postgres() else "sqlite"
         database_url = _kept_database(keep) if keep else stack.enter_context(fresh_database(kind, folder))
         broker_url = stack.enter_context(_broker(folder))
         segue = Measured(folder, database_url=database_url, broker_url=broker_url, **settings)

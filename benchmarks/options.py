@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 
-class Options(argparse.ArgumentParser):
-    """A parser that knows ``--rounds`` and ``--set``, and hands settings over as a dictionary."""
+class _Setting(argparse.Action):
+    """Collects ``NAME=VALUE`` in a dictionary."""
 
-    def parse_args(self, args: list[str] | None = None, namespace: argparse.Namespace | None = None) -> argparse.Namespace:  # type: ignore[override]
-        chosen = super().parse_args(args, namespace)
-        chosen.settings = dict(pair.split("=", 1) for pair in chosen.set)
-        return chosen
+    def __call__(self, parser: argparse.ArgumentParser, chosen: argparse.Namespace, pair: Any, _: Any = None) -> None:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            parser.error(f"{pair!r} is no NAME=VALUE.")
+        chosen.settings = {**chosen.settings, name: value}
 
 
-def parser(name: str, about: str | None, *, rounds: int = 3) -> Options:
+def parser(name: str, about: str | None, *, rounds: int = 3) -> argparse.ArgumentParser:
     """Return the parser of one measurement."""
-    made = Options(prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     made.add_argument("--rounds", type=int, default=rounds, help="of which the median is printed (%(default)s)")
-    made.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the installation")
+    made.add_argument(
+        "--set",
+        dest="settings",
+        action=_Setting,
+        default={},
+        metavar="NAME=VALUE",
+        help="a setting of the installation; may be given several times",
+    )
     return made

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import redis
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -23,7 +25,9 @@ class Process:
 
 def all_processes() -> list[Process]:
     """Return every process that this one may see."""
-    return [process for entry in Path("/proc").iterdir() if entry.name.isdigit() and (process := _read(int(entry.name)))]
+    return [
+        process for entry in Path("/proc").iterdir() if entry.name.isdigit() and (process := _read(int(entry.name)))
+    ]
 
 
 def in_group(group: int) -> list[Process]:
@@ -44,7 +48,7 @@ def cpu_seconds(groups: Mapping[str, int], *, database_url: str, broker_url: str
     if database_url.startswith("postgres"):
         name = urlsplit(database_url).path.strip("/")
         sessions = (process for process in everything if process.title.startswith("postgres:"))
-        used["postgres"] = sum(process.cpu_seconds for process in sessions if f" {name} " in process.title)
+        used["postgres"] = sum(_exact_cpu_seconds(process) for process in sessions if f" {name} " in process.title)
     if broker_url.startswith("redis"):
         used["broker"] = _redis_cpu_seconds(broker_url)
     else:
@@ -74,6 +78,14 @@ def _read(pid: int) -> Process | None:
     return Process(pid, group=int(fields[2]), cpu_seconds=ticks / _TICKS, title=title)
 
 
+def _exact_cpu_seconds(process: Process) -> float:
+    """Return the processor time of a process of one thread to the nanosecond: sessions work for less than a tick each time."""
+    try:
+        return int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[0]) / 1e9
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return process.cpu_seconds
+
+
 def _memory(pid: int, source: str) -> int:
     try:
         text = Path(f"/proc/{pid}/{source}").read_text()
@@ -85,8 +97,6 @@ def _memory(pid: int, source: str) -> int:
 
 
 def _redis_cpu_seconds(broker_url: str) -> float:
-    import redis
-
     if broker_url.startswith("redis+socket://"):
         broker_url = broker_url.replace("redis+socket", "unix", 1)
     with redis.Redis.from_url(broker_url) as client:

@@ -30,11 +30,15 @@ def print_table(title: str, rows: Sequence[Mapping[str, object]]) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [columns, *([_text(row.get(name, "")) for name in columns] for row in rows)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
-    lines = ["| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+    lines = [
+        "| " + " | ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)) + " |" for line in cells
+    ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
     print(f"\n### {title}\n")
     print("\n".join(lines))
-    print(f"\n{os.cpu_count()} processors, Python {platform.python_version()}, load average {load_average()}", flush=True)
+    print(
+        f"\n{os.cpu_count()} processors, Python {platform.python_version()}, load average {load_average()}", flush=True
+    )
 
 
 def _text(value: object) -> str:

@@ -31,7 +31,9 @@ def asked(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--singles", type=int, default=30, help="executions that are due at different times")
     parser.add_argument("--idle-seconds", type=float, default=10, help="for which the crowd is watched as it sleeps")
     parser.add_argument("--lead-seconds", type=float, default=15, help="for falling asleep, before the crowd is due")
-    parser.add_argument("--accepted-per-second", type=float, default=60, help="how fast the crowd gets in, at the least")
+    parser.add_argument(
+        "--accepted-per-second", type=float, default=60, help="how fast the crowd gets in, at the least"
+    )
     return parser.parse_args(arguments)
 
 
@@ -41,7 +43,13 @@ def report(segue: Measured, chosen: argparse.Namespace) -> None:
     singles = _singles(segue, workflow_id, path, count=chosen.singles)
     idle_before = _idle_cost(segue, seconds=chosen.idle_seconds)
     rows = [
-        {"what": "one at a time", "executions": len(singles), "target": f"< {TARGET_SINGLE_SECONDS} s", **_lateness(singles), "load": load_average()}
+        {
+            "what": "one at a time",
+            "executions": len(singles),
+            "target": f"< {TARGET_SINGLE_SECONDS} s",
+            **_lateness(singles),
+            "load": load_average(),
+        }
     ]
     for _ in range(chosen.rounds):
         crowd, idle = _crowd(segue, workflow_id, path, chosen)

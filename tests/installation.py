@@ -45,7 +45,7 @@ class Installation:
     def __init__(self, folder: Path, *, database_url: str, broker_url: str, **settings: str) -> None:
         self.folder = folder
         self.broker_url = broker_url
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in environment.known_names()},
@@ -246,7 +246,8 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

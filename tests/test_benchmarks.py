@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import chains, floors, history, idle, loops, parallels, recovery, wakeups, webhooks
 from benchmarks.__main__ import MEASUREMENTS
-from benchmarks.installations import Measured, running
+from benchmarks.installations import Measured, has_postgres, running
 from benchmarks.tables import median_of, percentile
 
 # The smallest run of each that still goes all its way, in an order in which none harms the next.
@@ -17,7 +17,18 @@ TINY = {
     chains: ["--requests", "4", "--connections", "2", "--rounds", "1"],
     loops: ["--items", "10", "--rounds", "1"],
     parallels: ["--calls", "2", "--rounds", "1"],
-    wakeups: ["--crowd", "4", "--singles", "1", "--idle-seconds", "0.2", "--accepted-per-second", "4", "--lead-seconds", "2"],
+    wakeups: [
+        "--crowd",
+        "4",
+        "--singles",
+        "1",
+        "--idle-seconds",
+        "0.2",
+        "--accepted-per-second",
+        "4",
+        "--lead-seconds",
+        "2",
+    ],
     idle: ["--seconds", "0.2", "--settle", "0"],
     history: ["--executions", "60", "--rounds", "1"],
     floors: ["--tasks", "5", "--rows", "5", "--requests", "5", "--rounds", "1", "--connections", "1"],
@@ -37,7 +48,7 @@ def segue(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mea
 class TestReports:
     @pytest.mark.parametrize("measurement", TINY, ids=lambda module: module.__name__.rpartition(".")[2])
     def test_print_a_table(self, segue, measurement, capsys):
-        if measurement is history and not segue.environment["DATABASE_URL"].startswith("postgres"):
+        if measurement is history and not has_postgres():
             pytest.skip("History is measured on PostgreSQL alone.")
 
         measurement.report(segue, measurement.asked(TINY[measurement]))
