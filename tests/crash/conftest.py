@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _stage() -> Iterator[Stage]:
     with stage() as one:
         yield one
-        one.heal("web")
+        one.settle()
         one.segue.manage("check_invariants")
 
 

@@ -191,8 +191,15 @@ class Stage:
         missing = [name for name in names if not self.segue.is_running(name)]
         if missing:
             self.start(*missing)
+        self.execute("UPDATE scheduled_jobs SET is_active = false")
         self.service.calls.clear()
         self.started.clear()
+
+    def settle(self) -> None:
+        """Let everything that is under way come to its end."""
+        self.heal()
+        live = "SELECT FROM workflow_executions WHERE completed_at IS NULL"
+        self.wait_for(lambda: not self.query(live), what="everything to end")
 
     def start(self, *names: str) -> None:
         """Start processes, with their failpoints."""
