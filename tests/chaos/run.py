@@ -83,7 +83,7 @@ class Report:
             ("deliveries sent, with those sent again", self.tries),
             ("node runs", verdict.node_runs),
             ("calls to the service", verdict.calls),
-            ("calls repeated under their key: in flight at a fault", verdict.repeated_calls),
+            ("calls repeated under their key, of interrupted node runs", verdict.repeated_calls),
             ("calls that a frozen process made late", verdict.late_calls),
             ("accepted and lost", len(verdict.lost)),
             ("ended with a wrong result", len(verdict.wrong)),

@@ -20,7 +20,7 @@ class Verdict:
     executions: int = 0
     node_runs: int = 0
     calls: int = 0
-    # Calls beyond those that a node run's attempts account for: they were in flight when something died.
+    # Calls beyond those that a node run's attempts account for. The journal must say of each that the node run was interrupted.
     repeated_calls: int = 0
     # Of those, the ones that a process made after another one had recorded the node run: it had been frozen.
     late_calls: int = 0
