@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSING_LINE = "======= 7 passed in 0.10s ======="
+CRASH_CLOSING_LINE = "======= 3 passed in 0.20s ======="
 
 
 @pytest.fixture
@@ -26,6 +27,7 @@ def write_makefile(project: Path, *, test: str = "true", lint: str = "true") -> 
     """Write a Makefile whose parts end as the given shell commands do."""
     (project / "Makefile").write_text(
         f"install-dev:\n\t@true\ntest:\n\t@echo 'collected 7 items'; echo '{CLOSING_LINE}'; {test}\nlint:\n\t@{lint}\n"
+        f"test-crash:\n\t@echo '{CRASH_CLOSING_LINE}'\n"
     )
 
 
@@ -43,11 +45,11 @@ def run(project: Path) -> subprocess.CompletedProcess[str]:
 
 
 class TestRun:
-    def test_ends_with_the_test_runners_closing_line(self, project):
+    def test_ends_with_the_test_runners_closing_lines(self, project):
         done = run(project)
 
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.splitlines()[-2:] == ["Everything passed.", CLOSING_LINE]
+        assert done.stdout.splitlines()[-3:] == ["Everything passed.", CRASH_CLOSING_LINE, CLOSING_LINE]
 
     def test_goes_on_after_a_failure_and_names_everything_that_failed(self, project):
         write_makefile(project, test="exit 1", lint="exit 1")
@@ -56,7 +58,7 @@ class TestRun:
 
         assert done.returncode == 1
         assert "=== migrations" in done.stdout
-        assert done.stdout.splitlines()[-2:] == ["Failed: tests, lint", CLOSING_LINE]
+        assert done.stdout.splitlines()[-3:] == ["Failed: tests, lint", CRASH_CLOSING_LINE, CLOSING_LINE]
 
     @pytest.mark.parametrize(
         ("refuses", "part"),
@@ -86,4 +88,7 @@ class TestRun:
         text = (ROOT / ".ci" / "run").read_text()
         targets = (ROOT / "Makefile").read_text()
 
-        assert all(f"make {target}" in text and f"\n{target}:" in targets for target in ("test", "lint", "install-dev"))
+        assert all(
+            f"make {target}" in text and f"\n{target}:" in targets
+            for target in ("test", "test-crash", "lint", "install-dev")
+        )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
 from django.db import connection
@@ -19,6 +21,9 @@ from executions.invariants import check_all
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from tests.executions.engine.carrying import carry, hurry, start
 from tests.workflows.definition.scoped import scoped_definitions
+from workflows.nodes.base import Config, NodeError
+from workflows.tools import base as tools
+from workflows.tools.base import Tool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,7 +49,43 @@ class Fate:
         return execute(sql, params, many, context)
 
     def _draw(self) -> None:
-        self._left = self._random.randint(1, 25)
+        self._left = self._random.randint(1, 60)
+
+
+class NoArguments(Config):
+    """It needs none."""
+
+
+class Flaky(Tool[NoArguments]):
+    """A call to the outside that fails the first time under each key, and remembers how often it was made."""
+
+    Arguments = NoArguments
+    example: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.calls: Counter[str] = Counter()
+
+    def call(self, arguments, context):
+        self.calls[context.idempotency_key] += 1
+        if self.calls[context.idempotency_key] == 1:
+            raise NodeError("flaky", "Not the first time.", retryable=True)
+        return "done"
+
+
+@pytest.fixture
+def flaky(monkeypatch):
+    """The tool, in the catalogue for the time of a test."""
+    tool = Flaky()
+    monkeypatch.setitem(tools._registry, "test.flaky", tool)
+    return tool
+
+
+def with_calls(raw):
+    """Make calls that fail at first of a definition's delays."""
+    for each in raw["nodes"]:
+        if each["type"] == "delay":
+            each |= {"type": "tool", "config": {"tool": "test.flaky"}, "retry": {"max_attempts": 10}}
+    return raw
 
 
 def facts(execution):
@@ -86,10 +127,11 @@ class TestStruckDownAnywhere:
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
     @given(scoped_definitions(), st.integers(0, 2**32))
-    def test_comes_to_the_same_end_and_runs_nothing_recorded_again(self, settings, raw, seed):
-        """[R-4, R-16]"""
+    def test_comes_to_the_same_end_and_runs_nothing_recorded_again(self, settings, flaky, raw, seed):
+        """[R-4, R-11, R-16]"""
         settings.ENGINE_MAX_LOST_WORKERS = 1000
         raw = json.loads(json.dumps(raw).replace("now()", "'some time'"))  # Two executions have two times.
+        raw = with_calls(raw)
         undisturbed, disturbed = start(raw), start(raw)
         worker = Worker()
         try:
@@ -100,7 +142,10 @@ class TestStruckDownAnywhere:
             worker.close()
         WorkflowExecution.objects.filter(pk=disturbed.pk).update(wake_at=disturbed_wake_at, blocked_on="queue")
 
-        survive(disturbed, Fate(seed))
+        survive(disturbed, fate := Fate(seed))
 
+        own_calls = {key: count for key, count in flaky.calls.items() if key.startswith(str(disturbed.pk))}
+        attempts = disturbed.node_runs.filter(node_type="tool").count()
+        assert sum(own_calls.values()) <= attempts + fate.strikes * 40, "more than what was in flight was called again"
         assert facts(disturbed) == facts(undisturbed)
         assert [(rule.name, ids) for rule, ids in check_all(database_now()) if ids] == []
