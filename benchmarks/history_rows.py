@@ -34,7 +34,7 @@ SELECT p AS project_number, w AS workflow_number, first_value(project_id) OVER (
                CASE WHEN p = 0 THEN (SELECT project_id FROM original) ELSE gen_random_uuid() END AS project_id,
                gen_random_uuid() AS workflow_id, gen_random_uuid() AS version_id
           FROM generate_series(0, {PROJECTS - 1}) p, generate_series(0, {WORKFLOWS_PER_PROJECT - 1}) w) numbered
-"""  # noqa: S608 - our own numbers
+"""
 # 93 of 100 complete, 5 fail; the rest was cancelled or ran out of time.
 _STATUS = """CASE WHEN luck < 0.93 THEN 'completed' WHEN luck < 0.98 THEN 'failed'
                   WHEN luck < 0.99 THEN 'cancelled' ELSE 'timeout' END"""
