@@ -79,11 +79,32 @@ def tree_of(execution: WorkflowExecution) -> Tree:
     Of a tree that is cut, the executions nearest to the root are there.
     """
     root = _root(execution, _reached(execution, _ABOVE))
-    executions = list(_reached(root, _BELOW))
+    executions = _nearest_first(root, list(_reached(root, _BELOW)))
     shown = sorted(executions[:MOST], key=lambda each: (each.created_at, each.pk))
     known = {each.pk for each in shown}
     relatives = [Relative(each, *_relation(each, known if each != root else ())) for each in shown]
     return Tree(root.pk, relatives, is_cut=len(executions) > MOST)
+
+
+def _nearest_first(root: WorkflowExecution, executions: list[WorkflowExecution]) -> list[WorkflowExecution]:
+    """Return executions of a tree level by level."""
+    levels = {root.pk: 0}
+    waiting = {each.pk: each for each in executions if each.pk != root.pk}
+    while waiting:
+        near = {
+            pk: 1 + min(levels[above] for above in _aboves(each) if above in levels)
+            for pk, each in waiting.items()
+            if any(above in levels for above in _aboves(each))
+        }
+        if not near:
+            break  # What leads to these was removed meanwhile.
+        levels |= near
+        waiting = {pk: each for pk, each in waiting.items() if pk not in near}
+    return sorted(executions, key=lambda each: (levels.get(each.pk, len(executions)), each.created_at, each.pk))
+
+
+def _aboves(execution: WorkflowExecution) -> list[UUID]:
+    return [above for column in RELATIONS if (above := getattr(execution, column)) is not None]
 
 
 def _root(execution: WorkflowExecution, above: Iterable[WorkflowExecution]) -> WorkflowExecution:
