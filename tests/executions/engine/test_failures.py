@@ -119,7 +119,8 @@ class TestStartErrorWorkflow:
         assert told(execution).execution_context["trigger"]["error"]["code"] == "execution_timeout"
 
     def test_a_lost_worker_counts(self, tell, settings):
-        execution = failing(tell, claims=settings.ENGINE_MAX_LOST_WORKERS)
+        just_now = database_now() - timedelta(seconds=1)
+        execution = failing(tell, claims=settings.ENGINE_MAX_LOST_WORKERS, lease_expires_at=just_now)
 
         recovery.release_dead_leases(database_now())
 
