@@ -23,11 +23,11 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-def write_makefile(project: Path, *, test: str = "true", lint: str = "true") -> None:
+def write_makefile(project: Path, *, test: str = "true", lint: str = "true", test_crash: str = "true") -> None:
     """Write a Makefile whose parts end as the given shell commands do."""
     (project / "Makefile").write_text(
         f"install-dev:\n\t@true\ntest:\n\t@echo 'collected 7 items'; echo '{CLOSING_LINE}'; {test}\nlint:\n\t@{lint}\n"
-        f"test-crash:\n\t@echo '{CRASH_CLOSING_LINE}'\n"
+        f"test-crash:\n\t@echo 'crash tests $(PYTEST_ARGS)'; echo '{CRASH_CLOSING_LINE}'; {test_crash}\n"
     )
 
 
@@ -75,6 +75,19 @@ class TestRun:
 
         assert done.returncode == 1
         assert f"Failed: {part}\n" in done.stdout
+
+    def test_tries_crash_tests_that_failed_once_more_alone(self, project):
+        write_makefile(project, test_crash="test -n '$(PYTEST_ARGS)'")
+
+        done = run(project)
+
+        assert done.returncode == 0, done.stdout
+        assert "crash tests --last-failed" in done.stdout
+
+    def test_fails_when_crash_tests_fail_twice(self, project):
+        write_makefile(project, test_crash="exit 1")
+
+        assert "Failed: crash tests\n" in run(project).stdout
 
     def test_tests_nothing_that_could_not_be_installed(self, project):
         (project / "Makefile").write_text("install-dev:\n\t@exit 1\n")
