@@ -17,6 +17,8 @@ def insert(rows: Sequence[Model]) -> None:
 
     PostgreSQL takes several by COPY, which costs a third of what an INSERT of as many does, and one by an INSERT whose text
     is always the same, so that it is planned once for each connection. Signals of models are not sent.
+
+    :raises django.db.Error: if the database refuses a row or goes away.
     """
     if not rows:
         return
@@ -28,7 +30,8 @@ def insert(rows: Sequence[Model]) -> None:
         if len(rows) == 1:
             cursor.execute(table.insert, table.values(rows[0]))
         else:
-            with cursor.copy(table.copy) as copy:
+            # The client's own method, which Django does not know: its errors are to be Django's all the same.
+            with connection.wrap_database_errors, cursor.copy(table.copy) as copy:
                 for row in rows:
                     copy.write_row(table.values(row))
     for row in rows:

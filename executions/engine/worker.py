@@ -17,7 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
@@ -33,6 +33,7 @@ from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from projects.database_errors import is_transient
 from projects.failpoints import failpoint
 from workflows.expressions import Evaluator, shared_evaluator
 from workflows.models import Workflow, WorkflowStatus
@@ -41,7 +42,9 @@ logger = logging.getLogger(__name__)
 
 # How long the loop waits for a result before it looks for new work again.
 LOOK_SECONDS = 0.1
+# When an execution that the engine failed on is tried again; and when, if it was not to blame.
 PUT_BACK_SECONDS = 5
+TRANSIENT_SECONDS = 1
 
 
 class Worker:
@@ -54,8 +57,8 @@ class Worker:
         self.pid = os.getpid()
         self.owner = leases.new_owner()
         self._turns: dict[UUID, Turn] = {}
-        # What the database went away under: to be handed back once it answers again.
-        self._interrupted: list[leases.Lease] = []
+        # What the database went away under, and the error that said so: to be handed back once it answers again.
+        self._interrupted: list[tuple[WorkflowExecution, leases.Lease, Exception]] = []
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
         self._moved_at = time.monotonic()
@@ -122,7 +125,7 @@ class Worker:
         asked_at = time.monotonic()
         now = database_now()
         liveness.note()
-        self._hand_interrupted_back(now)
+        self._hand_interrupted_back()
         claimed: list[WorkflowExecution] = []
         if not self._turns and leases.has_suspects(now=now):
             claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
@@ -131,13 +134,20 @@ class Worker:
             return 0
         if len(claimed) == settings.ENGINE_CLAIM_BATCH:
             bell.ring()  # There may be more than this process can take: wake another.
-        paused = self._paused_workflows(claimed)
-        for execution in claimed:
-            lease = leases.Lease(execution.pk, execution.fence)
-            if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
-                continue
-            self._begin(execution, lease, now=now)
-        self._heartbeat.claimed(asked_at)
+        try:
+            paused = self._paused_workflows(claimed)
+            for execution in claimed:
+                lease = leases.Lease(execution.pk, execution.fence)
+                if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
+                    continue
+                self._begin(execution, lease, now=now)
+        except DatabaseError as error:
+            for execution in claimed:
+                if execution.pk not in self._turns:
+                    self._interrupted.append((execution, leases.Lease(execution.pk, execution.fence), error))
+            raise
+        finally:
+            self._heartbeat.claimed(asked_at)
         return len(claimed)
 
     def _begin(self, execution: WorkflowExecution, lease: leases.Lease, *, now: datetime) -> None:
@@ -154,20 +164,13 @@ class Worker:
             raise
         except Exception as error:  # One that cannot be read must not cost those their turn that were claimed with it.
             logger.exception("The engine cannot begin an execution.", extra={"execution_id": str(execution.pk)})
-            self._put_back(execution, lease, error)
+            self._give_back(execution, lease, error)
 
-    def _hand_interrupted_back(self, now: datetime) -> None:
-        """Make due again what the database went away under: it lost no worker, and need not wait for its lease to end."""
-        while self._interrupted:
-            with contextlib.suppress(leases.LeaseLost):
-                leases.hand_back(
-                    self._interrupted[-1],
-                    wake_at=now,
-                    blocked_on=BlockedOn.QUEUE,
-                    detail="The database was away.",
-                    claims=Greatest(F("claims") - 1, 0),
-                )
-            self._interrupted.pop()
+    def _hand_interrupted_back(self) -> None:
+        """Let go of what the database went away under, now that it answers again: it need not wait for its lease to end."""
+        interrupted, self._interrupted = self._interrupted, []
+        for execution, lease, error in interrupted:
+            self._give_back(execution, lease, error)
 
     def _forget_what_is_over(self) -> None:
         """Drop what has ended, was handed back, or was taken from us: the heartbeat tells of that from its thread."""
@@ -186,9 +189,9 @@ class Worker:
         workflow = Workflow.objects.select_for_update(no_key=True).get(pk=workflow_id)
         if workflow.status != WorkflowStatus.PAUSED:
             return False
-        leases.hand_back(
-            lease, wake_at=None, blocked_on=BlockedOn.PAUSED, detail=workflow.status_reason or "Its workflow is paused."
-        )
+        detail = workflow.status_reason or "Its workflow is paused."
+        with contextlib.suppress(leases.LeaseLost):  # It was ended meanwhile, and is not ours to begin either.
+            leases.hand_back(lease, wake_at=None, blocked_on=BlockedOn.PAUSED, detail=detail)
         return True
 
     def _advance(self, turns: list[Turn]) -> None:
@@ -210,7 +213,7 @@ class Worker:
         except Exception as error:
             logger.exception("The engine failed on an execution.", extra=turn.log_extra)
             turn.abandon()
-            self._give_back(turn, error)
+            self._give_back(turn.execution, turn.lease, error)
         return not turn.is_over
 
     def _record(self, turns: list[Turn]) -> None:
@@ -226,44 +229,45 @@ class Worker:
             logger.exception("Could not write what became of executions.", extra={"count": len(turns)})
             for turn in turns:
                 turn.abandon()
-                self._give_back(turn, error)
+                self._give_back(turn.execution, turn.lease, error)
         else:
             failpoint("record.after_commit")
             for turn in turns:
                 turn.begin_jobs()
 
-    def _give_back(self, turn: Turn, error: Exception) -> None:
+    def _give_back(self, execution: WorkflowExecution, lease: leases.Lease, error: Exception) -> None:
         """Let go of an execution that could not be carried on: at once, or when the database is there again."""
-        # What the database refuses, it would refuse for ever; a connection that broke was not the execution's fault.
-        if isinstance(error, DatabaseError) and not connection.is_usable():
-            self._interrupted.append(turn.lease)
-            close_old_connections()
-        else:
-            self._put_back(turn.execution, turn.lease, error)
+        try:
+            self._put_back(execution, lease, error)
+        except Exception as another:
+            if is_transient(another):
+                self._interrupted.append((execution, lease, error))
+                close_old_connections()
+                return
+            logger.exception(
+                "Could not put an execution back; its lease will run out.", extra={"execution_id": str(execution.pk)}
+            )
 
     def _put_back(self, execution: WorkflowExecution, lease: leases.Lease, error: Exception) -> None:
         """Give an execution that the engine itself failed on another chance, or up."""
         reason = f"{type(error).__name__}: {error}"[:400]
+        is_to_blame = not is_transient(error)
+        now = database_now()
         try:
-            now = database_now()
-            if execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
+            if is_to_blame and execution.claims >= settings.ENGINE_MAX_LOST_WORKERS:
                 problem = {"code": "engine_error", "message": f"The engine failed on this execution: {reason}"}
                 with transaction.atomic():
                     end_execution(execution, ExecutionStatus.FAILED, now=now, fence=lease.fence, error=problem)
             else:
                 leases.hand_back(
                     lease,
-                    wake_at=now + timedelta(seconds=PUT_BACK_SECONDS),
+                    wake_at=now + timedelta(seconds=PUT_BACK_SECONDS if is_to_blame else TRANSIENT_SECONDS),
                     blocked_on=BlockedOn.RETRY,
                     detail=reason,
-                    claims=F("claims"),
+                    claims=F("claims") if is_to_blame else Greatest(F("claims") - 1, 0),
                 )
         except (leases.LeaseLost, IllegalTransition):
             return  # What failed was written after all, or somebody else has it.
-        except Exception:
-            logger.exception(
-                "Could not put an execution back; its lease will run out.", extra={"execution_id": str(execution.pk)}
-            )
 
     def _do(self, job: Job) -> None:
         failpoint("effect.before")

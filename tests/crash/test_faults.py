@@ -351,9 +351,6 @@ class TestPostgres:
 
         stage.completes(order, calls={"charge": 1, "ship": 1}, more={"charge": 2, "ship": 2})
 
-    @pytest.mark.xfail(
-        reason="After a restart the worker takes more than a minute to come by again; not understood yet."
-    )
     def test_killed_three_times_in_a_row_it_is_not_the_execution_that_is_to_blame(self, stage):
         """F8, P8: no loss of a worker is counted. [R-10]"""
         stage.failpoints.hold("record.inside")

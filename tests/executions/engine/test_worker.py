@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from werkzeug import Response
 
 from executions import services
 from executions.engine import leases, recovery, stopping
 from executions.engine.clock import database_now, database_started_at
+from executions.engine.turn import Turn
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.access import Actor
 from projects.ids import new_id
@@ -45,6 +47,16 @@ def call(url, **policies):
 
 def output(value):
     return node("output", {"value": value})
+
+
+@contextmanager
+def failing_writes(monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Turn, "record", fail)
+        yield
 
 
 class TestWork:
@@ -437,6 +449,27 @@ class TestLostWorkers:
 
         execution.refresh_from_db()
         assert (execution.claims, execution.blocked_detail) == (0, "The database was away.")
+
+    def test_a_connection_that_breaks_each_time_is_not_the_executions_fault(self, worker, monkeypatch):
+        """[R-10]"""
+        execution = start(definition("start > end"))
+        for _ in range(4):
+            with failing_writes(monkeypatch, OperationalError("gone")):
+                worker.work()
+            hurry(execution)
+
+        assert carry(worker, execution).status == "completed"
+
+    def test_an_engine_that_fails_each_time_gives_the_execution_up(self, worker, monkeypatch):
+        execution = start(definition("start > end"))
+        for _ in range(4):
+            with failing_writes(monkeypatch, IntegrityError("a row that exists")):
+                worker.work()
+            hurry(execution)
+
+        execution.refresh_from_db()
+        assert (execution.status, execution.error["code"]) == ("failed", "engine_error")
+        assert "a row that exists" in execution.error["message"]
 
     def test_a_suspect_gets_its_turn_beside_a_stream_of_slow_nodes(self, worker, httpserver, settings):
         settings.ENGINE_SLICE_SECONDS = 1
