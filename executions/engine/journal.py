@@ -19,7 +19,7 @@ from django.db.models import Q
 from executions.engine.planner import NodeRunFact, Progress
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
-from projects.inserting import insert
+from projects.inserting import insert, new_row
 from workflows.definition.schema import Node
 
 # The columns of a node run that change after it was written first.
@@ -157,7 +157,8 @@ class Journal:
             row.interruptions += 1
             self._touch(row, "interruptions")
             return row
-        row = WorkflowExecutionLog(
+        row = new_row(
+            WorkflowExecutionLog,
             id=new_id(),
             execution_id=self._execution_id,
             node_id=node.id,

@@ -17,15 +17,14 @@ from executions.engine.journal import Journal
 from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
-from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions
+from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
-from workflows.expressions import Evaluator, ExpressionError, RenderError, render, render_each
+from workflows.expressions import Evaluator, ExpressionError, RenderError, prepared, render_each
 from workflows.expressions.templates import substitute
 from workflows.nodes.base import NodeError
-from workflows.nodes.evaluation import configured
 from workflows.nodes.fields import Unevaluated
 
 # What is kept of an error's text.
@@ -59,14 +58,15 @@ class Values:
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
         mentions = compiled.begin.mentions
-        mark = secrets.token_hex(8)
+        may_have_secrets = compiled.type.accepts_secrets
+        mark = secrets.token_hex(8) if may_have_secrets else ""
         own_secrets = self._load_secrets(mentions.secrets)
         input = self.input_of(here, row.node_id)
         given = self._given(
-            mentions, here, now=row.started_at, input=input, secret_mark=mark if compiled.type.accepts_secrets else None
+            mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
         )
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
-        config = configured(compiled.type, compiled.node.config, results)
+        config = compiled.configured(results)
         context = RunContext(
             input=input,
             now=row.started_at,
@@ -81,7 +81,7 @@ class Values:
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
-            shown["values"] = without_marks(values)
+            shown["values"] = without_marks(values) if may_have_secrets else values
         return Prepared(config, context, shown)
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Values:
     def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> Any:
         """Return the config with which a scope has begun, from what is recorded of it."""
         shown = row.input_data or {}
-        return configured(compiled.type, compiled.node.config, shown.get("values", {}))
+        return compiled.configured(shown.get("values", {}))
 
     def of_pass(self, fields: Fields, here: Pass, *, now: datetime) -> dict[str, Any]:
         """Evaluate what belongs to a pass, with what the pass sees; return the values by field, for those that are given.
@@ -242,7 +242,7 @@ class Values:
         roots = {"input": output, "trigger": self._execution.execution_context["trigger"]}
         now = self._journal.row(here.iteration, edge.source).completed_at or self._execution.created_at
         place = f"The edge from `{edge.source}` to `{edge.target}`"
-        return self._rendered([("/transform", edge.transform)], _Given(roots, now, {}, None), of=place)["/transform"]
+        return self._rendered((("/transform", edge.transform),), _Given(roots, now, {}, None), of=place)["/transform"]
 
     @cached_property
     def _variables(self) -> dict[str, Any]:
@@ -271,7 +271,7 @@ class Values:
 
     def _rendered(
         self,
-        templates: Sequence[tuple[str, str]],
+        templates: Templates,
         given: _Given,
         *,
         of: str,
@@ -285,28 +285,22 @@ class Values:
         if not templates:
             return {}
         try:
-            values = self._render([text for _, text in templates], given)
+            return prepared(templates).results(
+                self._sandbox, given.roots, now=given.now, absent=given.absent, secret_mark=given.secret_mark
+            )
         except RenderError as failed:
             failures = {
-                pointer: _failed(failed.errors[f"/{index}"], where=f"{of}, {pointer}")
-                for index, (pointer, _) in enumerate(templates)
-                if f"/{index}" in failed.errors
+                pointer: _failed(failed.errors[pointer], where=f"{of}, {pointer}")
+                for pointer, _ in templates
+                if pointer in failed.errors
             }
             for pointer, failure in failures.items():
                 if pointer not in lazy:
                     raise failure from failed
-            sound = [template for template in templates if template[0] not in failures]
-            rendered = self._rendered(sound, given, of=of)
-            return rendered | {
+            sound = tuple(template for template in templates if template[0] not in failures)
+            return self._rendered(sound, given, of=of) | {
                 pointer: Unevaluated(text, failures[pointer]) for pointer, text in templates if pointer in failures
             }
-        return {pointer: value for (pointer, _), value in zip(templates, values, strict=True)}
-
-    def _render(self, texts: list[str], given: _Given) -> list[Any]:
-        values: list[Any] = render(
-            texts, self._sandbox, given.roots, now=given.now, absent=given.absent, secret_mark=given.secret_mark
-        )
-        return values
 
     def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
         # Here an item is one of the list's, whatever scope lies around.

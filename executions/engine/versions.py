@@ -11,10 +11,11 @@ from uuid import UUID
 from workflows.definition.schema import Definition, Node, parse
 from workflows.expressions import parse_template
 from workflows.expressions.references import references
+from workflows.expressions.templates import Filler
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import Effect, NodeType, catalogue
-from workflows.nodes.evaluation import all_templates_of, is_lazy, templates_at, templates_of
+from workflows.nodes.evaluation import all_templates_of, filler_of, is_lazy, templates_at, templates_of, validated
 from workflows.nodes.scopes import ScopeType, is_template_of_passes
 
 Templates = tuple[tuple[str, str], ...]
@@ -106,16 +107,26 @@ class Body:
 class CompiledNode:
     """A node with its type and what its expressions mention.
 
-    ``begin`` is evaluated before it runs; what ``lazy`` names may fail. ``body`` is there if it is a scope.
+    ``begin`` is evaluated before it runs, and ``fill`` puts its results into the config; what ``lazy`` names may fail. ``body``
+    is there if it is a scope.
     """
 
     node: Node
     type: NodeType[Any]
     begin: Evaluated
+    fill: Filler
     lazy: frozenset[str]
     effect: Effect
     ports: tuple[str, ...]
     body: Body | None = None
+
+    def configured(self, results: Mapping[str, Any]) -> Any:
+        """Return what the node runs with: its config, evaluated and validated.
+
+        :param results: the value of every template of ``begin``, by JSON Pointer.
+        :raises NodeError: ``invalid_config``, if a value is not what its field needs.
+        """
+        return validated(self.type.Config, self.fill(results))
 
 
 @dataclass(frozen=True)
@@ -168,6 +179,7 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
         node=node,
         type=node_type,
         begin=Evaluated.of(templates, beside=per_item),
+        fill=filler_of(node.config),
         lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
         effect=node_type.effect(node.config),
         ports=node_type.ports(node.config),

@@ -17,7 +17,6 @@ from executions.rerun.taking_over import TakenOver, changed_nodes, taken_over
 from workflows.definition.problems import Problem, pointer
 from workflows.graph import Graph
 from workflows.nodes.base import ERROR_PORT, MAIN_PORT
-from workflows.nodes.evaluation import configured, fill
 
 NEXT_ACCUMULATOR = "accumulator.next"
 
@@ -256,7 +255,7 @@ def _resume(
     compiled = frame.versions.now.nodes[scope_id]
     run = frame.runs[scope_id]
     assert compiled.body is not None and run.state is not None  # noqa: S101, PT018 - _scope_problems has looked
-    rules = compiled.body.type.rules(compiled.body.type.Config.model_validate(fill(compiled.node.config, {})))
+    rules = compiled.body.type.rules(compiled.body.type.Config.model_validate(compiled.fill({})))
     inside = frame.versions.inside(scope_id)
     if rules.at_once == 1:
         failed = _failed_passes(execution, compiled, frame.iteration, before=number)
@@ -321,7 +320,7 @@ def _accumulator(compiled: CompiledNode, run: WorkflowExecutionLog, *, number: i
     is_constant = NEXT_ACCUMULATOR not in body.after_pass.raw
     if number == 0 or is_constant:
         shown = run.input_data or {}
-        config = configured(compiled.type, compiled.node.config, shown.get("values", {}))
+        config = compiled.configured(shown.get("values", {}))
         return True, body.type.passes(config, branches=len(body.graphs)).accumulator
     is_of_this_pass = (run.state["next"], run.state["succeeded"]) == (number + 1, number - failed)
     return is_of_this_pass, run.state["accumulator"]

@@ -16,7 +16,7 @@ from workflows.expressions.evaluator import Evaluator, Expression, Result
 from workflows.expressions.in_process import InProcessSandbox
 from workflows.expressions.limits import Limits
 from workflows.expressions.references import Finding, NodeReference, References
-from workflows.expressions.rendering import RenderError, render, render_each
+from workflows.expressions.rendering import RenderError, prepared, render, render_each
 from workflows.expressions.sandbox import Sandbox
 from workflows.expressions.shared import share, shared_evaluator
 from workflows.expressions.templates import (
@@ -48,6 +48,7 @@ __all__ = [
     "find_templates",
     "is_template",
     "parse_template",
+    "prepared",
     "render",
     "render_each",
     "share",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from workflows.expressions.errors import ExpressionError
@@ -17,6 +19,55 @@ class RenderError(Exception):
     def __init__(self, errors: Mapping[str, ExpressionError]) -> None:
         super().__init__(" ".join(f"{pointer or 'value'}: {error.message}" for pointer, error in errors.items()))
         self.errors = dict(errors)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Templates taken apart once, to be evaluated again and again, all in one round trip."""
+
+    templates: Mapping[str, Template]
+    errors: Mapping[str, ExpressionError]
+    expressions: tuple[Expression, ...]
+
+    def results(
+        self,
+        evaluator: Evaluator,
+        roots: Mapping[str, Any],
+        *,
+        now: datetime,
+        absent: Mapping[str, str] = NOTHING_ABSENT,
+        secret_mark: str | None = None,
+    ) -> dict[str, Any]:
+        """Return the value of each template, by JSON Pointer. The arguments are those of :meth:`Evaluator.evaluate`.
+
+        :raises RenderError: if any template fails; it holds all that do.
+        """
+        results = iter(evaluator.evaluate(self.expressions, roots, now=now, absent=absent, secret_mark=secret_mark))
+        errors, values = dict(self.errors), {}
+        for pointer, template in self.templates.items():
+            own = [next(results) for _ in template.interpolations]
+            failed = [result.error for result in own if result.error is not None]
+            if failed:
+                errors[pointer] = failed[0]
+            else:
+                values[pointer] = _assemble(template, [result.value for result in own])
+        if errors:
+            raise RenderError(errors)
+        return values
+
+
+@lru_cache(maxsize=1024)
+def prepared(templates: tuple[tuple[str, str], ...]) -> Prepared:
+    """Take templates apart, which are given with the JSON Pointer to each. One that is none is an error of its results."""
+    parsed: dict[str, Template] = {}
+    errors: dict[str, ExpressionError] = {}
+    for pointer, text in templates:
+        try:
+            parsed[pointer] = parse_template(text)
+        except ExpressionError as error:
+            errors[pointer] = error
+    expressions = tuple(expression for template in parsed.values() for expression in _expressions(template))
+    return Prepared(parsed, errors, expressions)
 
 
 def render(
@@ -34,26 +85,8 @@ def render(
 
     :raises RenderError: if any template fails; it holds all that do.
     """
-    errors: dict[str, ExpressionError] = {}
-    templates: dict[str, Template] = {}
-    for pointer, text in find_templates(value):
-        try:
-            templates[pointer] = parse_template(text)
-        except ExpressionError as error:
-            errors[pointer] = error
-    expressions = [expression for template in templates.values() for expression in _expressions(template)]
-    results = iter(evaluator.evaluate(expressions, roots, now=now, absent=absent, secret_mark=secret_mark))
-    rendered: dict[str, Any] = {}
-    for pointer, template in templates.items():
-        own = [next(results) for _ in template.interpolations]
-        failed = [result.error for result in own if result.error is not None]
-        if failed:
-            errors[pointer] = failed[0]
-        else:
-            rendered[pointer] = _assemble(template, [result.value for result in own])
-    if errors:
-        raise RenderError(errors)
-    return substitute(value, rendered)
+    templates = prepared(tuple(find_templates(value)))
+    return substitute(value, templates.results(evaluator, roots, now=now, absent=absent, secret_mark=secret_mark))
 
 
 def render_each(

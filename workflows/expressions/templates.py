@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,9 @@ from workflows.expressions.errors import ExpressionError
 from workflows.expressions.scanner import end_of_expression
 
 LITERAL = "$literal"
+
+# From the results of templates, by JSON Pointer, to the value that they stood in.
+Filler = Callable[[Mapping[str, Any]], Any]
 
 _LINE_END = re.compile("\n")
 # With all backslashes before it. The look behind keeps a search from beginning again at each backslash of a long run.
@@ -115,6 +118,32 @@ def substitute(value: Any, results: Mapping[str, Any], pointer: str = "") -> Any
             return {key: substitute(part, results, f"{pointer}/{_token(key)}") for key, part in value.items()}
         case _:
             return value
+
+
+def filler(value: Any, unknown: Callable[[str], Any]) -> Filler:
+    """Return what makes :func:`substitute`'s copy of a value for any results: worked out once, it looks at no text again.
+
+    :param unknown: makes what stands for a template that has no result, from its text.
+    """
+    return _filler(value, unknown, "")
+
+
+def _filler(value: Any, unknown: Callable[[str], Any], pointer: str) -> Filler:
+    match value:
+        case str() if is_template(value):
+            instead = unknown(value)
+            return lambda results: results.get(pointer, instead)
+        case list():
+            parts = [_filler(part, unknown, f"{pointer}/{index}") for index, part in enumerate(value)]
+            return lambda results: [part(results) for part in parts]
+        case dict() if _is_literal(value):
+            held = value[LITERAL]
+            return lambda _: held
+        case dict():
+            fields = [(key, _filler(part, unknown, f"{pointer}/{_token(key)}")) for key, part in value.items()]
+            return lambda results: {key: part(results) for key, part in fields}
+        case _:
+            return lambda _: value
 
 
 def _is_literal(value: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """How a node's config becomes what its type runs with.
 
-A config is JSON with templates in it. The engine evaluates :func:`templates_of` in one round trip, and :func:`configured`
-puts the results in and validates the whole strictly. What is data by then is never looked at as a template again.
+A config is JSON with templates in it. The engine evaluates :func:`templates_of` in one round trip, puts the results in with
+what :func:`filler_of` returned, and has the whole :func:`validated` strictly. What is data by then is never looked at as a template again.
 
 A deferred template that mentions ``item`` or ``index`` stays a ``Template``: the node evaluates it for each of its
 items. One that mentions neither has the same value for all of them, and is evaluated with the others.
@@ -18,7 +18,7 @@ from workflows.definition.problems import Problem
 from workflows.definition.pydantic_problems import problems_in
 from workflows.expressions.errors import ExpressionError
 from workflows.expressions.references import references
-from workflows.expressions.templates import find_templates, parse_template, substitute
+from workflows.expressions.templates import Filler, filler, find_templates, parse_template
 from workflows.expressions.vocabulary import ITEM_ROOTS
 from workflows.nodes.base import NodeError, NodeType, lies_at
 from workflows.nodes.fields import Template
@@ -66,23 +66,18 @@ def is_per_item(text: str) -> bool:
     return any(not ITEM_ROOTS.isdisjoint(references(each.source).roots) for each in interpolations)
 
 
-def fill(config: Mapping[str, Any], results: Mapping[str, Any]) -> Any:
-    """Return a raw config with the results of its templates, by JSON Pointer, in their places.
+def filler_of(config: Mapping[str, Any]) -> Filler:
+    """Return what puts the results of a raw config's templates, by JSON Pointer, in their places.
 
     A template that has no result is wrapped as :class:`~workflows.nodes.fields.Template`, and ``{"$literal": …}`` replaced by
     what it holds, untouched.
     """
-    templates = {pointer: Template(text) for pointer, text in find_templates(config)}
-    return substitute(config, {**templates, **results})
+    return filler(config, Template)
 
 
-def configured(node_type: NodeType[Any], config: Mapping[str, Any], results: Mapping[str, Any]) -> BaseModel:
-    """Return what a node type runs with: its config, evaluated and validated.
-
-    :param results: the value of every template that ``templates_of`` returns, by JSON Pointer.
-    :raises NodeError: ``invalid_config``, if a value is not what its field needs.
-    """
-    return validated(node_type.Config, fill(config, results))
+def fill(config: Mapping[str, Any], results: Mapping[str, Any]) -> Any:
+    """Return a raw config with the results of its templates in their places; see :func:`filler_of`."""
+    return filler_of(config)(results)
 
 
 def validated(model: type[C], value: Any, *, below: str = "") -> C:

@@ -11,7 +11,7 @@ from tests.clock import NOON
 from workflows.definition.problems import Problem
 from workflows.expressions import InProcessSandbox, render, render_each
 from workflows.nodes.base import Done, NodeType, Outcome, catalogue
-from workflows.nodes.evaluation import configured, fill, templates_of
+from workflows.nodes.evaluation import fill, templates_of, validated
 from workflows.nodes.loading import load
 
 load()
@@ -42,6 +42,11 @@ class FakeContext:
 def node_type(key: str) -> NodeType[Any]:
     """Return a node type of the catalogue."""
     return catalogue()[key]
+
+
+def configured(node_type: NodeType[Any], config: dict[str, Any], results: dict[str, Any]) -> Any:
+    """Return a config with the results of its templates, validated, as the engine does it."""
+    return validated(node_type.Config, fill(config, results))
 
 
 def outcome(key: str, config: dict[str, Any], input: Any = None, *, context: FakeContext | None = None) -> Outcome:

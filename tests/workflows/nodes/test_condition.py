@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflows.nodes.runs import FakeContext, draft_problems, node_type, outcome
+from tests.workflows.nodes.runs import FakeContext, configured, draft_problems, node_type, outcome
 from workflows.nodes.base import Done, NodeError
-from workflows.nodes.evaluation import configured
 from workflows.nodes.fields import Unevaluated
 
 CONFIG = {

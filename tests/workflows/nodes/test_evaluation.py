@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.workflows.nodes.runs import node_type
+from tests.workflows.nodes.runs import configured, node_type
 from workflows.nodes.base import Config, NodeError, NodeType
-from workflows.nodes.evaluation import all_templates_of, configured, fill, is_lazy, templates_of
+from workflows.nodes.evaluation import all_templates_of, fill, is_lazy, templates_of
 from workflows.nodes.fields import Dynamic, Template
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.builders import definition, loop
 from tests.workflows.definition.checks import found, problems
-from tests.workflows.nodes.runs import node_type
+from tests.workflows.nodes.runs import configured, node_type
 from workflows.nodes.base import NodeError
-from workflows.nodes.evaluation import configured, templates_of
+from workflows.nodes.evaluation import templates_of
 from workflows.nodes.loop import LoopConfig
 from workflows.nodes.scopes import MAX_PASSES, Passes, Rules, is_template_of_passes
 

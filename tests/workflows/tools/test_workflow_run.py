@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.workflows.nodes.runs import configured
 from workflows.catalogue import tool_entries
 from workflows.nodes.base import Effect, NodeError, StartWorkflow, catalogue
-from workflows.nodes.evaluation import configured
 
 
 def run(**arguments):
