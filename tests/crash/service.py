@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 import time
 from collections import defaultdict
@@ -10,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 HOLD_SECONDS = 120.0
+# What may become of the network between a worker and the service, once the service has been reached.
+Fault = Literal["reset", "black hole", "trickle", "half an answer"]
 
 
 @dataclass
@@ -36,6 +40,7 @@ class CountingService:
         self.seconds = seconds
         self._failures = failures
         self._refused: defaultdict[str, int] = defaultdict(int)
+        self._faults: list[Fault] = []
         self._lock = threading.Lock()
         self._open = threading.Event()
         self._open.set()
@@ -50,6 +55,15 @@ class CountingService:
     def release(self) -> None:
         """Answer those who wait, and all that come."""
         self._open.set()
+
+    def break_next(self, fault: Fault) -> None:
+        """Let the answer to the next call be lost on its way."""
+        self._faults.append(fault)
+
+    def next_fault(self) -> Fault | None:
+        """Take what is to become of the answer that is about to be sent."""
+        with self._lock:
+            return self._faults.pop() if self._faults else None
 
     def calls_of(self, execution_id: str) -> list[Call]:
         """Return the calls of one execution in their order."""
@@ -101,11 +115,29 @@ def _handler_of(service: CountingService) -> type[BaseHTTPRequestHandler]:
             body = json.loads(self.rfile.read(length) or b"null")
             status, answer = service.answer(self.headers["Idempotency-Key"], body)
             raw = json.dumps(answer).encode()
+            fault = service.next_fault()
+            if fault in ("reset", "black hole"):
+                self._say_nothing(reset=fault == "reset")
+                return
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
-            self.wfile.write(raw)
+            if fault == "trickle":
+                for byte in raw:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(1)
+            else:
+                self.wfile.write(raw[: len(raw) // 2] if fault else raw)
+            self.close_connection = fault is not None
+
+        def _say_nothing(self, *, reset: bool) -> None:
+            if reset:  # Closed with nothing left to wait for, a socket sends RST.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.connection.close()
+            else:
+                time.sleep(HOLD_SECONDS)
+            self.close_connection = True
 
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""

@@ -409,6 +409,43 @@ WORKFLOWS: dict[str, Any] = {
         ship=call(url),
         end=node("output", {"value": "{{ trigger.body }}"}),
     ),
+    # Another workflow in the middle, which makes a call of its own.
+    "parent": lambda url: definition(
+        "hook > charge > ship > end",
+        hook=HOOK,
+        charge=node("tool", {"tool": "workflow.run", "with": {"workflow": "child", "input": "{{ trigger.body }}"}}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.charge.output.result }}"}),
+    ),
+    "child": lambda url: definition(
+        "start > charge > end",
+        start=node("trigger", {"kind": "manual"}),
+        charge=node("tool", {"tool": "http.request", "with": {"method": "POST", "url": url, "json": "{{ trigger }}"}}),
+        end=node("output", {"value": "{{ input.body.done }}"}),
+    ),
+    # One execution at once; those that come meanwhile wait, or take the place of the one before.
+    "queued": lambda url: definition(
+        "hook > charge > end",
+        hook=HOOK,
+        charge=call(url),
+        end=node("output", {}),
+        settings={"concurrency": {"max": 1, "on_limit": "queue"}},
+    ),
+    "newest": lambda url: definition(
+        "hook > charge > end",
+        hook=HOOK,
+        charge=call(url),
+        end=node("output", {}),
+        settings={"concurrency": {"max": 1, "on_limit": "cancel_oldest"}},
+    ),
+    # A call that is given up after two seconds, and made again.
+    "impatient": lambda url: definition(
+        "hook > charge > ship > end",
+        hook=HOOK,
+        charge=call(url, timeout_seconds=2, retry={"max_attempts": 3, "backoff": "fixed", "base_seconds": 0.1}),
+        ship=call(url),
+        end=node("output", {"value": "{{ trigger.body }}"}),
+    ),
 }
 
 

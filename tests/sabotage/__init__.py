@@ -23,3 +23,8 @@ CREATE UNIQUE INDEX workflow_execution_logs_completed_once
 def without(part: str) -> dict[str, str]:
     """Return the environment of a process that lacks a part: ``sweep``, ``fence``, ``looking`` or ``self_end``."""
     return {"DJANGO_SETTINGS_MODULE": "tests.sabotage.settings", "SEGUE_SABOTAGE": part}
+
+
+def with_clock(hours: int) -> dict[str, str]:
+    """Return the environment of a process whose clock is so many hours ahead."""
+    return without("clock") | {"SEGUE_SABOTAGE_HOURS": str(hours)}

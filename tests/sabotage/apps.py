@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
@@ -71,6 +72,14 @@ def _no_fence() -> None:
     WorkflowExecution.move_to = move
 
 
+def _wrong_clock() -> None:
+    """The machine's clock is off. All that Segue asks for the time but the database is Django's own function."""
+    from django.utils import timezone
+
+    right, off = timezone.now, timedelta(hours=int(os.environ["SEGUE_SABOTAGE_HOURS"]))
+    timezone.now = lambda: right() + off
+
+
 class _Everything(dict[Any, bool]):
     """Says of every lease that it is held, and that nothing has come."""
 
@@ -83,4 +92,5 @@ PARTS: dict[str, Callable[[], None]] = {
     "looking": _no_looking,
     "fence": _no_fence,
     "self_end": _no_self_end,
+    "clock": _wrong_clock,
 }
