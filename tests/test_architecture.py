@@ -245,3 +245,10 @@ class TestTheCheckItself:
         names = set(Source("x.py", ast.parse(text)).imports())
 
         assert names & {"subprocess", "celery.chain"}
+
+
+def test_nothing_reads_the_machines_clock_past_djangos_function():
+    """F14: what must hold whatever a worker's clock says uses the database's or a steady one; ``timezone.now`` is for the rest."""
+    clocks = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"}
+
+    assert not found(SOURCES, lambda call: ast.unparse(call.func) in clocks)

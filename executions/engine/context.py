@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +17,15 @@ from workflows.nodes.base import NodeError
 PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunContext:
-    """One node run's view. Made by the worker's loop, used in the pool: it holds no connection to the database."""
+    """One node run's view. Made by the worker's loop, used in the pool: it holds no connection to the database.
+
+    ``ends_at`` is a moment of the monotonic clock, known once the node run has a thread.
+    """
 
     input: Any
     now: datetime
-    deadline: datetime
     idempotency_key: str
     hops: int
     default_timezone: str
@@ -29,6 +33,12 @@ class RunContext:
     secrets: Mapping[str, str]
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
     cancel: Cancel = field(default_factory=Cancel)
+    ends_at: float = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """For how long the node may still run; negative, if its time is over."""
+        return self.ends_at - time.monotonic()
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         """Evaluate one expression for each item.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -73,7 +73,7 @@ class Job:
             if not may_begin():
                 raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
             self.deadline = self._allowed()
-            self.context = replace(self.context, deadline=self.deadline)
+            self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
             with abandonable(self.context.cancel):
                 self._outcome = self.compiled.type.run(self._config, self.context)
         except NodeError as error:

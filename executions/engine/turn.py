@@ -303,7 +303,7 @@ class Turn:
         :raises NodeError: if its config makes no sense, or has too many items.
         """
         assert compiled.body is not None  # noqa: S101 - only scopes come here
-        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled))
+        prepared = self._values.prepare(compiled, here, row)
         passes = compiled.body.type.passes(prepared.config, branches=len(compiled.body.graphs))
         if self._values.fitting(prepared.shown) is not prepared.shown:
             raise NodeError(
@@ -509,7 +509,7 @@ class Turn:
         return None
 
     def _job(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
-        prepared = self._values.prepare(compiled, here, row, deadline=self._deadline_of(compiled))
+        prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
         return Job(
             self,

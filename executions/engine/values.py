@@ -52,7 +52,7 @@ class Values:
         self._sandbox = sandbox
         self._secrets: dict[str, str] = {}
 
-    def prepare(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog, *, deadline: datetime) -> Prepared:
+    def prepare(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog) -> Prepared:
         """Evaluate a node's config and put together what it needs to run.
 
         :raises NodeError: if an expression fails, or a value is not what its field needs.
@@ -70,7 +70,6 @@ class Values:
         context = RunContext(
             input=input,
             now=row.started_at,
-            deadline=deadline,
             idempotency_key=f"{self._execution.pk}:{row.node_id}:{row.iteration}",
             hops=self._execution.execution_context.get("hops", 0),
             default_timezone=self._version.definition.settings.timezone,

@@ -73,7 +73,7 @@ def _no_fence() -> None:
 
 
 def _wrong_clock() -> None:
-    """The machine's clock is off. All that Segue asks for the time but the database is Django's own function."""
+    """The machine's clock is off. Beside the database's and the steady one, Segue asks Django's function for the time."""
     from django.utils import timezone
 
     right, off = timezone.now, timedelta(hours=int(os.environ["SEGUE_SABOTAGE_HOURS"]))

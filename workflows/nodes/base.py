@@ -103,8 +103,8 @@ class Context(Protocol):
         """The moment at which this node run started; recorded, so that a replay sees the same."""
 
     @property
-    def deadline(self) -> datetime:
-        """When the node must be done."""
+    def seconds_left(self) -> float:
+        """For how long the node may still run; negative, if its time is over. No clock that somebody sets changes it."""
 
     @property
     def idempotency_key(self) -> str:

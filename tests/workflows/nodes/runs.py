@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from tests.clock import NOON
@@ -24,7 +24,7 @@ class FakeContext:
 
     input: Any = None
     now: datetime = NOON
-    deadline: datetime = NOON + timedelta(minutes=5)
+    seconds_left: float = 300.0
     idempotency_key: str = "execution:node:"
     hops: int = 0
     default_timezone: str = "UTC"

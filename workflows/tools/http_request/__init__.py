@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, ClassVar
+
+from django.utils import timezone
 
 from projects.exceptions import Invalid
 from workflows.http import DoorError, Reply, media
@@ -82,7 +83,7 @@ def _status_error(arguments: RequestArguments, reply: Reply, secrets: Secrets) -
         "http_status",
         f"{arguments.described} answered with status {reply.status}.",
         retryable=reply.status in RETRYABLE_STATUSES,
-        retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=datetime.now(UTC)),
+        retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now()),
         details={**_details(arguments), "status": reply.status, "body": _excerpt(reply, secrets)},
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 
 from workflows.http import Reply, bodies
 from workflows.http.configured import configured_door
@@ -125,7 +124,7 @@ def _text(value: Scalar) -> str:
 
 
 def _seconds(arguments: RequestArguments, context: Context) -> float:
-    left = (context.deadline - datetime.now(UTC)).total_seconds()
+    left = context.seconds_left
     if left <= 0:
         raise NodeError("timeout", f"{arguments.described}: the node's time was over before the call.", retryable=True)
     return min(arguments.timeout_seconds, left)
