@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from executions.exceptions import IllegalTransition
@@ -14,6 +14,7 @@ from projects.constraints import one_of
 from projects.ids import new_id
 from projects.inserting import insert
 from projects.models import Project
+from projects.updating import update
 from workflows.models import NodeType, TriggerType, Workflow, WorkflowVersion
 
 
@@ -42,6 +43,9 @@ REACHED_FROM: dict[ExecutionStatus, tuple[ExecutionStatus, ...]] = {
     ExecutionStatus.CANCELLED: LIVE,
     ExecutionStatus.TIMEOUT: LIVE,
 }
+
+# What an end takes from an execution: its lease, its time to wake, and what it waits for.
+_FREE = {"lease_owner": None, "lease_expires_at": None, "wake_at": None, "blocked_on": None, "blocked_detail": ""}
 
 
 # Lost with this many workers, an execution is claimed alone, so that those beside it are not blamed for the next loss.
@@ -257,24 +261,16 @@ class WorkflowExecution(models.Model):
                 setattr(self, name, value)
             insert([self])
             return
-        rows = WorkflowExecution.objects.filter(pk=self.pk, status__in=REACHED_FROM[status])
+        where: dict[str, Any] = {"id": self.pk, "status__in": REACHED_FROM[status]}
         if fence is not None:
-            rows = rows.filter(fence=fence, lease_owner__isnull=False)
+            where |= {"fence": fence, "lease_owner__isnull": False}
+        changes |= {"status": status}
         if status in ENDED:
-            changes |= {
-                "lease_owner": None,
-                "lease_expires_at": None,
-                "wake_at": None,
-                "blocked_on": None,
-                "blocked_detail": "",
-                "fence": F("fence") + 1,
-            }
-        if not rows.update(status=status, **changes):
+            changes |= _FREE
+        if not update(WorkflowExecution, where, changes, raised="fence" if status in ENDED else ""):
             raise IllegalTransition(f"Execution {self.id} cannot become {status.value}: it has ended or moved on.")
-        self.status = status
         for name, value in changes.items():
-            if name != "fence":
-                setattr(self, name, value)
+            setattr(self, name, value)
 
 
 class WorkflowExecutionLog(models.Model):

@@ -10,16 +10,18 @@ what they put out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Case, F, Q, QuerySet, When
 
 from executions.engine.planner import NodeRunFact, Progress
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.ids import new_id
 from projects.inserting import insert, new_row
+from projects.updating import update
 from workflows.definition.schema import Node
 
 # The columns of a node run that change after it was written first.
@@ -29,7 +31,7 @@ _ENDING = ("status", "ports", "wake_at", "waits_for", "completed_at", "duration_
 class Journal:
     """The node runs of one execution, by the iteration path of their pass."""
 
-    def __init__(self, execution: WorkflowExecution, rows: Iterable[WorkflowExecutionLog] = ()) -> None:
+    def __init__(self, execution: WorkflowExecution) -> None:
         self._execution_id = execution.pk
         # The latest attempt of each node, by iteration and node id.
         self._rows: defaultdict[str, dict[str, WorkflowExecutionLog]] = defaultdict(dict)
@@ -40,36 +42,45 @@ class Journal:
         self.completed_since_flush = 0
         self.executed = execution.nodes_executed
         self.output_bytes = execution.output_bytes
-        self._add(rows)
 
     @classmethod
-    def load(cls, execution: WorkflowExecution) -> Journal:
-        """Read the node runs of the top and of every pass that is open, level by level.
+    def load(cls, executions: Sequence[WorkflowExecution]) -> dict[UUID, Journal]:
+        """Read the node runs of executions, by their ids: those at the top in one query, then every pass that is open.
 
-        What went in and came out is read later, and only what somebody asks for.
+        What went in and came out is read later, and only what somebody asks for; but with what a timer holds back, its node
+        run is about to be done.
         """
-        journal = cls(execution)
-        iterations = [""]
-        while iterations:
-            rows = WorkflowExecutionLog.objects.filter(execution_id=execution.pk, iteration__in=iterations)
-            journal._add(rows.defer("input_data", "output_data"))
-            # Scopes side by side share the paths of their passes.
-            iterations = list(
-                {
-                    path_of(iteration, index): None
-                    for iteration in iterations
-                    for row in journal._rows[iteration].values()
-                    if row.status == ExecutionStatus.RUNNING and row.state
-                    for index in row.state["open"]
-                }
-            )
-        return journal
+        journals = {execution.pk: cls(execution) for execution in executions}
+        for row in _stored(execution_id__in=list(journals), iteration=""):
+            journals[row.execution_id]._add(row)
+        for journal in journals.values():
+            journal._load_passes()
+        return journals
 
-    def _add(self, rows: Iterable[WorkflowExecutionLog]) -> None:
-        for row in rows:
-            known = self._rows[row.iteration].get(row.node_id)
-            if known is None or row.attempt >= known.attempt:
-                self._rows[row.iteration][row.node_id] = row
+    def _load_passes(self) -> None:
+        """Read the node runs of every pass that is open, level by level."""
+        iterations = [""]
+        while iterations := self._open_below(iterations):
+            for row in _stored(execution_id=self._execution_id, iteration__in=iterations):
+                self._add(row)
+
+    def _open_below(self, iterations: Iterable[str]) -> list[str]:
+        # Scopes side by side share the paths of their passes.
+        found = {
+            path_of(iteration, index): None
+            for iteration in iterations
+            for row in self._rows[iteration].values()
+            if row.status == ExecutionStatus.RUNNING and row.state
+            for index in row.state["open"]
+        }
+        return list(found)
+
+    def _add(self, row: WorkflowExecutionLog) -> None:
+        known = self._rows[row.iteration].get(row.node_id)
+        if known is None or row.attempt >= known.attempt:
+            self._rows[row.iteration][row.node_id] = row
+            if row.status == ExecutionStatus.RUNNING and row.waits_for == BlockedOn.TIMER:
+                self._outputs[row.iteration][row.node_id] = row.held_back  # type: ignore[attr-defined]
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -262,7 +273,7 @@ class Journal:
         if self._new:
             insert(self._new)
         for row, columns in self._changed.items():
-            row.save(force_update=True, update_fields=columns)
+            update(WorkflowExecutionLog, {"id": row.pk}, {name: getattr(row, name) for name in sorted(columns)})
         self._new = []
         self._changed = {}
         self.completed_since_flush = 0
@@ -290,6 +301,11 @@ class Journal:
         if row._state.adding:
             return  # Not written yet: it will be, as a whole.
         self._changed.setdefault(row, set()).update(columns)
+
+
+def _stored(**of: Any) -> QuerySet[WorkflowExecutionLog]:
+    rows = WorkflowExecutionLog.objects.filter(**of).defer("input_data", "output_data")
+    return rows.annotate(held_back=Case(When(waits_for=BlockedOn.TIMER, then=F("output_data"))))
 
 
 def path_of(iteration: str, index: int | str) -> str:

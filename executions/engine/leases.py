@@ -35,6 +35,7 @@ from django.db.models.functions import Coalesce, Now, RowNumber
 
 from executions.models import LIVE, SUSPECT_AFTER, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
 from projects.failpoints import failpoint
+from projects.updating import update
 
 # The advisory lock of those who claim, where they have to take turns. Any number that nothing else in the database uses.
 _CLAIMS = 0x5E60E001
@@ -131,8 +132,15 @@ def write(lease: Lease, **changes: Any) -> None:
 
     :raises LeaseLost: if the fence has moved on.
     """
-    rows = WorkflowExecution.objects.filter(pk=lease.execution_id, fence=lease.fence, lease_owner__isnull=False)
-    if not rows.update(**changes):
+    _still_ours(lease, update(WorkflowExecution, _held_under(lease), changes))
+
+
+def _held_under(lease: Lease) -> dict[str, Any]:
+    return {"id": lease.execution_id, "fence": lease.fence, "lease_owner__isnull": False}
+
+
+def _still_ours(lease: Lease, changed: int) -> None:
+    if not changed:
         raise LeaseLost(f"Execution {lease.execution_id} is no longer ours.")
     failpoint("record.inside")
 
@@ -146,8 +154,7 @@ def hand_back(
 
     :raises LeaseLost: if the fence has moved on.
     """
-    write(
-        lease,
+    changed = WorkflowExecution.objects.filter(**_held_under(lease)).update(
         lease_owner=None,
         lease_expires_at=None,
         wake_at=_unless_signalled(wake_at, Now(), DateTimeField()),
@@ -156,6 +163,7 @@ def hand_back(
         is_signalled=False,
         **({"claims": 0} | changes),
     )
+    _still_ours(lease, changed)
 
 
 def _unless_signalled(value: Any, instead: Expression, field: Field[Any, Any]) -> Case:

@@ -51,7 +51,12 @@ class Turn:
         sandbox: Evaluator,
         submit: Callable[[Job], None],
         now: datetime,
+        journal: Journal | None = None,
     ) -> None:
+        """Take an execution up.
+
+        :param journal: what it has recorded; nothing, if it is new.
+        """
         self.execution = execution
         self.is_ready = True
         self.is_over = False
@@ -61,9 +66,7 @@ class Turn:
         self._submit = submit
         self._claimed_at = now
         self._claimed_monotonic = time.monotonic()
-        # Claimed for the first time, it has no journal to read, unless it took one over.
-        is_new = execution.fence == 1 and execution.rerun_of_id is None
-        self._journal = Journal(execution) if is_new else Journal.load(execution)
+        self._journal = journal or Journal(execution)
         self._values = Values(execution, version, self._journal, sandbox)
         self._jobs: dict[UUID, Job] = {}
         self._to_submit: list[Job] = []
@@ -82,7 +85,7 @@ class Turn:
             ),
         )
         self._to_plan: dict[Pass, None] = {self._top: None}
-        self._restored = is_new
+        self._restored = journal is None
 
     @property
     def log_extra(self) -> dict[str, str]:

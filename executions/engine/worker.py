@@ -28,6 +28,7 @@ from executions.engine.ending import end_execution
 from executions.engine.heartbeat import Heartbeat
 from executions.engine.holds import Claimed
 from executions.engine.job import Job
+from executions.engine.journal import Journal
 from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
@@ -136,11 +137,12 @@ class Worker:
             bell.ring()  # There may be more than this process can take: wake another.
         try:
             paused = self._paused_workflows(claimed)
+            journals = _journals_of(claimed)
             for execution in claimed:
                 lease = leases.Lease(execution.pk, execution.fence)
                 if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
                     continue
-                self._begin(execution, lease, now=now)
+                self._begin(execution, lease, journals.get(execution.pk), now=now)
         except DatabaseError as error:
             for execution in claimed:
                 if execution.pk not in self._turns:
@@ -150,7 +152,9 @@ class Worker:
             self._heartbeat.claimed(asked_at)
         return len(claimed)
 
-    def _begin(self, execution: WorkflowExecution, lease: leases.Lease, *, now: datetime) -> None:
+    def _begin(
+        self, execution: WorkflowExecution, lease: leases.Lease, journal: Journal | None, *, now: datetime
+    ) -> None:
         try:
             self._turns[execution.pk] = Turn(
                 execution,
@@ -159,6 +163,7 @@ class Worker:
                 sandbox=self._sandbox,
                 submit=self._pool.submit,
                 now=now,
+                journal=journal,
             )
         except DatabaseError:
             raise
@@ -307,3 +312,8 @@ class Worker:
         except (leases.LeaseLost, DatabaseError):
             logger.warning("Could not hand an execution back; its lease will run out.", extra=turn.log_extra)
         turn.abandon()
+
+
+def _journals_of(claimed: list[WorkflowExecution]) -> dict[UUID, Journal]:
+    """Read what executions have recorded. Claimed for the first time, one has no journal to read, unless it took one over."""
+    return Journal.load([each for each in claimed if each.fence > 1 or each.rerun_of_id is not None])
