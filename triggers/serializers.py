@@ -104,6 +104,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "reason_code",
             "reason",
             "is_genuine",
+            "secret_id",
             "dedupe_key",
             "execution",
             "redelivery_of",
@@ -196,6 +197,24 @@ class SecretSerializer(serializers.Serializer[Any]):
     """A webhook's new secret. This answer is the only place that shows it."""
 
     secret = serializers.CharField()
+
+
+class SecretFactsSerializer(serializers.Serializer[Any]):
+    """What may be told of a webhook's secret: never its value."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True, help_text="When it ends; null: when somebody ends it.")
+    is_usable = serializers.BooleanField(help_text="Whether the webhook's scheme, as it is now, can use it.")
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the newest delivery that it has proven came, among the webhook's last 1,000."
+    )
+
+
+class EndSecretInput(StrictSerializer):
+    """Which secret to end."""
+
+    id = serializers.CharField(max_length=16)
 
 
 class NoteInput(StrictSerializer):
