@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -40,6 +42,21 @@ class TestWebhook:
         assert secret not in page
         assert webhook.secret not in page
         assert "icon-yes" in page
+
+    def test_shows_since_when_and_until_when_its_secrets_are_valid(self, browser):
+        webhook, now = WebhookFactory(auth={"scheme": "bearer"}), timezone.now()
+        services.set_secret(webhook, by=None, now=now)
+        services.rotate_secret(webhook, grace=timedelta(hours=1), by=None, now=now)
+
+        page = open_page(browser, webhook)
+
+        for facts in services.facts_of_secrets(webhook, now):
+            assert facts.id in page
+
+    def test_shows_itself_also_where_its_secrets_cannot_be_read(self, browser):
+        webhook = WebhookFactory(auth={"scheme": "bearer"}, secret="not an envelope")
+
+        assert "decrypt" in open_page(browser, webhook)
 
     def test_shows_the_url_to_call(self, browser, settings):
         settings.WEBHOOK_BASE_URL = "https://hooks.example.com"

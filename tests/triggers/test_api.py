@@ -16,7 +16,7 @@ from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory
 from tests.triggers.stories import hook_of, job_of, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
 from triggers.models import WebhookDelivery
-from triggers.services import set_secret
+from triggers.services import rotate_secret, set_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +164,70 @@ class TestSecret:
 
     def test_is_not_for_operators(self, api, hook):
         assert api("operator").post(self.url(hook), {}).status_code == 403
+
+    @pytest.mark.parametrize(("scheme", "words"), [("stripe", "whsec_"), ("slack", "signing secret")])
+    def test_is_asked_for_where_the_sender_makes_it(self, api, workflow, scheme, words):
+        hook = WebhookFactory(trigger__workflow=workflow, auth={"scheme": scheme})
+
+        response = api("editor").post(self.url(hook), {})
+
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_secret")
+        assert words in response.json()["message"]
+        assert response.json()["path"] == "/secret"
+
+
+class TestSecrets:
+    def urls(self, hook):
+        return (f"/api/webhook-registrations/{hook.pk}/{name}/" for name in ("secrets", "end-secret"))
+
+    def rotated(self, hook):
+        now = timezone.now()
+        set_secret(hook, secret=SECRET, by=None, now=now)
+        return rotate_secret(hook, grace=timedelta(hours=1), by=None, now=now)
+
+    def test_are_told_the_newest_first_and_never_shown(self, api, hook):
+        """S-SEC-3, S-WH-8"""
+        newest = self.rotated(hook)
+        send(hook, 1, authorization=f"Bearer {SECRET}")
+        listed, _ = self.urls(hook)
+
+        response = api("viewer").get(listed)
+
+        new, old = response.json()
+        assert set(new) == {"id", "created_at", "until", "is_usable", "last_used_at"}
+        assert (new["until"], new["last_used_at"], new["is_usable"]) == (None, None, True)
+        assert old["until"] is not None
+        assert old["last_used_at"] is not None
+        delivery = api("viewer").get(f"/api/webhook-registrations/{hook.pk}/deliveries/").json()["results"][0]
+        assert delivery["secret_id"] == old["id"]
+        for text in (newest, SECRET):
+            assert text not in response.content.decode()
+
+    def test_are_ended_one_at_a_time(self, api, hook):
+        """S-WH-8"""
+        newest = self.rotated(hook)
+        listed, ending = self.urls(hook)
+        client = api("editor")
+        _, old = client.get(listed).json()
+
+        left = client.post(ending, {"id": old["id"]})
+
+        assert (left.status_code, len(left.json())) == (200, 1)
+        assert send(hook, 1, authorization=f"Bearer {SECRET}").status_code == 401
+        assert send(hook, 1, authorization=f"Bearer {newest}").status_code == 202
+
+    @pytest.mark.parametrize(("body", "status"), [({}, 400), ({"id": "x" * 17}, 400), ({"id": "0" * 16}, 404)])
+    def test_that_are_not_there_are_not_ended(self, api, hook, body, status):
+        self.rotated(hook)
+        listed, ending = self.urls(hook)
+
+        assert api("editor").post(ending, body).status_code == status
+        assert len(api("editor").get(listed).json()) == 2
+
+    def test_are_not_ended_by_operators(self, api, hook):
+        _, ending = self.urls(hook)
+
+        assert api("operator").post(ending, {"id": "0" * 16}).status_code == 403
 
 
 class TestDeliveries:
