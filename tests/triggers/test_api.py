@@ -15,7 +15,7 @@ from projects.models import AuditEntry
 from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
 from tests.triggers.stories import hook_of, job_of, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
-from triggers.models import WebhookDelivery
+from triggers.models import WebhookDelivery, WebhookRegistration
 from triggers.services import rotate_secret, set_secret
 
 pytestmark = pytest.mark.django_db
@@ -223,6 +223,20 @@ class TestSecrets:
 
         assert api("editor").post(ending, body).status_code == status
         assert len(api("editor").get(listed).json()) == 2
+
+    def test_that_cannot_be_read_are_no_fault_of_the_caller(self, api, hook):
+        WebhookRegistration.objects.update(secret="not an envelope")
+        listed, ending = self.urls(hook)
+        client = api("editor")
+
+        answers = [
+            client.get(listed),
+            client.post(ending, {"id": "0" * 16}),
+            client.post(f"/api/webhook-registrations/{hook.pk}/secret/", {"grace_seconds": 60}),
+        ]
+
+        assert {answer.status_code for answer in answers} == {503}
+        assert client.post(f"/api/webhook-registrations/{hook.pk}/secret/", {}).status_code == 201
 
     def test_are_not_ended_by_operators(self, api, hook):
         _, ending = self.urls(hook)

@@ -13,7 +13,7 @@ from projects.backoffice import values
 from projects.backoffice.actions import action
 from projects.backoffice.filters import WorkflowsProjectFilter
 from projects.backoffice.pages import ReadOnlyPage
-from projects.crypto import SecretUnreadable
+from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
 
@@ -80,7 +80,7 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
     def secrets_shown(self, webhook: WebhookRegistration) -> SafeString | str:
         try:
             facts = services.facts_of_secrets(webhook, timezone.now())
-        except SecretUnreadable as error:
+        except Unavailable as error:
             return error.message
         rows = [
             (each.id, each.created_at, each.until, each.last_used_at, "yes" if each.is_usable else "no")

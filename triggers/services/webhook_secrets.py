@@ -17,6 +17,8 @@ from django.db import transaction
 
 from projects import audit, crypto
 from projects.access import Actor
+from projects.crypto import SecretUnreadable
+from projects.exceptions import Unavailable
 from triggers.exceptions import InvalidSecret, NoSuchSecret, ProofBroken
 from triggers.models import WebhookDelivery, WebhookRegistration
 from triggers.webhooks.signatures import Scheme, holes_in, scheme_of, scheme_or_closed
@@ -90,11 +92,7 @@ def rotate_secret(
     :raises ProofBroken: if the scheme does not keep strangers out.
     """
     ends = now + grace
-    keep = [
-        replace(each, until=min(each.until or ends, ends))
-        for each in _stored(_locked(registration))
-        if each.is_live(now)
-    ]
+    keep = [replace(each, until=min(each.until or ends, ends)) for each in _live(_locked(registration), now)]
     return _add(registration, secret, keep=keep, action="webhook.secret_rotated", by=by, now=now)
 
 
@@ -103,8 +101,9 @@ def end_secret(registration: WebhookRegistration, secret_id: str, *, by: Actor |
     """End one of a webhook's secrets at once. If it was the last one, everything is refused until another is set.
 
     :raises NoSuchSecret: if it has none of this id that is valid.
+    :raises Unavailable: if its secrets can't be read.
     """
-    live = [each for each in _stored(_locked(registration)) if each.is_live(now)]
+    live = _live(_locked(registration), now)
     left = [each for each in live if each.id != secret_id]
     if len(left) == len(live):
         raise NoSuchSecret(f"The webhook has no live secret {secret_id!r}.")
@@ -131,9 +130,9 @@ def live_secrets(registration: WebhookRegistration, now: datetime) -> list[LiveS
 def facts_of_secrets(registration: WebhookRegistration, now: datetime) -> list[SecretFacts]:
     """Return what may be told of the secrets that are valid now, the newest first.
 
-    :raises SecretUnreadable: if the key is not there.
+    :raises Unavailable: if they can't be read.
     """
-    live, scheme = [each for each in _stored(registration) if each.is_live(now)], scheme_or_closed(registration.auth)
+    live, scheme = _live(registration, now), scheme_or_closed(registration.auth)
     used = _last_used(registration) if live else {}
     return [
         SecretFacts(
@@ -161,6 +160,17 @@ def _last_used(registration: WebhookRegistration) -> dict[str, datetime]:
 
 def _locked(registration: WebhookRegistration) -> WebhookRegistration:
     return WebhookRegistration.objects.select_for_update(of=("self",), no_key=True).get(pk=registration.pk)
+
+
+def _live(registration: WebhookRegistration, now: datetime) -> list[_Secret]:
+    try:
+        return [each for each in _stored(registration) if each.is_live(now)]
+    except SecretUnreadable as error:
+        raise Unavailable(
+            f"The webhook's secrets cannot be read: {error.message}",
+            retry_after=60,
+            hint=error.hint or "Set a new secret without `grace_seconds`: it takes the place of those that are lost.",
+        ) from error
 
 
 def _add(
