@@ -32,6 +32,7 @@ from triggers.serializers import (
     SecretSerializer,
     SwitchInput,
     TriggerSerializer,
+    TriggerStatusSerializer,
     WebhookSerializer,
 )
 
@@ -43,7 +44,19 @@ class TriggerViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     project_path = "workflow__project"
     serializer_class = TriggerSerializer
     filterset_class = TriggerFilter
-    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "partial_update": Permission.OPERATE}
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "status": Permission.VIEW,
+        "partial_update": Permission.OPERATE,
+    }
+
+    @extend_schema(responses=TriggerStatusSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def status(self, request: Request, pk: str) -> Response:
+        """Tell when the trigger fired last, what came of it, when it fires next, and why it does not."""
+        found = services.status_of(self.get_object(), now=timezone.now())
+        return Response(TriggerStatusSerializer(found).data)
 
     @extend_schema(request=SwitchInput, responses=TriggerSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:

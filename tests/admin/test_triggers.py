@@ -30,6 +30,20 @@ class TestTrigger:
         trigger.refresh_from_db()
         assert trigger.is_active
 
+    def test_says_why_it_does_not_fire_and_what_came_of_it_last(self, browser):
+        webhook = WebhookFactory(auth={"scheme": "github"})
+        execution = DeliveryFactory(registration=webhook).execution
+
+        page = open_page(browser, webhook.trigger)
+
+        assert "No secret is set, so everything is refused." in page
+        assert str(execution.pk)[-12:] in page
+
+    def test_says_when_it_fires_next(self, browser):
+        job = ScheduledJobFactory()
+
+        assert f"{job.next_run:%Y-%m-%d %H:%M:%S}" in open_page(browser, job.trigger)
+
 
 class TestWebhook:
     def test_says_that_it_has_a_secret_and_not_which(self, browser):

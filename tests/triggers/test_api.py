@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from executions.models import WorkflowExecution
 from projects.models import AuditEntry
@@ -446,3 +447,31 @@ class TestQueries:
         few, one = queries(1)
         many, twenty = queries(19)
         assert (few, one, twenty) == (many, 1, 20)
+
+
+class TestStatus:
+    def test_tells_why_a_trigger_does_not_fire(self, api, workflow, hook):
+        url = f"/api/triggers/{hook.trigger_id}/status/"
+
+        shown = api("viewer").get(url).json()
+
+        assert (shown["fires"], [reason["code"] for reason in shown["obstacles"]]) == (False, ["secret_not_set"])
+        assert (shown["last_execution"], shown["last_fired_at"], shown["next_fire_at"]) == (None, None, None)
+
+    def test_tells_what_came_of_it(self, api, workflow, hook):
+        set_secret(hook, secret=SECRET, by=None, now=timezone.now())
+        send(hook, 1, authorization=f"Bearer {SECRET}")
+
+        shown = api("viewer").get(f"/api/triggers/{hook.trigger_id}/status/").json()
+
+        execution = WorkflowExecution.objects.get()
+        assert shown["fires"] is True
+        assert (shown["last_execution"]["id"], shown["last_execution"]["status"]) == (str(execution.pk), "completed")
+        assert shown["last_fired_at"] == shown["last_execution"]["created_at"]
+
+    def test_tells_when_a_schedule_fires_next(self, api, workflow):
+        job = job_of(workflow)
+
+        shown = api("viewer").get(f"/api/triggers/{job.trigger_id}/status/").json()
+
+        assert parse_datetime(shown["next_fire_at"]) == job.next_run

@@ -19,6 +19,7 @@ from triggers.services.schedules import (
     resume_job,
     skip_missed_slots,
 )
+from triggers.services.status import status_of
 from triggers.services.switches import switch_trigger, switch_webhook
 from triggers.services.webhook_secrets import (
     can_make_secret,
@@ -47,6 +48,7 @@ __all__ = [
     "rotate_secret",
     "set_secret",
     "skip_missed_slots",
+    "status_of",
     "switch_trigger",
     "switch_webhook",
 ]
