@@ -187,7 +187,7 @@ def _with_secrets(workflow: Workflow, *, by: Actor | None, now: datetime) -> tup
     return tuple(
         InstalledWebhook(
             registration,
-            None if registration.auth["scheme"] == "none" else triggers.set_secret(registration, by=by, now=now),
+            triggers.set_secret(registration, by=by, now=now) if triggers.can_make_secret(registration) else None,
         )
         for registration in registrations.order_by("trigger__node_id")
     )

@@ -265,6 +265,7 @@ class DeliveryFactory(RowFactory[WebhookDelivery]):
             reason_code="bad_signature",
             reason="The signature does not fit the body.",
         )
+        copy = factory.Trait(verdict=DeliveryVerdict.DUPLICATE, execution=None)
 
     registration = factory.SubFactory(WebhookFactory)
     method = "POST"

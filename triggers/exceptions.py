@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid
+from projects.exceptions import Conflict, Invalid, NotFound
 
 
 class PathTaken(Conflict):
@@ -27,3 +27,15 @@ class InvalidDelivery(Invalid):
     """The delivery does not fit the webhook as it is now."""
 
     code = "invalid_delivery"
+
+
+class NoSuchSecret(NotFound):
+    """The webhook has no live secret of this id."""
+
+    code = "no_such_secret"
+
+
+class ProofBroken(Conflict):
+    """With these settings, the signature scheme would let strangers in. The webhook is not opened."""
+
+    code = "proof_broken"

@@ -92,6 +92,7 @@ class DeliveryVerdict(models.TextChoices):
     ACCEPTED = "accepted"  # It has its execution.
     DUPLICATE = "duplicate"  # It was here before; the first one's execution stands.
     REJECTED = "rejected"  # ``reason`` says why.
+    HANDSHAKE = "handshake"  # Not a delivery: the sender made sure that the address is meant.
 
 
 class WebhookDelivery(models.Model):
@@ -108,6 +109,8 @@ class WebhookDelivery(models.Model):
     is_body_complete = models.BooleanField(default=True)
     # Whether the sender had proven itself as far as the webhook asks for it.
     is_genuine = models.BooleanField(default=False)
+    # Which of the webhook's secrets has proven it; empty if none was needed or none did.
+    secret_id = models.CharField(max_length=16, blank=True, default="")
     ip_address = models.GenericIPAddressField(null=True)
     verdict = models.CharField(max_length=16, choices=DeliveryVerdict.choices)
     # For a rejected one: a stable code and a sentence.

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from rest_framework import serializers
 
+from executions.models import WorkflowExecution
 from projects.rest import StrictSerializer
 from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 
@@ -50,6 +51,35 @@ class TriggerSerializer(_OfWorkflow, serializers.ModelSerializer[Trigger]):
             "updated_at",
         ]
         read_only_fields = fields
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Why something is as it is."""
+
+    code = serializers.CharField(help_text="Stable.")
+    message = serializers.CharField()
+
+
+class LastExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
+    """What came of it when a trigger fired last."""
+
+    class Meta:
+        model = WorkflowExecution
+        fields: ClassVar[list[str]] = ["id", "status", "created_at", "completed_at"]
+        read_only_fields = fields
+
+
+class TriggerStatusSerializer(serializers.Serializer[Any]):
+    """How it stands with a trigger."""
+
+    fires = serializers.BooleanField(help_text="Whether it starts an execution when its moment comes.")
+    obstacles = ReasonSerializer(many=True, help_text="Why it does not; all reasons.")
+    remarks = ReasonSerializer(many=True, help_text="What one should know besides.")
+    last_fired_at = serializers.DateTimeField(allow_null=True)
+    last_execution = LastExecutionSerializer(allow_null=True)
+    next_fire_at = serializers.DateTimeField(
+        allow_null=True, help_text="For what fires by itself; null for the others, and while there are obstacles."
+    )
 
 
 class WebhookSerializer(_OfTrigger, serializers.ModelSerializer[WebhookRegistration]):
@@ -104,6 +134,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "reason_code",
             "reason",
             "is_genuine",
+            "secret_id",
             "dedupe_key",
             "execution",
             "redelivery_of",
@@ -196,6 +227,24 @@ class SecretSerializer(serializers.Serializer[Any]):
     """A webhook's new secret. This answer is the only place that shows it."""
 
     secret = serializers.CharField()
+
+
+class SecretFactsSerializer(serializers.Serializer[Any]):
+    """What may be told of a webhook's secret: never its value."""
+
+    id = serializers.CharField()
+    created_at = serializers.DateTimeField(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True, help_text="When it ends; null: when somebody ends it.")
+    is_usable = serializers.BooleanField(help_text="Whether the webhook's scheme, as it is now, can use it.")
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the newest delivery that it has proven came, among the webhook's last 1,000."
+    )
+
+
+class EndSecretInput(StrictSerializer):
+    """Which secret to end."""
+
+    id = serializers.CharField(max_length=16)
 
 
 class NoteInput(StrictSerializer):

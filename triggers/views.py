@@ -22,14 +22,17 @@ from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegis
 from triggers.serializers import (
     DeliveryDetailSerializer,
     DeliverySerializer,
+    EndSecretInput,
     NoteInput,
     PreviewInput,
     PreviewSerializer,
     ScheduledJobSerializer,
+    SecretFactsSerializer,
     SecretInput,
     SecretSerializer,
     SwitchInput,
     TriggerSerializer,
+    TriggerStatusSerializer,
     WebhookSerializer,
 )
 
@@ -41,7 +44,19 @@ class TriggerViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     project_path = "workflow__project"
     serializer_class = TriggerSerializer
     filterset_class = TriggerFilter
-    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "partial_update": Permission.OPERATE}
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "status": Permission.VIEW,
+        "partial_update": Permission.OPERATE,
+    }
+
+    @extend_schema(responses=TriggerStatusSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def status(self, request: Request, pk: str) -> Response:
+        """Tell when the trigger fired last, what came of it, when it fires next, and why it does not."""
+        found = services.status_of(self.get_object(), now=timezone.now())
+        return Response(TriggerStatusSerializer(found).data)
 
     @extend_schema(request=SwitchInput, responses=TriggerSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
@@ -65,6 +80,8 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         "retrieve": Permission.VIEW,
         "partial_update": Permission.OPERATE,
         "secret": Permission.EDIT,
+        "secrets": Permission.VIEW,
+        "end_secret": Permission.EDIT,
     }
 
     @extend_schema(request=SwitchInput, responses=WebhookSerializer)
@@ -86,6 +103,21 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         else:
             secret = services.set_secret(registration, secret=given, by=self.actor, now=now)
         return Response({"secret": secret}, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(responses=SecretFactsSerializer(many=True), filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def secrets(self, request: Request, pk: str) -> Response:
+        """Tell which secrets are valid, the newest first: since when, until when, and when each was last of use."""
+        facts = services.facts_of_secrets(self.get_object(), timezone.now())
+        return Response(SecretFactsSerializer(facts, many=True).data)
+
+    @extend_schema(request=EndSecretInput, responses=SecretFactsSerializer(many=True), filters=False)
+    @action(detail=True, methods=["post"], url_path="end-secret", pagination_class=None)
+    def end_secret(self, request: Request, pk: str) -> Response:
+        """End one secret at once, and tell which are left. Without any, everything is refused."""
+        registration, asked, now = self.get_object(), self.validated(EndSecretInput), timezone.now()
+        services.end_secret(registration, asked["id"], by=self.actor, now=now)
+        return Response(SecretFactsSerializer(services.facts_of_secrets(registration, now), many=True).data)
 
 
 class DeliveryPagination(NewestFirstPagination):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -28,6 +30,20 @@ class TestTrigger:
         trigger.refresh_from_db()
         assert trigger.is_active
 
+    def test_says_why_it_does_not_fire_and_what_came_of_it_last(self, browser):
+        webhook = WebhookFactory(auth={"scheme": "github"})
+        execution = DeliveryFactory(registration=webhook).execution
+
+        page = open_page(browser, webhook.trigger)
+
+        assert "No secret is set, so everything is refused." in page
+        assert str(execution.pk)[-12:] in page
+
+    def test_says_when_it_fires_next(self, browser):
+        job = ScheduledJobFactory()
+
+        assert f"{job.next_run:%Y-%m-%d %H:%M:%S}" in open_page(browser, job.trigger)
+
 
 class TestWebhook:
     def test_says_that_it_has_a_secret_and_not_which(self, browser):
@@ -40,6 +56,21 @@ class TestWebhook:
         assert secret not in page
         assert webhook.secret not in page
         assert "icon-yes" in page
+
+    def test_shows_since_when_and_until_when_its_secrets_are_valid(self, browser):
+        webhook, now = WebhookFactory(auth={"scheme": "bearer"}), timezone.now()
+        services.set_secret(webhook, by=None, now=now)
+        services.rotate_secret(webhook, grace=timedelta(hours=1), by=None, now=now)
+
+        page = open_page(browser, webhook)
+
+        for facts in services.facts_of_secrets(webhook, now):
+            assert facts.id in page
+
+    def test_shows_itself_also_where_its_secrets_cannot_be_read(self, browser):
+        webhook = WebhookFactory(auth={"scheme": "bearer"}, secret="not an envelope")
+
+        assert "cannot be read" in open_page(browser, webhook)
 
     def test_shows_the_url_to_call(self, browser, settings):
         settings.WEBHOOK_BASE_URL = "https://hooks.example.com"

@@ -22,7 +22,7 @@ services.create_project(name="Demo", by=Actor(user=admin), now=timezone.now())
 @pytest.fixture(scope="session")
 def segue(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Return an installation with web, worker and beat running."""
-    if missing := [name for name in ("bash", "curl") if shutil.which(name) is None]:
+    if missing := [name for name in ("bash", "curl", "openssl") if shutil.which(name) is None]:
         pytest.skip(f"readers have {' and '.join(missing)}, this machine has not")
     with installed("sqlite", tmp_path_factory.mktemp("docs"), broker) as running:
         running.manage("shell", "--verbosity=0", "-c", MAKE_THE_ADMIN)

@@ -214,7 +214,7 @@ class TestInstallTemplate:
 
         (webhook,) = installation.webhooks
         assert webhook.secret
-        assert live_secrets(WebhookRegistration.objects.get(), NOON) == [webhook.secret]
+        assert [each.text for each in live_secrets(WebhookRegistration.objects.get(), NOON)] == [webhook.secret]
 
     def test_gives_an_open_webhook_none(self):
         (webhook,) = install(TemplateFactory(workflow_definition=OPEN_HOOK)).webhooks

@@ -9,14 +9,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from executions.models import WorkflowExecution
 from projects.models import AuditEntry
 from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
 from tests.triggers.stories import hook_of, job_of, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
-from triggers.models import WebhookDelivery
-from triggers.services import set_secret
+from triggers.models import WebhookDelivery, WebhookRegistration
+from triggers.services import rotate_secret, set_secret
 
 pytestmark = pytest.mark.django_db
 
@@ -164,6 +165,84 @@ class TestSecret:
 
     def test_is_not_for_operators(self, api, hook):
         assert api("operator").post(self.url(hook), {}).status_code == 403
+
+    @pytest.mark.parametrize(("scheme", "words"), [("stripe", "whsec_"), ("slack", "signing secret")])
+    def test_is_asked_for_where_the_sender_makes_it(self, api, workflow, scheme, words):
+        hook = WebhookFactory(trigger__workflow=workflow, auth={"scheme": scheme})
+
+        response = api("editor").post(self.url(hook), {})
+
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_secret")
+        assert words in response.json()["message"]
+        assert response.json()["path"] == "/secret"
+
+
+class TestSecrets:
+    def urls(self, hook):
+        return (f"/api/webhook-registrations/{hook.pk}/{name}/" for name in ("secrets", "end-secret"))
+
+    def rotated(self, hook):
+        now = timezone.now()
+        set_secret(hook, secret=SECRET, by=None, now=now)
+        return rotate_secret(hook, grace=timedelta(hours=1), by=None, now=now)
+
+    def test_are_told_the_newest_first_and_never_shown(self, api, hook):
+        """S-SEC-3, S-WH-8"""
+        newest = self.rotated(hook)
+        send(hook, 1, authorization=f"Bearer {SECRET}")
+        listed, _ = self.urls(hook)
+
+        response = api("viewer").get(listed)
+
+        new, old = response.json()
+        assert set(new) == {"id", "created_at", "until", "is_usable", "last_used_at"}
+        assert (new["until"], new["last_used_at"], new["is_usable"]) == (None, None, True)
+        assert old["until"] is not None
+        assert old["last_used_at"] is not None
+        delivery = api("viewer").get(f"/api/webhook-registrations/{hook.pk}/deliveries/").json()["results"][0]
+        assert delivery["secret_id"] == old["id"]
+        for text in (newest, SECRET):
+            assert text not in response.content.decode()
+
+    def test_are_ended_one_at_a_time(self, api, hook):
+        """S-WH-8"""
+        newest = self.rotated(hook)
+        listed, ending = self.urls(hook)
+        client = api("editor")
+        _, old = client.get(listed).json()
+
+        left = client.post(ending, {"id": old["id"]})
+
+        assert (left.status_code, len(left.json())) == (200, 1)
+        assert send(hook, 1, authorization=f"Bearer {SECRET}").status_code == 401
+        assert send(hook, 1, authorization=f"Bearer {newest}").status_code == 202
+
+    @pytest.mark.parametrize(("body", "status"), [({}, 400), ({"id": "x" * 17}, 400), ({"id": "0" * 16}, 404)])
+    def test_that_are_not_there_are_not_ended(self, api, hook, body, status):
+        self.rotated(hook)
+        listed, ending = self.urls(hook)
+
+        assert api("editor").post(ending, body).status_code == status
+        assert len(api("editor").get(listed).json()) == 2
+
+    def test_that_cannot_be_read_are_no_fault_of_the_caller(self, api, hook):
+        WebhookRegistration.objects.update(secret="not an envelope")
+        listed, ending = self.urls(hook)
+        client = api("editor")
+
+        answers = [
+            client.get(listed),
+            client.post(ending, {"id": "0" * 16}),
+            client.post(f"/api/webhook-registrations/{hook.pk}/secret/", {"grace_seconds": 60}),
+        ]
+
+        assert {answer.status_code for answer in answers} == {503}
+        assert client.post(f"/api/webhook-registrations/{hook.pk}/secret/", {}).status_code == 201
+
+    def test_are_not_ended_by_operators(self, api, hook):
+        _, ending = self.urls(hook)
+
+        assert api("operator").post(ending, {"id": "0" * 16}).status_code == 403
 
 
 class TestDeliveries:
@@ -368,3 +447,31 @@ class TestQueries:
         few, one = queries(1)
         many, twenty = queries(19)
         assert (few, one, twenty) == (many, 1, 20)
+
+
+class TestStatus:
+    def test_tells_why_a_trigger_does_not_fire(self, api, workflow, hook):
+        url = f"/api/triggers/{hook.trigger_id}/status/"
+
+        shown = api("viewer").get(url).json()
+
+        assert (shown["fires"], [reason["code"] for reason in shown["obstacles"]]) == (False, ["secret_not_set"])
+        assert (shown["last_execution"], shown["last_fired_at"], shown["next_fire_at"]) == (None, None, None)
+
+    def test_tells_what_came_of_it(self, api, workflow, hook):
+        set_secret(hook, secret=SECRET, by=None, now=timezone.now())
+        send(hook, 1, authorization=f"Bearer {SECRET}")
+
+        shown = api("viewer").get(f"/api/triggers/{hook.trigger_id}/status/").json()
+
+        execution = WorkflowExecution.objects.get()
+        assert shown["fires"] is True
+        assert (shown["last_execution"]["id"], shown["last_execution"]["status"]) == (str(execution.pk), "completed")
+        assert shown["last_fired_at"] == shown["last_execution"]["created_at"]
+
+    def test_tells_when_a_schedule_fires_next(self, api, workflow):
+        job = job_of(workflow)
+
+        shown = api("viewer").get(f"/api/triggers/{job.trigger_id}/status/").json()
+
+        assert parse_datetime(shown["next_fire_at"]) == job.next_run

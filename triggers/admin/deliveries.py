@@ -19,6 +19,8 @@ from projects.backoffice.pages import ReadOnlyPage
 from triggers import services
 from triggers.models import DeliveryVerdict, WebhookDelivery, WebhookRegistration
 
+_DELIVERABLE = (DeliveryVerdict.ACCEPTED, DeliveryVerdict.REJECTED)
+
 
 @admin.register(WebhookDelivery)
 class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
@@ -49,6 +51,7 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
         "query_string",
         "ip_address",
         "dedupe_key",
+        "secret_id",
         "redelivery_of_link",
         "headers_shown",
         "body_shown",
@@ -106,7 +109,7 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
     def body_shown(self, delivery: WebhookDelivery) -> SafeString:
         return values.text_block(bytes(delivery.body).decode(errors="backslashreplace"))
 
-    @action("Deliver again", applies=lambda delivery: delivery.verdict != DeliveryVerdict.DUPLICATE)
+    @action("Deliver again", applies=lambda delivery: delivery.verdict in _DELIVERABLE)
     def redeliver(self, request: HttpRequest, delivery: WebhookDelivery) -> SafeString:
         again = services.redeliver(delivery, by=Actor.of(request), now=timezone.now())
         return format_html("delivered again; it started {}.", values.link(again.execution))

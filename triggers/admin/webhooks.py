@@ -13,6 +13,7 @@ from projects.backoffice import values
 from projects.backoffice.actions import action
 from projects.backoffice.filters import WorkflowsProjectFilter
 from projects.backoffice.pages import ReadOnlyPage
+from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
 
@@ -33,6 +34,7 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
         "methods",
         "scheme",
         "has_secret",
+        "secrets_shown",
         "is_active",
         "trigger_count",
         "last_triggered",
@@ -47,6 +49,7 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
         "trigger_link",
         "scheme",
         "has_secret",
+        "secrets_shown",
         "auth_shown",
         "headers_shown",
         "schema_shown",
@@ -72,6 +75,19 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
     @admin.display(description="secret is set", boolean=True)
     def has_secret(self, webhook: WebhookRegistration) -> bool:
         return bool(webhook.secret)
+
+    @admin.display(description="secrets")
+    def secrets_shown(self, webhook: WebhookRegistration) -> SafeString | str:
+        try:
+            facts = services.facts_of_secrets(webhook, timezone.now())
+        except Unavailable as error:
+            return error.message
+        rows = [
+            (each.id, each.created_at, each.until, each.last_used_at, "yes" if each.is_usable else "no")
+            for each in facts
+        ]
+        shown = values.table(("Id", "Set", "Until", "Last of use", "Fits the scheme"), rows, most=len(rows))
+        return shown or "none; a scheme that needs one refuses everything"
 
     @admin.display(description="settings of the proof")
     def auth_shown(self, webhook: WebhookRegistration) -> SafeString | str:

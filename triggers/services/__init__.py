@@ -9,6 +9,7 @@ from triggers.services.deliveries import (
     redeliver,
     remove_old_deliveries,
 )
+from triggers.services.handshakes import answer_hub
 from triggers.services.registration import register_triggers
 from triggers.services.schedules import (
     fire_due_schedules,
@@ -18,11 +19,22 @@ from triggers.services.schedules import (
     resume_job,
     skip_missed_slots,
 )
+from triggers.services.status import status_of
 from triggers.services.switches import switch_trigger, switch_webhook
-from triggers.services.webhook_secrets import rotate_secret, set_secret
+from triggers.services.webhook_secrets import (
+    can_make_secret,
+    end_secret,
+    facts_of_secrets,
+    rotate_secret,
+    set_secret,
+)
 
 __all__ = [
     "Receipt",
+    "answer_hub",
+    "can_make_secret",
+    "end_secret",
+    "facts_of_secrets",
     "fire_due_schedules",
     "keep_refused",
     "note_end",
@@ -36,6 +48,7 @@ __all__ = [
     "rotate_secret",
     "set_secret",
     "skip_missed_slots",
+    "status_of",
     "switch_trigger",
     "switch_webhook",
 ]

@@ -28,9 +28,9 @@ from triggers.models import DeliveryVerdict, Trigger, WebhookDelivery, WebhookRe
 from triggers.services.webhook_secrets import live_secrets
 from triggers.webhooks import bodies, checks, private_headers
 from triggers.webhooks.received import Received
-from triggers.webhooks.refusal import Refused
+from triggers.webhooks.refusal import Refused, unproven
 from triggers.webhooks.routes import Route
-from triggers.webhooks.signatures import delivery_id, scheme_or_closed, verify
+from triggers.webhooks.signatures import Request, delivery_id, scheme_or_closed, verify
 from workflows.http.hops import hops_in
 from workflows.models import TriggerType
 from workflows.nodes.trigger.webhook import WebhookTrigger
@@ -49,6 +49,21 @@ class Receipt:
     execution_id: UUID | None
     is_duplicate: bool = False
     execution: WorkflowExecution | None = None  # If it has ended already.
+    challenge: str | None = None  # If it was no delivery but a handshake: what is given back.
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """What a sender that has proven itself has shown.
+
+    :param key: the delivery's id, if it has one.
+    :param secret_id: the secret that it knows; empty if none was needed.
+    :param may_differ: a second try may have another body, because the id names what has happened.
+    """
+
+    key: str | None
+    secret_id: str = ""
+    may_differ: bool = False
 
 
 # --- Receiving ----------------------------------------------------------------------------------------------------------
@@ -63,20 +78,25 @@ def receive_delivery(route: Route, options: WebhookTrigger, received: Received, 
     :raises Unavailable: if the webhook's secrets can't be read.
     """
     registration = route.registration
-    key = _authenticate(registration, options, received, now=now)
+    proof = _authenticate(registration, options, received, now=now)
+    challenge = scheme_or_closed(registration.auth).handshake(received.body)
+    if challenge is not None:
+        keep_handshake(registration, received, secret_id=proof.secret_id)
+        return Receipt(None, challenge=challenge)
     try:
-        if key is not None and (first := _first(registration, key)):
-            return _duplicate(registration, received, first=first)
-        return _accept(route, options, received, key=key, now=now)
+        if proof.key is not None and (first := _first(registration, proof.key)):
+            return _duplicate(registration, received, proof, first=first)
+        return _accept(route, options, received, proof, now=now)
     except Refused as refused:
         refused.is_genuine = True
+        refused.secret_id = proof.secret_id
         raise
 
 
 def _authenticate(
     registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, now: datetime
-) -> str | None:
-    """Return the delivery's id, if it has one, once it has proven itself.
+) -> _Proof:
+    """Return what the sender has shown, once it has proven itself.
 
     :raises Refused: with 401; the sender does not learn why (S-WH-10).
     """
@@ -85,21 +105,17 @@ def _authenticate(
         secrets = live_secrets(registration, now) if scheme.needs_secret else []
     except SecretUnreadable as error:
         raise Unavailable("The webhook cannot verify anything right now. Try again later.", retry_after=60) from error
-    verdict = verify(scheme, secrets, received.headers, received.body, now)
+    request = Request(received.headers, received.body, received.method, received.path, received.query_string)
+    verdict = verify(scheme, [secret.text for secret in secrets], request, now)
     if not verdict.is_genuine:
-        raise Refused(
-            HTTPStatus.UNAUTHORIZED,
-            "unauthorized",
-            "The request could not be verified.",
-            reason_code=verdict.code,
-            reason=verdict.message,
-        )
+        raise unproven(verdict.code, verdict.message, challenge=scheme.challenge)
+    secret_id = "" if verdict.secret is None else secrets[verdict.secret].id
     if options.dedupe_header:
-        return delivery_id(received.headers, options.dedupe_header.lower())
-    return verdict.delivery_id
+        return _Proof(delivery_id(received.headers, options.dedupe_header.lower()), secret_id)
+    return _Proof(verdict.delivery_id, secret_id, may_differ=scheme.names_events)
 
 
-def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: str | None, now: datetime) -> Receipt:
+def _accept(route: Route, options: WebhookTrigger, received: Received, proof: _Proof, *, now: datetime) -> Receipt:
     registration, awaited = route.registration, options.respond == "finished"
     checks.check_required_headers(registration.headers_validation, received.headers)
     payload = _payload(registration, received)
@@ -109,7 +125,14 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
     try:
         with transaction.atomic():
             execution = _start(route, payload, received, awaited=awaited, by=None, now=now)
-            _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, dedupe_key=key)
+            _keep(
+                registration,
+                received,
+                DeliveryVerdict.ACCEPTED,
+                execution=execution,
+                dedupe_key=proof.key,
+                secret_id=proof.secret_id,
+            )
             # Last, because deliveries of one webhook take turns from here to the commit.
             WebhookRegistration.objects.filter(pk=registration.pk).update(
                 last_triggered=now, trigger_count=F("trigger_count") + 1
@@ -119,10 +142,10 @@ def _accept(route: Route, options: WebhookTrigger, received: Received, *, key: s
             HTTPStatus.CONFLICT, "workflow_disabled", "The workflow behind this webhook is switched off."
         ) from None
     except IntegrityError:
-        first = _first(registration, key) if key is not None else None
+        first = _first(registration, proof.key) if proof.key is not None else None
         if first is None:
             raise
-        return _duplicate(registration, received, first=first)
+        return _duplicate(registration, received, proof, first=first)
     failpoint("accept.after_commit")
     return Receipt(execution.pk, execution=execution if execution.has_ended else None)
 
@@ -189,8 +212,10 @@ def _first(registration: WebhookRegistration, key: str) -> WebhookDelivery | Non
     return accepted.filter(dedupe_key=key).first()
 
 
-def _duplicate(registration: WebhookRegistration, received: Received, *, first: WebhookDelivery) -> Receipt:
-    if bytes(first.body) != received.body:
+def _duplicate(
+    registration: WebhookRegistration, received: Received, proof: _Proof, *, first: WebhookDelivery
+) -> Receipt:
+    if bytes(first.body) != received.body and not proof.may_differ:
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "idempotency_mismatch",
@@ -205,6 +230,7 @@ def _duplicate(registration: WebhookRegistration, received: Received, *, first: 
             body=b"",
             execution_id=first.execution_id,
             dedupe_key=first.dedupe_key,
+            secret_id=proof.secret_id,
         )
         _trim(registration)
     return Receipt(first.execution_id, is_duplicate=True)
@@ -226,8 +252,24 @@ def keep_refused(registration: WebhookRegistration, received: Received, refused:
         body=received.body[:MAX_REFUSED_BODY],
         is_body_complete=received.is_body_complete and len(received.body) <= MAX_REFUSED_BODY,
         is_genuine=refused.is_genuine,
+        secret_id=refused.secret_id,
         reason_code=refused.reason_code,
         reason=refused.reason[:MAX_REASON],
+    )
+    _trim(registration)
+    return delivery
+
+
+@transaction.atomic
+def keep_handshake(registration: WebhookRegistration, received: Received, *, secret_id: str) -> WebhookDelivery:
+    """Keep a handshake, among what a webhook has not accepted: it starts nothing."""
+    delivery = _keep(
+        registration,
+        received,
+        DeliveryVerdict.HANDSHAKE,
+        body=received.body[:MAX_REFUSED_BODY],
+        is_body_complete=len(received.body) <= MAX_REFUSED_BODY,
+        secret_id=secret_id,
     )
     _trim(registration)
     return delivery
@@ -319,6 +361,8 @@ def _check_redeliverable(delivery: WebhookDelivery, trigger: Trigger) -> None:
         raise NotRedeliverable("The workflow's newest version has this webhook no more.")
     if delivery.verdict == DeliveryVerdict.DUPLICATE:
         raise NotRedeliverable("This is a copy of an earlier delivery. Redeliver that one.")
+    if delivery.verdict == DeliveryVerdict.HANDSHAKE:
+        raise NotRedeliverable("This was a handshake, which starts nothing.")
     if not delivery.is_genuine:
         raise NotRedeliverable(
             "The sender of this delivery had not proven itself, so its content is not to be trusted."

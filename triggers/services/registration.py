@@ -11,6 +11,8 @@ from django.db import IntegrityError, transaction
 from triggers.exceptions import PathTaken
 from triggers.models import ScheduledJob, Trigger, WebhookRegistration
 from triggers.schedules.calendar import next_slot
+from triggers.services.webhook_secrets import check_proof
+from triggers.webhooks.signatures import scheme_of
 from workflows.definition.schema import Definition, Node, parse
 from workflows.models import TriggerType, Workflow, WorkflowVersion
 from workflows.nodes.trigger.node import AnyTrigger, read_trigger
@@ -27,6 +29,7 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     and takes them up again when it comes back; a path that it had chosen becomes free.
 
     :raises PathTaken: if a chosen path is another workflow's.
+    :raises ProofBroken: if a webhook's signature scheme does not keep strangers out with its settings.
     """
     workflow, definition = version.workflow, parse(version.definition)
     settings = {node.id: read_trigger(node.config) for node in _trigger_nodes(definition)}
@@ -40,7 +43,7 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
         trigger = _register(workflow, node_id, wanted, now=now)
         match wanted:
             case WebhookTrigger():
-                _open_route(trigger, wanted, path=paths.get(node_id) or wanted.path or new_path())
+                _open_route(trigger, wanted, path=paths.get(node_id) or wanted.path or new_path(), now=now)
             case ScheduleTrigger():
                 _set_clock(trigger, wanted, definition.settings.timezone, was_running=was_registered, now=now)
 
@@ -87,12 +90,14 @@ def _free_paths(workflow: Workflow, settings: Mapping[str, AnyTrigger]) -> dict[
     return kept
 
 
-def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str) -> None:
+def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str, now: datetime) -> None:
+    auth = wanted.auth.model_dump(exclude_none=True)
+    check_proof(scheme_of(auth), None, now=now)
     values = {
         "workflow": trigger.workflow,
         "path": path,
         "methods": list(wanted.methods),
-        "auth": wanted.auth.model_dump(exclude_none=True),
+        "auth": auth,
         "headers_validation": dict(wanted.headers_validation),
         "body_schema": wanted.body_schema,
     }

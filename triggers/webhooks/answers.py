@@ -103,6 +103,11 @@ def options(methods: Sequence[str]) -> HttpResponse:
     return response
 
 
+def challenge(text: str) -> HttpResponse:
+    """Give back the challenge of a handshake, as text and nothing else."""
+    return _sealed(HttpResponse(text, content_type="text/plain; charset=utf-8"))
+
+
 def unavailable(message: str) -> HttpResponse:
     """Say that nothing was accepted, and that it is worth trying again."""
     response = _json(HTTPStatus.SERVICE_UNAVAILABLE, {"code": "unavailable", "message": message})

@@ -10,7 +10,17 @@ MASK = "***"
 
 # Whatever the webhook's own scheme is, a sender may send these as well.
 _ALWAYS_PRIVATE = frozenset(
-    {"authorization", "cookie", "proxy-authorization", "webhook-signature", "x-hub-signature", "x-hub-signature-256"}
+    {
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "stripe-signature",
+        "webhook-signature",
+        "x-hub-signature",
+        "x-hub-signature-256",
+        "x-shopify-hmac-sha256",
+        "x-slack-signature",
+    }
 )
 
 

@@ -16,7 +16,7 @@ class Refused(Exception):
     :param reason_code: likewise, by default the code.
     :param retry_after: seconds after which trying again can help.
 
-    ``is_genuine`` tells whether the sender had proven itself by then.
+    ``is_genuine`` tells whether the sender had proven itself by then, ``secret_id`` by which of the webhook's secrets.
     """
 
     def __init__(
@@ -41,3 +41,19 @@ class Refused(Exception):
         self.problems = list(problems)
         self.headers = headers or {}
         self.is_genuine = False
+        self.secret_id = ""
+
+
+def unproven(code: str, reason: str, *, challenge: str = "") -> Refused:
+    """Return the refusal of a sender that has not proven itself: the same for every reason, which the inbox alone keeps.
+
+    :param challenge: what the answer says of how to prove oneself (RFC 9110, 11.6.1).
+    """
+    return Refused(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "The request could not be verified.",
+        reason_code=code,
+        reason=reason,
+        headers={"WWW-Authenticate": challenge} if challenge else None,
+    )

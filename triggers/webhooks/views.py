@@ -20,13 +20,14 @@ from django.views.decorators.csrf import csrf_exempt
 from projects.exceptions import Unavailable
 from triggers import services
 from triggers.models import WebhookRegistration
-from triggers.webhooks import answers, checks, rate_limit, routes
+from triggers.webhooks import answers, checks, handshakes, rate_limit, routes
 from triggers.webhooks.received import Received, check_headers, read_body, without_body
 from triggers.webhooks.refusal import Refused
 from triggers.webhooks.routes import Route
 from triggers.webhooks.waiting import end_of, end_within
 from workflows.nodes.trigger.node import read_trigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
+from workflows.nodes.trigger.webhook_handshake import HubHandshake
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ def _receive(request: HttpRequest, route: Route) -> HttpResponse:
     now, registration = timezone.now(), route.registration
     options = cast(WebhookTrigger, read_trigger(registration.trigger.config))
     received = without_body(request, now)
+    hub = options.handshake if handshakes.is_asked_for(options.handshake, received) else None
+    if hub is not None:
+        return _shake_hands(registration, hub, received)
     try:
         _check_before_reading(registration, received)
         received = replace(received, body=read_body(request), is_body_complete=True)
@@ -66,6 +70,8 @@ def _receive(request: HttpRequest, route: Route) -> HttpResponse:
         if request.method != "HEAD":  # A probe, no delivery.
             services.keep_refused(registration, received, refused)
         return answers.refused(refused)
+    if receipt.challenge is not None:
+        return answers.challenge(receipt.challenge)
     if receipt.is_duplicate or receipt.execution_id is None:
         return answers.duplicate(receipt.execution_id)
     if options.respond == "accepted":
@@ -77,6 +83,16 @@ def _receive(request: HttpRequest, route: Route) -> HttpResponse:
     return answers.finished(end.execution, end.answer) if end else answers.still_running(receipt.execution_id)
 
 
+def _shake_hands(registration: WebhookRegistration, hub: HubHandshake, received: Received) -> HttpResponse:
+    kept = replace(received, query_string=handshakes.without_token(received.query_string), is_body_complete=True)
+    try:
+        _check_load(registration, received)
+        return answers.challenge(services.answer_hub(registration, hub, received, kept=kept))
+    except Refused as refused:
+        services.keep_refused(registration, kept, refused)
+        return answers.refused(refused)
+
+
 def _check_before_reading(registration: WebhookRegistration, received: Received) -> None:
     if received.method not in registration.methods:
         raise Refused(
@@ -85,6 +101,10 @@ def _check_before_reading(registration: WebhookRegistration, received: Received)
             f"This webhook answers to {', '.join(registration.methods)}.",
             headers={"Allow": answers.allow(registration.methods)},
         )
+    _check_load(registration, received)
+
+
+def _check_load(registration: WebhookRegistration, received: Received) -> None:
     check_headers(received.headers)
     checks.check_hops(received.headers)
     seconds = rate_limit.wait_needed(registration.pk, received.received_at)

@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook
 
+from tests.triggers.webhooks.signatures.schemes import BY_NAME
 from triggers.models import WebhookRegistration
 
 JSON = "application/json"
@@ -53,3 +54,12 @@ def github_headers(secret: str, body: bytes, *, delivery: str = "72d3162e", even
         "x_github_delivery": delivery,
         "x_github_event": event,
     }
+
+
+def proof_of(name: str, body: bytes, *, secret: str | None = None, at: datetime | None = None) -> dict[str, str]:
+    """Return the headers by which a sender of any scheme proves a body, as keywords for :func:`send`.
+
+    :param name: of one of the cases in ``signatures.schemes``.
+    """
+    headers = BY_NAME[name].headers(secret=secret, body=body, at=at or timezone.now())
+    return {header.replace("-", "_"): value for header, value in headers.items()}

@@ -29,7 +29,7 @@ class TestFind:
         with django_assert_num_queries(1):
             route = routes.find(hook.path)
             found = route.registration
-            assert live_secrets(found, NOON) == [secret]
+            assert [each.text for each in live_secrets(found, NOON)] == [secret]
             assert (found, found.path, found.methods) == (hook, hook.path, ["POST"])
             assert (found.auth, found.headers_validation) == ({"scheme": "bearer"}, {"X-Kind": "order"})
             assert found.body_schema == {"type": "object"}

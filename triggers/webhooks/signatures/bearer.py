@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import Scheme, Verdict, ascii_header, is_one_of, refused, register
+from triggers.webhooks.signatures.base import (
+    Request,
+    Scheme,
+    Verdict,
+    ascii_header,
+    index_of,
+    proven_by,
+    refused,
+    register,
+)
 
 _TOKEN = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]*")
@@ -18,18 +27,32 @@ def problem_with_token(secret: str) -> str | None:
     return None if _VISIBLE_ASCII.fullmatch(secret) else "A token has visible ASCII characters only, no spaces."
 
 
+def bearer_token(request: Request) -> str | None:
+    """Return what stands after ``Bearer`` in the Authorization header, or None if it is not exactly so."""
+    found = _TOKEN.fullmatch(ascii_header(request.headers, "authorization") or "")
+    return found[1] if found else None
+
+
 @register("bearer")
 @dataclass(frozen=True)
 class Bearer(Scheme):
     """``Authorization: Bearer <secret>``."""
 
+    @property
+    def secret_headers(self) -> tuple[str, ...]:
+        return ("authorization",)
+
     def problem_with(self, secret: str) -> str | None:
         return super().problem_with(secret) or problem_with_token(secret)
 
-    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
-        found = _TOKEN.fullmatch(ascii_header(headers, "authorization") or "")
-        if found is None:
+    def check(self, secrets: Sequence[str], request: Request, now: datetime) -> Verdict:
+        token = bearer_token(request)
+        if token is None:
             return refused("token_missing", "The request has no header Authorization: Bearer.")
-        if not is_one_of(found[1].encode(), [secret.encode() for secret in secrets]):
-            return refused("token_wrong", "The bearer token is not the webhook's secret.")
-        return Verdict(is_genuine=True)
+        return proven_by(
+            index_of([token.encode()], [secret.encode() for secret in secrets]),
+            otherwise=refused("token_wrong", "The bearer token is not the webhook's secret."),
+        )
+
+    def sign(self, secret: str, request: Request, now: datetime) -> dict[str, str]:
+        return {"authorization": f"Bearer {secret}"}

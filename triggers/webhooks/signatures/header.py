@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import Scheme, Verdict, ascii_header, is_one_of, refused, register
+from triggers.webhooks.signatures.base import (
+    Request,
+    Scheme,
+    Verdict,
+    ascii_header,
+    index_of,
+    proven_by,
+    refused,
+    register,
+)
 from triggers.webhooks.signatures.bearer import problem_with_token
 
 
@@ -24,10 +33,14 @@ class HeaderToken(Scheme):
     def problem_with(self, secret: str) -> str | None:
         return super().problem_with(secret) or problem_with_token(secret)
 
-    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
-        token = ascii_header(headers, self.header.lower())
+    def check(self, secrets: Sequence[str], request: Request, now: datetime) -> Verdict:
+        token = ascii_header(request.headers, self.header.lower())
         if token is None:
             return refused("token_missing", f"The request has no usable header {self.header}.")
-        if not is_one_of(token.encode(), [secret.encode() for secret in secrets]):
-            return refused("token_wrong", f"The token in {self.header} is not the webhook's secret.")
-        return Verdict(is_genuine=True)
+        return proven_by(
+            index_of([token.encode()], [secret.encode() for secret in secrets]),
+            otherwise=refused("token_wrong", f"The token in {self.header} is not the webhook's secret."),
+        )
+
+    def sign(self, secret: str, request: Request, now: datetime) -> dict[str, str]:
+        return {self.header.lower(): secret}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import Scheme, Verdict, register
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, register
 
 
 @register("none")
@@ -19,5 +19,8 @@ class Unsigned(Scheme):
     def problem_with(self, secret: str) -> str | None:
         return "This webhook checks no secret. Choose a signature scheme in its trigger node first."
 
-    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
+    def check(self, secrets: Sequence[str], request: Request, now: datetime) -> Verdict:
         return Verdict(is_genuine=True)
+
+    def sign(self, secret: str, request: Request, now: datetime) -> dict[str, str]:
+        return {}

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import base64
 import re
-import secrets as random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from triggers.webhooks.signatures.base import (
     MAX_DELIVERY_ID,
+    SECRET_PREFIX,
+    TOLERANCE_SECONDS,
+    Request,
     Scheme,
     Verdict,
     ascii_header,
     hmac_sha256,
-    is_one_of,
+    index_of,
+    is_off,
     refused,
     register,
     strict_base64,
+    unix_time,
 )
 
-PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
-TOLERANCE_SECONDS = 5 * 60
 MAX_SIGNATURES = 8
 SIGNATURE_BYTES = 32
 
-_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 # A dot would let id and time be read in two ways.
 _ID = re.compile(rf"[\x21-\x2d\x2f-\x7e]{{1,{MAX_DELIVERY_ID}}}")
-
-
-def new_secret() -> str:
-    """Return a fresh secret in the form of the specification; it serves every scheme."""
-    return PREFIX + base64.b64encode(random.token_bytes(32)).decode()
 
 
 @register("standard_webhooks")
@@ -42,7 +38,12 @@ def new_secret() -> str:
 class StandardWebhooks(Scheme):
     """``webhook-id``, ``webhook-timestamp``, ``webhook-signature``: HMAC-SHA256 of ``id.timestamp.body``."""
 
-    id_header = "webhook-id"
+    signs_body = True
+    signs_time = True
+
+    @property
+    def delivery_header(self) -> str:
+        return "webhook-id"
 
     @property
     def secret_headers(self) -> tuple[str, ...]:
@@ -53,28 +54,38 @@ class StandardWebhooks(Scheme):
             return "A secret of this scheme is whsec_ and the base64 of 24 to 64 bytes."
         return None
 
-    def check(self, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: datetime) -> Verdict:
-        keys = [key for key in map(_key_of, secrets) if key is not None]
-        if not keys:
+    def check(self, secrets: Sequence[str], request: Request, now: datetime) -> Verdict:
+        keys = [_key_of(secret) for secret in secrets]
+        if not any(keys):
             return refused("secret_unusable", "The secret is not one for Standard Webhooks. Set a new one.")
-        delivery_id, timestamp = ascii_header(headers, "webhook-id"), ascii_header(headers, "webhook-timestamp")
-        if not delivery_id or not timestamp or not _ID.fullmatch(delivery_id) or not _TIMESTAMP.fullmatch(timestamp):
+        delivery_id = ascii_header(request.headers, "webhook-id")
+        timestamp = ascii_header(request.headers, "webhook-timestamp")
+        seconds = unix_time(timestamp)
+        if not delivery_id or not _ID.fullmatch(delivery_id) or seconds is None:
             return refused("signature_malformed", "webhook-id or webhook-timestamp is missing or malformed.")
-        given = _signatures(ascii_header(headers, "webhook-signature"))
+        given = _signatures(ascii_header(request.headers, "webhook-signature"))
         if given is None:
             return refused("signature_malformed", "webhook-signature is missing or malformed.")
-        signed = f"{delivery_id}.{timestamp}.".encode() + body
-        expected = [hmac_sha256(key, signed) for key in keys]
-        # No generator: every signature is compared.
-        if not any([is_one_of(signature, expected) for signature in given]):  # noqa: C419
+        signed = f"{delivery_id}.{timestamp}.".encode() + request.body
+        secret = index_of(given, [key and hmac_sha256(key, signed) for key in keys])
+        if secret is None:
             return refused("signature_wrong", "No signature matches: another secret, or another body, was signed.")
-        if abs(now.timestamp() - int(timestamp)) > TOLERANCE_SECONDS:
+        if is_off(seconds, now, tolerance=TOLERANCE_SECONDS):
             return refused("timestamp_off", "The request was signed more than five minutes before or after now.")
-        return Verdict(is_genuine=True, delivery_id=delivery_id)
+        return Verdict(is_genuine=True, delivery_id=delivery_id, secret=secret)
+
+    def sign(self, secret: str, request: Request, now: datetime) -> dict[str, str]:
+        delivery_id, timestamp = request.headers.get("webhook-id", "msg_1"), str(int(now.timestamp()))
+        signature = hmac_sha256(_key_of(secret) or b"", f"{delivery_id}.{timestamp}.".encode() + request.body)
+        return {
+            "webhook-id": delivery_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        }
 
 
 def _key_of(secret: str) -> bytes | None:
-    key = strict_base64(secret.removeprefix(PREFIX))
+    key = strict_base64(secret.removeprefix(SECRET_PREFIX))
     return key if key is not None and len(key) in KEY_BYTES else None
 
 

@@ -11,9 +11,10 @@ from workflows.nodes.base import Config
 from workflows.nodes.fields import Fixed
 from workflows.nodes.forms import Form, each_once
 from workflows.nodes.headers import HeaderName, HeaderValue
+from workflows.nodes.trigger.webhook_auth import NoAuth, WebhookAuth
+from workflows.nodes.trigger.webhook_handshake import HubHandshake
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Scheme = Literal["none", "standard_webhooks", "github", "bearer", "header"]
 
 Path = Annotated[
     str,
@@ -23,30 +24,10 @@ Path = Annotated[
     ),
 ]
 
-# The header that names a delivery, in the schemes that have one.
-DELIVERY_HEADERS = {"standard_webhooks": "webhook-id", "github": "x-github-delivery"}
-
 
 def _each_name_once(headers: dict[str, str]) -> dict[str, str]:
     each_once(list(headers))
     return headers
-
-
-class WebhookAuth(Config):
-    """How callers prove who they are. The secret itself is kept with the webhook registration, not here."""
-
-    scheme: Scheme = Field(description="What a request must carry to be accepted.")
-    header: HeaderName | None = Field(default=None, description="With the scheme `header`: the one that holds it.")
-
-    @model_validator(mode="after")
-    def _header_goes_with_its_scheme(self) -> WebhookAuth:
-        if self.scheme == "header" and self.header is None:
-            raise PydanticCustomError(
-                "missing_key", "The scheme `header` needs to know which `header`.", {"key": "header"}
-            )
-        if self.scheme != "header" and self.header is not None:
-            raise PydanticCustomError("unknown_key", "`header` goes only with the scheme `header`.", {"key": "header"})
-        return self
 
 
 class WebhookTrigger(Config):
@@ -59,7 +40,10 @@ class WebhookTrigger(Config):
     methods: Annotated[list[Method], Field(min_length=1), AfterValidator(each_once)] = Field(
         default=["POST"], description="The HTTP methods that are answered."
     )
-    auth: WebhookAuth = Field(default=WebhookAuth(scheme="none"), description="How callers prove who they are.")
+    auth: WebhookAuth = Field(default=NoAuth(scheme="none"), description="How callers prove who they are.")
+    handshake: HubHandshake | None = Field(
+        default=None, description="How the address is confirmed to a hub that asks. Slack's needs no setting."
+    )
     headers_validation: Annotated[
         dict[HeaderName, HeaderValue], Field(max_length=20), AfterValidator(_each_name_once)
     ] = Field(default={}, description="Headers that a request must have, with exactly these values.")
@@ -85,7 +69,13 @@ class WebhookTrigger(Config):
             )
         return self
 
-    @property
-    def delivery_header(self) -> str | None:
-        """The header that names a delivery, in lower case, if there is one."""
-        return self.dedupe_header.lower() if self.dedupe_header else DELIVERY_HEADERS.get(self.auth.scheme)
+    @model_validator(mode="after")
+    def _handshake_knows_its_hub(self) -> WebhookTrigger:
+        hub = self.handshake
+        if hub is not None and self.auth.scheme == "none" and hub.verify_token is None and hub.topic is None:
+            raise PydanticCustomError(
+                "missing_key",
+                "Nothing says which hub may ask: the webhook has no secret, and the handshake neither token nor topic.",
+                {"key": "handshake", "hint": "Set `verify_token` or `topic` in `handshake`, or a scheme in `auth`."},
+            )
+        return self

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from triggers.webhooks.signatures import UnknownScheme, known_schemes, scheme_of, verify
+from triggers.webhooks.signatures import Request, UnknownScheme, known_schemes, scheme_of, verify
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TOKEN = "a-token-of-twenty-five-ch"
 
 
 def check(auth, secrets, headers, body=b""):
-    return verify(scheme_of(auth), secrets, headers, body, NOON)
+    return verify(scheme_of(auth), secrets, Request(headers, body), NOON)
 
 
 class TestGitHub:
@@ -36,8 +36,10 @@ class TestGitHub:
         verdict = verify(
             scheme_of(self.AUTH),
             [self.SECRET],
-            {"x-hub-signature-256": self.SIGNATURE, "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958"},
-            self.BODY,
+            Request(
+                {"x-hub-signature-256": self.SIGNATURE, "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958"},
+                self.BODY,
+            ),
             NOON,
         )
 
@@ -148,7 +150,19 @@ class TestDeliveryId:
 
 class TestSchemeOf:
     def test_knows_the_schemes(self):
-        assert known_schemes() == ("bearer", "github", "header", "none", "standard_webhooks")
+        assert known_schemes() == (
+            "basic",
+            "bearer",
+            "github",
+            "header",
+            "hmac",
+            "jwt",
+            "none",
+            "shopify",
+            "slack",
+            "standard_webhooks",
+            "stripe",
+        )
 
     @pytest.mark.parametrize(
         "auth", [{}, {"scheme": "md5"}, {"scheme": None}, {"scheme": "header"}, {"scheme": "github", "x": 1}]

@@ -1,0 +1,228 @@
+"""How it stands with a trigger: when it fired last, what came of it, when it fires next, and why it does not.
+
+Each kind of trigger has one function, which :func:`status_of_kind` registers. What holds for all kinds is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from executions.models import WorkflowExecution
+from projects.exceptions import Unavailable
+from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.services.webhook_secrets import facts_of_secrets
+from triggers.webhooks.signatures import scheme_or_closed
+from workflows.models import TriggerType, WorkflowStatus
+
+# How far back one looks for the last execution where no index leads to it.
+EXECUTIONS_LOOKED_AT = 1000
+# What is large, and not needed to say what came of an execution.
+_LARGE = ("execution_context", "result", "error")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A stable code, and a sentence that says what is so and what to do."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a kind of trigger knows of one of its own.
+
+    :param obstacles: why it does not fire.
+    :param remarks: what one should know besides, while it fires.
+    :param next_fire_at: the next moment at which it fires by itself, if nothing is in the way.
+    """
+
+    obstacles: tuple[Reason, ...] = ()
+    remarks: tuple[Reason, ...] = ()
+    last_execution: WorkflowExecution | None = None
+    next_fire_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class TriggerStatus:
+    """How it stands with a trigger. ``next_fire_at`` is null while there are obstacles."""
+
+    obstacles: tuple[Reason, ...]
+    remarks: tuple[Reason, ...]
+    last_execution: WorkflowExecution | None
+    next_fire_at: datetime | None
+
+    @property
+    def fires(self) -> bool:
+        """Whether it would start an execution now, if its moment came."""
+        return not self.obstacles
+
+    @property
+    def last_fired_at(self) -> datetime | None:
+        return self.last_execution.created_at if self.last_execution else None
+
+
+Find = Callable[[Trigger, datetime], Findings]
+
+_kinds: dict[str, Find] = {}
+
+
+def status_of_kind(kind: TriggerType) -> Callable[[Find], Find]:
+    """Add the function that looks at triggers of a kind; a second one for the same kind is refused."""
+
+    def add(find: Find) -> Find:
+        if kind in _kinds:
+            raise ValueError(f"Two functions look at triggers of kind {kind}.")
+        _kinds[kind] = find
+        return find
+
+    return add
+
+
+def status_of(trigger: Trigger, *, now: datetime) -> TriggerStatus:
+    """Return how it stands with a trigger."""
+    found = _kinds[trigger.type](trigger, now) if trigger.type in _kinds else Findings()
+    obstacles = (*_obstacles_of_all(trigger), *found.obstacles)
+    return TriggerStatus(obstacles, found.remarks, found.last_execution, None if obstacles else found.next_fire_at)
+
+
+def newest(executions: QuerySet[WorkflowExecution]) -> WorkflowExecution | None:
+    """Return the newest of these executions, without what is large."""
+    return executions.order_by("-created_at", "-id").defer(*_LARGE).first()
+
+
+def _obstacles_of_all(trigger: Trigger) -> list[Reason]:
+    obstacles = []
+    if not trigger.is_registered:
+        obstacles.append(
+            Reason("node_gone", f"The newest version has no trigger node {trigger.node_id}, or it is disabled there.")
+        )
+    # A start by hand asks no switch.
+    if not trigger.is_active and trigger.type != TriggerType.MANUAL:
+        obstacles.append(Reason("switched_off", "The trigger is switched off. Switch it on."))
+    workflow = trigger.workflow
+    match workflow.status:
+        case WorkflowStatus.DRAFT:
+            obstacles.append(Reason("workflow_draft", "The workflow is a draft. Publish it."))
+        case WorkflowStatus.DISABLED:
+            reason = workflow.status_reason or "No reason was given."
+            obstacles.append(Reason("workflow_disabled", f"The workflow is disabled: {reason} Enable it."))
+        case WorkflowStatus.ARCHIVED:
+            obstacles.append(Reason("workflow_archived", "The workflow is archived. Restore it."))
+    return obstacles
+
+
+def _held(trigger: Trigger) -> tuple[Reason, ...]:
+    """Return the remark on a paused workflow, for kinds whose executions are accepted and wait."""
+    if trigger.workflow.status != WorkflowStatus.PAUSED:
+        return ()
+    return (
+        Reason("workflow_paused", "The workflow is paused: what comes is accepted, and waits until it is resumed."),
+    )
+
+
+# --- Manual -------------------------------------------------------------------------------------------------------------
+
+
+@status_of_kind(TriggerType.MANUAL)
+def _manual(trigger: Trigger, now: datetime) -> Findings:
+    recent = WorkflowExecution.objects.filter(workflow_id=trigger.workflow_id).order_by("-created_at", "-id")
+    kinds = recent.values_list("pk", "triggered_by")[:EXECUTIONS_LOOKED_AT]
+    last = next((pk for pk, kind in kinds if kind == TriggerType.MANUAL), None)
+    return Findings(
+        remarks=_held(trigger),
+        last_execution=newest(WorkflowExecution.objects.filter(pk=last)) if last else None,
+    )
+
+
+# --- Webhooks -----------------------------------------------------------------------------------------------------------
+
+
+@status_of_kind(TriggerType.WEBHOOK)
+def _webhook(trigger: Trigger, now: datetime) -> Findings:
+    registration = (
+        WebhookRegistration.objects.filter(trigger=trigger).select_related("workflow__project", "trigger").first()
+    )
+    if registration is None:
+        return Findings((Reason("no_route", "The webhook has no address. Publish the workflow again."),))
+    deliveries = WebhookDelivery.objects.filter(registration=registration).order_by("-received_at", "-id")
+    last = deliveries.filter(verdict=DeliveryVerdict.ACCEPTED).values_list("execution_id", flat=True).first()
+    return Findings(
+        obstacles=(*_route_closed(registration), *_nobody_gets_in(registration, now)),
+        remarks=(*_held(trigger), *_last_refusal(deliveries)),
+        last_execution=newest(WorkflowExecution.objects.filter(pk=last)) if last else None,
+    )
+
+
+def _route_closed(registration: WebhookRegistration) -> tuple[Reason, ...]:
+    if registration.is_active:
+        return ()
+    return (Reason("route_closed", "The webhook's address is closed, and answers as if it did not exist. Open it."),)
+
+
+def _nobody_gets_in(registration: WebhookRegistration, now: datetime) -> tuple[Reason, ...]:
+    scheme = scheme_or_closed(registration.auth)
+    if not scheme.needs_secret:
+        return () if scheme.key != "closed" else (Reason("scheme_unknown", "The signature scheme is not known."),)
+    try:
+        secrets = facts_of_secrets(registration, now)
+    except Unavailable as error:
+        return (Reason("secret_unreadable", error.message),)
+    if not secrets:
+        return (Reason("secret_not_set", "No secret is set, so everything is refused. Set one."),)
+    if not any(secret.is_usable for secret in secrets):
+        return (
+            Reason("secret_unusable", f"No secret fits the scheme {scheme.key}, so everything is refused. Set one."),
+        )
+    return ()
+
+
+def _last_refusal(deliveries: QuerySet[WebhookDelivery]) -> tuple[Reason, ...]:
+    """Return the remark on the newest delivery, if it was refused."""
+    last = deliveries.exclude(verdict=DeliveryVerdict.HANDSHAKE).values("verdict", "received_at", "reason").first()
+    if last is None or last["verdict"] != DeliveryVerdict.REJECTED:
+        return ()
+    return (
+        Reason(
+            "last_refused",
+            f"The last delivery, of {last['received_at']:%Y-%m-%d %H:%M:%S} UTC, was refused: {last['reason']}",
+        ),
+    )
+
+
+# --- Schedules ----------------------------------------------------------------------------------------------------------
+
+
+@status_of_kind(TriggerType.SCHEDULE)
+def _schedule(trigger: Trigger, now: datetime) -> Findings:
+    job = ScheduledJob.objects.filter(trigger=trigger).first()
+    if job is None:
+        return Findings((Reason("no_clock", "The schedule has no clock. Publish the workflow again."),))
+    # Not by the time of creation: the unique index leads to the last slot.
+    of_slots = WorkflowExecution.objects.filter(
+        trigger_id=trigger.pk, scheduled_for__isnull=False, rerun_of__isnull=True
+    )
+    return Findings(
+        obstacles=_clock_stands(trigger, job),
+        last_execution=of_slots.order_by("-scheduled_for").defer(*_LARGE).first(),
+        next_fire_at=job.next_run,
+    )
+
+
+def _clock_stands(trigger: Trigger, job: ScheduledJob) -> tuple[Reason, ...]:
+    obstacles = []
+    if trigger.workflow.status == WorkflowStatus.PAUSED:
+        obstacles.append(Reason("workflow_paused", "The workflow is paused, and no slot fires. Resume it."))
+    if not job.is_active:
+        obstacles.append(
+            Reason("paused", f"The schedule is paused: {job.paused_reason or 'no reason was given.'} Resume it.")
+        )
+    if job.next_run is None:
+        obstacles.append(
+            Reason("no_more_slots", "The schedule has no further slot: its end is reached, or it has none.")
+        )
+    return tuple(obstacles)
