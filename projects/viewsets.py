@@ -123,8 +123,9 @@ class ProjectScopedViewSet(GenericViewSet[Any]):
             return queryset.none()
         if self.parent is not None:
             queryset = queryset.filter(**{self.parent.kwarg: self.parent_object.pk})
-        permission = self.permission_needed if not self.detail else None
-        return access.scope(queryset, self.actor, self.project_path, permission or Permission.VIEW)
+        if self.detail:
+            return access.scope(queryset, self.actor, self.project_path)
+        return access.scope_list(queryset, self.actor, self.project_path, self.permission_needed or Permission.VIEW)
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter lists alone: a single object is found by its id, whatever else the query string asks of it."""
