@@ -14,7 +14,7 @@ from triggers.webhooks import bodies
 from triggers.webhooks.private_headers import MASK
 from triggers.webhooks.received import Received
 from triggers.webhooks.refusal import unproven
-from triggers.webhooks.signatures.base import index_of
+from triggers.webhooks.signatures.macs import index_of
 from workflows.nodes.trigger.webhook_handshake import HubHandshake
 
 _TOKEN = "hub.verify_token"  # noqa: S105 -- The name of a parameter.

@@ -25,12 +25,12 @@ from triggers.webhooks.signatures.base import (
     Scheme,
     UnknownScheme,
     Verdict,
-    delivery_id,
     known_schemes,
     scheme_of,
     scheme_or_closed,
     verify,
 )
+from triggers.webhooks.signatures.reading import delivery_id
 from triggers.webhooks.signatures.self_test import holes_in
 
 __all__ = [

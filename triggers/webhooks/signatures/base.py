@@ -6,33 +6,17 @@ says is for the inbox; the caller learns only that it was refused.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
-import re
-import secrets as random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from projects.exceptions import Invalid, TooLarge
-from projects.payloads import parse_json
+from projects.exceptions import Invalid
+from triggers.webhooks.signatures.made_here import new_secret
+from triggers.webhooks.signatures.reading import delivery_id
 
-MAX_HEADER_BYTES = 4096
-# What one row of the inbox can hold as a key; longer ids are known by their hash.
-MAX_DELIVERY_ID = 200
 SHORTEST_SECRET = 16
 LONGEST_SECRET = 1024
-# Secrets that are made here have the form of Standard Webhooks, which every scheme with a shared secret can use.
-SECRET_PREFIX = "whsec_"  # noqa: S105 -- The form of a secret, none itself.
-SECRET_BYTES = 32
-TOLERANCE_SECONDS = 5 * 60
-
-_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
-_TIMESTAMP = re.compile(r"[0-9]{1,12}")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
 class UnknownScheme(Invalid):
@@ -77,14 +61,9 @@ def refused(code: str, message: str) -> Verdict:
     return Verdict(is_genuine=False, code=code, message=message)
 
 
-def proven_by(secret: int | None, *, otherwise: Verdict, delivery_id: str | None = None) -> Verdict:
+def proven_by(secret: int | None, *, otherwise: Verdict) -> Verdict:
     """Return the verdict on a request that the secret at a place has proven, or the other one if none has."""
-    return otherwise if secret is None else Verdict(is_genuine=True, delivery_id=delivery_id, secret=secret)
-
-
-def new_secret() -> str:
-    """Return a fresh secret in the form of Standard Webhooks; it serves every scheme whose secret is shared."""
-    return SECRET_PREFIX + base64.b64encode(random.token_bytes(SECRET_BYTES)).decode()
+    return otherwise if secret is None else Verdict(is_genuine=True, secret=secret)
 
 
 @dataclass(frozen=True)
@@ -210,98 +189,3 @@ def verify(scheme: Scheme, secrets: Sequence[str], request: Request, now: dateti
     if not verdict.is_genuine or verdict.delivery_id is not None:
         return verdict
     return replace(verdict, delivery_id=delivery_id(request.headers, scheme.delivery_header))
-
-
-def delivery_id(headers: Mapping[str, str], name: str) -> str | None:
-    """Return the sender's name for a delivery, which stands in a header, or None if it gave none."""
-    given = headers.get(name, "").strip()
-    return short_id(given) if given else None
-
-
-def short_id(given: str) -> str:
-    """Return an id as the inbox can keep it: itself, or its hash if it is long or no plain text."""
-    return given if len(given) <= MAX_DELIVERY_ID and _VISIBLE_ASCII.fullmatch(given) else hashed_id(given)
-
-
-def hashed_id(given: str) -> str:
-    """Return an id for what is too long for one, or must not be stored."""
-    return f"sha256:{hashlib.sha256(given.encode(errors='surrogatepass')).hexdigest()}"
-
-
-def ascii_header(headers: Mapping[str, str], name: str) -> str | None:
-    """Return a header's value if it is there, is not too long, and is printable ASCII."""
-    value = headers.get(name)
-    if not value or len(value) > MAX_HEADER_BYTES or not value.isascii() or not value.isprintable():
-        return None
-    return value
-
-
-def index_of(given: Sequence[bytes], expected: Iterable[bytes | None]) -> int | None:
-    """Return the place of the first expected value that is among those given, or None.
-
-    In constant time: every pair is compared, whatever was found before. None is what a secret that the scheme can't use
-    expects.
-    """
-    digests = [hashlib.sha256(value).digest() for value in given]
-    found: int | None = None
-    for place, value in enumerate(expected):
-        wanted = hashlib.sha256(value or b"").digest()
-        # A list and no generator: none is left out.
-        is_given = any([hmac.compare_digest(digest, wanted) for digest in digests])  # noqa: C419
-        if is_given and value is not None and found is None:
-            found = place
-    return found
-
-
-def hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """Return the HMAC-SHA256 (RFC 2104) of a message."""
-    return hmac_of("sha256", key, message)
-
-
-def hmac_of(algorithm: str, key: bytes, message: bytes) -> bytes:
-    """Return the HMAC (RFC 2104) of a message with a hash of :mod:`hashlib`."""
-    return hmac.digest(key, message, algorithm)
-
-
-def strict_base64(text: str) -> bytes | None:
-    """Return what canonical base64 (RFC 4648, with padding) says, or None if it is not exactly that."""
-    try:
-        decoded = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return decoded if base64.b64encode(decoded).decode() == text else None
-
-
-def strict_base64url(text: str) -> bytes | None:
-    """Return what canonical base64url (RFC 7515, without padding) says, or None if it is not exactly that."""
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        return None
-    decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return decoded if base64url(decoded).decode() == text else None
-
-
-def base64url(data: bytes) -> bytes:
-    """Return bytes as base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def unix_time(text: str | None) -> int | None:
-    """Return the seconds since 1970 that a text says in plain digits, or None if it is not exactly that."""
-    return int(text) if text and _TIMESTAMP.fullmatch(text) else None
-
-
-def is_off(seconds: int, now: datetime, *, tolerance: int) -> bool:
-    """Test whether a moment lies further from now than is tolerated, to either side (S-WH-4)."""
-    return abs(now.timestamp() - seconds) > tolerance
-
-
-def text_at(body: bytes, key: str) -> str | None:
-    """Return the text that a JSON object has under a key, or None if there is no such text. Only for proven bodies."""
-    if not body.lstrip(b" \t\r\n").startswith(b"{"):
-        return None
-    try:
-        value = parse_json(body, max_bytes=len(body))
-    except (Invalid, TooLarge):
-        return None
-    found = value.get(key)
-    return found if isinstance(found, str) and found else None

@@ -14,14 +14,13 @@ from triggers.webhooks.signatures.base import (
     Request,
     Scheme,
     Verdict,
-    ascii_header,
-    index_of,
-    new_secret,
     proven_by,
     refused,
     register,
-    strict_base64,
 )
+from triggers.webhooks.signatures.macs import index_of
+from triggers.webhooks.signatures.made_here import new_secret
+from triggers.webhooks.signatures.reading import ascii_header, strict_base64
 
 _CREDENTIALS = re.compile(r"basic +([A-Za-z0-9+/=]+)", re.IGNORECASE)
 

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import (
-    Request,
-    Scheme,
-    Verdict,
-    ascii_header,
-    index_of,
-    proven_by,
-    refused,
-    register,
-)
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, proven_by, refused, register
+from triggers.webhooks.signatures.macs import index_of
+from triggers.webhooks.signatures.reading import ascii_header
 
 _TOKEN = re.compile(r"bearer +([\x21-\x7e]+)", re.IGNORECASE)
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]*")

@@ -9,17 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from triggers.webhooks.signatures.base import (
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, refused, register
+from triggers.webhooks.signatures.macs import hmac_of, index_of
+from triggers.webhooks.signatures.reading import (
     TOLERANCE_SECONDS,
-    Request,
-    Scheme,
-    Verdict,
     ascii_header,
-    hmac_of,
-    index_of,
     is_off,
-    refused,
-    register,
     short_id,
     strict_base64,
     unix_time,

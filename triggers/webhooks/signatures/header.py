@@ -6,17 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import (
-    Request,
-    Scheme,
-    Verdict,
-    ascii_header,
-    index_of,
-    proven_by,
-    refused,
-    register,
-)
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, proven_by, refused, register
 from triggers.webhooks.signatures.bearer import problem_with_token
+from triggers.webhooks.signatures.macs import index_of
+from triggers.webhooks.signatures.reading import ascii_header
 
 
 @register("header")

@@ -19,21 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.types import Options
 
-from triggers.webhooks.signatures.base import (
-    LONGEST_SECRET,
-    Request,
-    Scheme,
-    Verdict,
-    ascii_header,
-    base64url,
-    hmac_sha256,
-    new_secret,
-    refused,
-    register,
-    short_id,
-    strict_base64url,
-)
+from triggers.webhooks.signatures.base import LONGEST_SECRET, Request, Scheme, Verdict, refused, register
 from triggers.webhooks.signatures.bearer import bearer_token
+from triggers.webhooks.signatures.macs import hmac_sha256
+from triggers.webhooks.signatures.made_here import new_secret
+from triggers.webhooks.signatures.reading import ascii_header, base64url, short_id, strict_base64url
 
 # RFC 7518, 3.2 and 3.3.
 SHORTEST_HS256_BYTES = 32

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import (
-    Request,
-    Scheme,
-    Verdict,
-    ascii_header,
-    hmac_sha256,
-    index_of,
-    proven_by,
-    refused,
-    register,
-    strict_base64,
-)
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, proven_by, refused, register
+from triggers.webhooks.signatures.macs import hmac_sha256, index_of
+from triggers.webhooks.signatures.reading import ascii_header, strict_base64
 
 HEADER = "x-shopify-hmac-sha256"
 SIGNATURE_BYTES = 32

@@ -8,19 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import (
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, refused, register
+from triggers.webhooks.signatures.macs import hmac_sha256, index_of
+from triggers.webhooks.signatures.made_here import SECRET_PREFIX
+from triggers.webhooks.signatures.reading import (
     MAX_DELIVERY_ID,
-    SECRET_PREFIX,
     TOLERANCE_SECONDS,
-    Request,
-    Scheme,
-    Verdict,
     ascii_header,
-    hmac_sha256,
-    index_of,
     is_off,
-    refused,
-    register,
     strict_base64,
     unix_time,
 )

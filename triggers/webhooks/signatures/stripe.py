@@ -7,22 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from triggers.webhooks.signatures.base import (
-    SECRET_PREFIX,
-    TOLERANCE_SECONDS,
-    Request,
-    Scheme,
-    Verdict,
-    ascii_header,
-    hmac_sha256,
-    index_of,
-    is_off,
-    refused,
-    register,
-    short_id,
-    text_at,
-    unix_time,
-)
+from triggers.webhooks.signatures.base import Request, Scheme, Verdict, refused, register
+from triggers.webhooks.signatures.macs import hmac_sha256, index_of
+from triggers.webhooks.signatures.made_here import SECRET_PREFIX
+from triggers.webhooks.signatures.reading import TOLERANCE_SECONDS, ascii_header, is_off, short_id, text_at, unix_time
 
 HEADER = "stripe-signature"
 # One for each live secret of the endpoint; some more for versions of the scheme that are still to come.

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from triggers.webhooks.signatures import Request, scheme_of, verify
-from triggers.webhooks.signatures.base import new_secret
+from triggers.webhooks.signatures.made_here import new_secret
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_SECRET = "whsec_" + base64.b64encode(b"another key of 32 bytes, exactly").decode()
