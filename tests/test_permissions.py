@@ -28,6 +28,7 @@ from tests.clock import NOON
 from tests.factories import (
     AuditEntryFactory,
     DeliveryFactory,
+    EventFactory,
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
@@ -43,7 +44,7 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import Event, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +90,7 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
+    Event: lambda project, user: EventFactory(project=project),
     # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }

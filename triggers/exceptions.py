@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid
+from projects.exceptions import Conflict, Invalid, Unprocessable
 
 
 class PathTaken(Conflict):
@@ -27,3 +27,21 @@ class InvalidDelivery(Invalid):
     """The delivery does not fit the webhook as it is now."""
 
     code = "invalid_delivery"
+
+
+class InvalidEvent(Invalid):
+    """The event has no name, a name that is none, or an id that is none."""
+
+    code = "invalid_event"
+
+
+class EventMismatch(Unprocessable):
+    """An event with this id was here before, with another name or other data."""
+
+    code = "idempotency_mismatch"
+
+
+class NotPolling(Conflict):
+    """The poll does not look at all now."""
+
+    code = "not_polling"

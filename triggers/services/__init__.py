@@ -9,6 +9,9 @@ from triggers.services.deliveries import (
     redeliver,
     remove_old_deliveries,
 )
+from triggers.services.endings import start_followers
+from triggers.services.events import emit, remove_old_events
+from triggers.services.polls import pause_poll, poll_soon, reset_poll, resume_poll
 from triggers.services.registration import register_triggers
 from triggers.services.schedules import (
     fire_due_schedules,
@@ -23,19 +26,26 @@ from triggers.services.webhook_secrets import rotate_secret, set_secret
 
 __all__ = [
     "Receipt",
+    "emit",
     "fire_due_schedules",
     "keep_refused",
     "note_end",
     "pause_job",
+    "pause_poll",
+    "poll_soon",
     "preview",
     "receive_delivery",
     "redeliver",
     "register_triggers",
     "remove_old_deliveries",
+    "remove_old_events",
+    "reset_poll",
     "resume_job",
+    "resume_poll",
     "rotate_secret",
     "set_secret",
     "skip_missed_slots",
+    "start_followers",
     "switch_trigger",
     "switch_webhook",
 ]
