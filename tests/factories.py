@@ -20,6 +20,8 @@ from triggers.models import (
     Event,
     EventMatch,
     MatchVerdict,
+    Poll,
+    PollKey,
     ScheduledJob,
     Subscription,
     Trigger,
@@ -344,6 +346,29 @@ class EventMatchFactory(RowFactory[EventMatch]):
         triggered_by=TriggerType.EVENT,
     )
     created_at = NOON
+
+
+class PollFactory(RowFactory[Poll]):
+    class Meta:
+        model = Poll
+
+    trigger = factory.SubFactory(
+        TriggerFactory,
+        type=TriggerType.POLLING,
+        config={"kind": "polling", "tool": "feed.read", "with": {"url": "http://a"}},
+    )
+    workflow = factory.SelfAttribute("trigger.workflow")
+    every_seconds = 300
+    next_run = NOON
+
+
+class PollKeyFactory(RowFactory[PollKey]):
+    class Meta:
+        model = PollKey
+
+    poll = factory.SubFactory(PollFactory)
+    key_hash = factory.Sequence(lambda number: f"{number:064x}")
+    seen_in = 1
 
 
 class TemplateFactory(RowFactory[WorkflowTemplate]):

@@ -32,6 +32,7 @@ from tests.factories import (
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    PollFactory,
     ProjectFactory,
     ScheduledJobFactory,
     TemplateFactory,
@@ -44,7 +45,7 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
-from triggers.models import Event, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,7 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
     Event: lambda project, user: EventFactory(project=project),
+    Poll: lambda project, user: PollFactory(trigger__workflow__project=project),
     # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }

@@ -19,7 +19,7 @@ class OneEventInput(StrictSerializer):
     """Something that happened."""
 
     name = serializers.CharField(max_length=MAX_NAME, help_text="Parts with dots between them: `order.created`.")
-    data = serializers.JSONField(
+    data = serializers.JSONField(  # type: ignore[assignment]  # a field, which the metaclass takes away
         required=False, default=None, allow_null=True, help_text="What expressions see as `trigger.data`."
     )
     id = serializers.CharField(
@@ -30,7 +30,7 @@ class OneEventInput(StrictSerializer):
         trim_whitespace=False,
         help_text="Your id of it: sent again, it answers with the first event. Left out, each is a new one.",
     )
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # see above
         required=False,
         default="",
         allow_blank=True,
@@ -46,7 +46,9 @@ class EventInput(StrictSerializer):
     name = serializers.CharField(
         required=False, max_length=MAX_NAME, help_text="Of a single event: parts with dots between them."
     )
-    data = serializers.JSONField(required=False, allow_null=True, help_text="Of a single event: `trigger.data`.")
+    data = serializers.JSONField(  # type: ignore[assignment]  # see above
+        required=False, allow_null=True, help_text="Of a single event: `trigger.data`."
+    )
     id = serializers.CharField(
         required=False,
         allow_null=True,
@@ -54,10 +56,10 @@ class EventInput(StrictSerializer):
         trim_whitespace=False,
         help_text="Of a single event: your id of it.",
     )
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]  # see above
         required=False, allow_blank=True, max_length=MAX_SOURCE, help_text="Of a single event: what it comes from."
     )
-    events = OneEventInput(
+    events = OneEventInput(  # type: ignore[call-arg]  # of the list that it becomes
         many=True, required=False, allow_empty=False, max_length=MAX_BATCH, help_text="Several events, instead of one."
     )
 

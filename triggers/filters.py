@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from triggers.models import DeliveryVerdict, Event, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import DeliveryVerdict, Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import TriggerType
 
 
@@ -57,6 +57,16 @@ class DeliveryFilter(django_filters.FilterSet):
 
     class Meta:
         model = WebhookDelivery
+        fields: list[str] = []
+
+
+class PollFilter(OfWorkflowFilter):
+    """By trigger as well."""
+
+    trigger = django_filters.UUIDFilter(field_name="trigger_id")
+
+    class Meta:
+        model = Poll
         fields: list[str] = []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework.routers import BaseRouter
 
 from triggers.event_views import EventViewSet
+from triggers.poll_views import PollViewSet
 from triggers.views import DeliveryViewSet, ScheduledJobViewSet, TriggerViewSet, WebhookViewSet
 
 
@@ -17,3 +18,4 @@ def register(router: BaseRouter) -> None:
     )
     router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")
     router.register("events", EventViewSet, basename="event")
+    router.register("polls", PollViewSet, basename="poll")

@@ -18,6 +18,8 @@ from tests.factories import (
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    PollFactory,
+    PollKeyFactory,
     ProjectFactory,
     RowFactory,
     ScheduledJobFactory,
@@ -34,6 +36,8 @@ from tests.factories import (
 from triggers.models import (
     Event,
     EventMatch,
+    Poll,
+    PollKey,
     ScheduledJob,
     Subscription,
     Trigger,
@@ -77,6 +81,8 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     Subscription: SubscriptionFactory,
     Event: EventFactory,
     EventMatch: EventMatchFactory,
+    Poll: PollFactory,
+    PollKey: PollKeyFactory,
     WorkflowTemplate: TemplateFactory,
 }
 
@@ -174,6 +180,8 @@ def harmful(model: type[Model]) -> Any:
         Subscription: {"trigger": trigger, "topic": SCRIPT},
         Event: {"project": project, "name": SCRIPT, "data": HUGE, "source": SCRIPT, "dedupe_key": SCRIPT},
         EventMatch: {"trigger": trigger, "reason_code": SCRIPT[:64], "reason": SCRIPT, "execution": None},
+        Poll: {"trigger": trigger, "cursor": HUGE, "paused_reason": SCRIPT, "last_error": HUGE, "lease_owner": SCRIPT},
+        PollKey: {"poll__trigger": trigger, "key_hash": SCRIPT},
         WorkflowTemplate: {
             "name": SCRIPT,
             "description": SCRIPT,

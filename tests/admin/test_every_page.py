@@ -20,6 +20,8 @@ from tests.admin.rows import FACTORIES, OUR_APPS, OUR_MODELS, SCRIPT, harmful, o
 from triggers.models import (
     Event,
     EventMatch,
+    Poll,
+    PollKey,
     ScheduledJob,
     Subscription,
     Trigger,
@@ -45,6 +47,8 @@ READ_ONLY = (
     Subscription,
     Event,
     EventMatch,
+    Poll,
+    PollKey,
 )
 each_read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model._meta.label)
 

@@ -38,6 +38,11 @@ def after(workflow: Workflow | str, **config: Any) -> dict[str, Any]:
     return node("trigger", {"kind": "workflow", "workflow": name, **config})
 
 
+def poll(tool: str = "http.request", **config: Any) -> dict[str, Any]:
+    """Return a poll's trigger node."""
+    return node("trigger", {"kind": "polling", "tool": tool, **config})
+
+
 def started_by(**triggers: Any) -> dict[str, Any]:
     """Return a definition whose trigger nodes, by their ids, all lead to one output."""
     settings = {key: triggers.pop(key) for key in ("settings",) if key in triggers}

@@ -38,6 +38,7 @@ LONGEST_BACKOFF = timedelta(hours=1)
 # Keys that are remembered beside those of the last list.
 MAX_KEYS_KEPT = 10_000
 MAX_REASON = 500
+WORKER_LOST = PollFailed("worker_lost", "The process that looked was lost.")
 # The event that a poll sends when it pauses itself.
 PAUSED = "poll.paused"
 
@@ -65,8 +66,7 @@ def claim_polls(owner: str, *, now: datetime, limit: int) -> list[Poll]:
         rows.update(lease_owner=owner, lease_expires_at=now + LEASE, fence=F("fence") + 1)
         claimed = list(_whole(rows))
     for poll in [poll for poll in claimed if poll.pk in lost]:
-        failed = PollFailed("worker_lost", "The process that looked was lost.")
-        if _note_failure(poll, owner, failed, now=now, release=False):
+        if _note_failure(poll, owner, WORKER_LOST, now=now, release=False):
             claimed.remove(poll)
     return claimed
 
@@ -90,8 +90,8 @@ def carry_out(poll: Poll, owner: str) -> None:
         raise  # Its lease will run out.
     except Exception as error:
         logger.exception("A poll failed.", extra={"poll_id": str(poll.pk)})
-        failed = PollFailed("poll_failed", f"Its items could not be taken in ({type(error).__name__}).")
-        _note_failure(poll, owner, failed, now=database_now())
+        reason = f"Its items could not be taken in ({type(error).__name__})."
+        _note_failure(poll, owner, PollFailed("poll_failed", reason), now=database_now())
 
 
 def _whole(polls: PollQuerySet) -> PollQuerySet:
