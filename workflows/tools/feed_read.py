@@ -29,8 +29,10 @@ TIMEOUT_SECONDS = 30.0
 MAX_ENTRIES = 1_000
 MAX_TEXT_CHARS = 100_000
 # What no feed needs, and what would cost the library more time than it is worth.
-MAX_ELEMENTS = 100_000
+MAX_ELEMENTS = 20_000
 MAX_DEPTH = 100
+MAX_ATTRIBUTES = 50  # of one element
+MAX_NAMESPACES = 100  # declarations of them, all together
 ACCEPT = (
     "application/atom+xml, application/rss+xml, application/rdf+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
 )
@@ -196,19 +198,23 @@ class _Form:
     """Counts elements as they come."""
 
     def __init__(self) -> None:
-        self.elements = self.depth = 0
+        self.elements = self.depth = self.namespaces = 0
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self.elements += 1
         self.depth += 1
+        self.namespaces += sum(each.startswith("xmlns") for each in attributes)
         if self.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH:
-            raise NodeError(
-                "too_large",
-                f"The feed has more than {MAX_ELEMENTS:,} elements, or they lie more than {MAX_DEPTH} deep.",
-            )
+            raise _beyond(f"{MAX_ELEMENTS:,} elements, or they lie more than {MAX_DEPTH} deep")
+        if len(attributes) > MAX_ATTRIBUTES or self.namespaces > MAX_NAMESPACES:
+            raise _beyond(f"{MAX_ATTRIBUTES} attributes in one element, or {MAX_NAMESPACES} declarations of namespaces")
 
     def end(self, name: str) -> None:
         self.depth -= 1
 
     def declare(self, name: str, *_: object) -> None:
         raise NodeError("not_a_feed", f"The feed declares an entity ({name[:40]!r}), which feeds have no need of.")
+
+
+def _beyond(limits: str) -> NodeError:
+    return NodeError("too_large", f"The feed is larger than feeds are: it has more than {limits}.")

@@ -235,9 +235,11 @@ class TestHarm:
         "body",
         [
             "<rss><channel>" + "<a>" * 101 + "</a>" * 101 + "</channel></rss>",
-            "<rss><channel>" + "<a/>" * 100_001 + "</channel></rss>",
+            "<rss><channel>" + "<a/>" * 20_000 + "</channel></rss>",
+            "<rss " + " ".join(f"a{n}='1'" for n in range(51)) + "/>",
+            "<rss>" + "".join(f"<a xmlns:n{n}='http://n'/>" for n in range(101)) + "</rss>",
         ],
-        ids=["deep", "many"],
+        ids=["deep", "many", "attributes", "namespaces"],
     )
     def test_more_or_deeper_than_feeds_have_is_refused(self, body):
         assert refused(body).code == "too_large"
