@@ -15,7 +15,19 @@ from projects import keys
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
-from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    DeliveryVerdict,
+    Event,
+    EventMatch,
+    MatchVerdict,
+    Poll,
+    PollKey,
+    ScheduledJob,
+    Subscription,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import (
     NodeType,
     TriggerType,
@@ -288,6 +300,76 @@ class ScheduledJobFactory(RowFactory[ScheduledJob]):
     workflow = factory.SelfAttribute("trigger.workflow")
     cron_expression = "0 * * * *"
     next_run = NOON + timedelta(hours=1)
+
+
+class SubscriptionFactory(RowFactory[Subscription]):
+    class Meta:
+        model = Subscription
+
+    trigger = factory.SubFactory(TriggerFactory, type=TriggerType.EVENT)
+    project = factory.SelfAttribute("trigger.workflow.project")
+    type = factory.SelfAttribute("trigger.type")
+    topic = "order.created"
+
+
+class EventFactory(RowFactory[Event]):
+    """An event that nobody listened to."""
+
+    class Meta:
+        model = Event
+
+    project = factory.SubFactory(ProjectFactory)
+    name = "order.created"
+    data = factory.LazyFunction(lambda: {"total": 42})
+    received_at = NOON
+
+
+class EventMatchFactory(RowFactory[EventMatch]):
+    """A trigger that an event has started."""
+
+    class Meta:
+        model = EventMatch
+
+    class Params:
+        filtered = factory.Trait(
+            verdict=MatchVerdict.FILTERED, execution=None, reason_code="filtered", reason="The filter said no."
+        )
+
+    event = factory.SubFactory(EventFactory)
+    trigger = factory.SubFactory(
+        TriggerFactory, type=TriggerType.EVENT, workflow__project=factory.SelfAttribute("...event.project")
+    )
+    verdict = MatchVerdict.MATCHED
+    execution = factory.SubFactory(
+        ExecutionFactory,
+        workflow_version__workflow=factory.SelfAttribute("...trigger.workflow"),
+        workflow_version__number=2,
+        triggered_by=TriggerType.EVENT,
+    )
+    created_at = NOON
+
+
+class PollFactory(RowFactory[Poll]):
+    class Meta:
+        model = Poll
+
+    trigger = factory.SubFactory(
+        TriggerFactory,
+        type=TriggerType.POLLING,
+        config={"kind": "polling", "tool": "feed.read", "with": {"url": "http://a"}},
+    )
+    workflow = factory.SelfAttribute("trigger.workflow")
+    every_seconds = 300
+    next_run = NOON
+
+
+class PollKeyFactory(RowFactory[PollKey]):
+    class Meta:
+        model = PollKey
+
+    poll = factory.SubFactory(PollFactory)
+    key_hash = factory.Sequence(lambda number: f"{number:064x}")
+    seen_in = 1
 
 
 class TemplateFactory(RowFactory[WorkflowTemplate]):

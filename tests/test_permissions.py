@@ -28,9 +28,11 @@ from tests.clock import NOON
 from tests.factories import (
     AuditEntryFactory,
     DeliveryFactory,
+    EventFactory,
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    PollFactory,
     ProjectFactory,
     ScheduledJobFactory,
     TemplateFactory,
@@ -43,7 +45,7 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +91,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
+    Event: lambda project, user: EventFactory(project=project),
+    Poll: lambda project, user: PollFactory(trigger__workflow__project=project),
     # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }

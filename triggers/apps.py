@@ -16,3 +16,5 @@ class TriggersConfig(AppConfig):
         services = import_module("triggers.services")
         recovery.register_sweeper(services.fire_due_schedules)
         recovery.register_sweeper(services.remove_old_deliveries)
+        recovery.register_sweeper(services.remove_old_events)
+        recovery.register_sweeper(import_module("triggers.polling.worker").look)

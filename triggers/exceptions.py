@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid, NotFound
+from projects.exceptions import Conflict, Invalid, NotFound, Unprocessable
 
 
 class PathTaken(Conflict):
@@ -39,3 +39,21 @@ class ProofBroken(Conflict):
     """With these settings, the signature scheme would let strangers in. The webhook is not opened."""
 
     code = "proof_broken"
+
+
+class InvalidEvent(Invalid):
+    """The event has no name, a name that is none, or an id that is none."""
+
+    code = "invalid_event"
+
+
+class EventMismatch(Unprocessable):
+    """An event with this id was here before, with another name or other data."""
+
+    code = "idempotency_mismatch"
+
+
+class NotPolling(Conflict):
+    """The poll does not look at all now."""
+
+    code = "not_polling"

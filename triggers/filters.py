@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import DeliveryVerdict, Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import TriggerType
 
 
@@ -57,4 +57,30 @@ class DeliveryFilter(django_filters.FilterSet):
 
     class Meta:
         model = WebhookDelivery
+        fields: list[str] = []
+
+
+class PollFilter(OfWorkflowFilter):
+    """By trigger as well."""
+
+    trigger = django_filters.UUIDFilter(field_name="trigger_id")
+
+    class Meta:
+        model = Poll
+        fields: list[str] = []
+
+
+class EventFilter(django_filters.FilterSet):
+    """By project, name and time, and by who listened."""
+
+    project = django_filters.UUIDFilter(field_name="project_id")
+    type = django_filters.ChoiceFilter(choices=[(each, each) for each in (TriggerType.EVENT, TriggerType.WORKFLOW)])
+    name = django_filters.CharFilter()
+    id_of_sender = django_filters.CharFilter(field_name="dedupe_key")
+    trigger = django_filters.UUIDFilter(field_name="matches__trigger_id")
+    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
+    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+
+    class Meta:
+        model = Event
         fields: list[str] = []

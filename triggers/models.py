@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
@@ -11,6 +12,7 @@ from django.utils.timezone import now
 from executions.models import WorkflowExecution
 from projects.constraints import one_of
 from projects.ids import new_id
+from projects.models import Project
 from triggers.schedules.calendar import Schedule
 from workflows.models import TriggerType, Workflow, WorkflowStatus
 
@@ -214,3 +216,202 @@ class ScheduledJob(models.Model):
         :raises ValueError: if the row holds an expression or a zone that means nothing.
         """
         return Schedule(self.cron_expression, self.timezone, start=self.start_date, end=self.end_date)
+
+
+class Subscription(models.Model):
+    """One thing that a trigger listens to: a pattern of event names, or a kind of end of another workflow's executions."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    trigger = models.ForeignKey(Trigger, on_delete=models.CASCADE, related_name="subscriptions", db_index=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+", db_index=False)
+    type = models.CharField(max_length=16, choices=TriggerType.choices)
+    topic = models.CharField(max_length=220)
+
+    class Meta:
+        db_table = "trigger_subscriptions"
+        constraints = [
+            models.UniqueConstraint(fields=["trigger", "topic"], name="trigger_subscriptions_once"),
+            one_of("trigger_subscriptions", "type", TriggerType),
+        ]
+        indexes = [models.Index(fields=["project", "type", "topic"], name="subscriptions_topic")]
+
+    def __str__(self) -> str:
+        return self.topic
+
+
+class Event(models.Model):
+    """Something that happened in a project, kept in the commit that starts what it starts.
+
+    ``type`` tells an event that somebody sent (``event``) from the end of an execution that others wait for (``workflow``).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="events", db_index=False)
+    type = models.CharField(max_length=16, choices=TriggerType.choices, default=TriggerType.EVENT)
+    name = models.CharField(max_length=200)
+    data = models.JSONField(null=True)
+    # What it came from, in the sender's words.
+    source = models.CharField(max_length=200, blank=True, default="")
+    # The sender's id of it: the same one twice in a project is the same event.
+    dedupe_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where it is not null
+    received_at = models.DateTimeField(default=now, editable=False)
+    sent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
+    # The execution that emitted it, or whose end it is, if one did.
+    emitted_by = models.ForeignKey(
+        WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="emitted_events"
+    )
+    # How many executions lie above those that it starts, and through how many workflows its request came.
+    depth = models.PositiveIntegerField(default=0)
+    hops = models.PositiveIntegerField(default=0)
+    matched_count = models.PositiveIntegerField(default=0)
+    filtered_count = models.PositiveIntegerField(default=0)
+    failed_count = models.PositiveIntegerField(default=0)
+    refused_count = models.PositiveIntegerField(default=0)
+    # Triggers that listen to it and were not even looked at, because too many do.
+    left_out_count = models.PositiveIntegerField(default=0)
+
+    # Whether it was here before. Of an answer, not of the row.
+    is_duplicate: bool = False
+
+    class Meta:
+        db_table = "events"
+        constraints = [
+            one_of("events", "type", TriggerType),
+            models.UniqueConstraint(
+                fields=["project", "dedupe_key"], condition=Q(dedupe_key__isnull=False), name="events_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-received_at", "-id"], name="events_project_newest"),
+            models.Index(fields=["project", "name", "-received_at", "-id"], name="events_name_newest"),
+            models.Index(fields=["-received_at", "-id"], name="events_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class MatchVerdict(models.TextChoices):
+    MATCHED = "matched"  # It has its execution.
+    FILTERED = "filtered"  # The trigger's filter said no.
+    FAILED = "failed"  # The filter or the start failed; ``reason`` says how.
+    REFUSED = "refused"  # It may not start anything now; ``reason`` says why.
+
+
+class EventMatch(models.Model):
+    """What came of one event at one trigger that listens to its name."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="matches", db_index=False)
+    trigger = models.ForeignKey(Trigger, on_delete=models.CASCADE, related_name="matches", db_index=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    verdict = models.CharField(max_length=16, choices=MatchVerdict.choices)
+    # For all but matched ones: a stable code and a sentence.
+    reason_code = models.CharField(max_length=64, blank=True, default="")
+    reason = models.CharField(max_length=500, blank=True, default="")
+    execution = models.ForeignKey(
+        WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="event_matches"
+    )
+
+    class Meta:
+        db_table = "event_matches"
+        verbose_name_plural = "event matches"
+        constraints = [
+            models.UniqueConstraint(fields=["event", "trigger"], name="event_matches_once"),
+            one_of("event_matches", "verdict", MatchVerdict),
+        ]
+        indexes = [
+            models.Index(fields=["trigger", "-created_at", "-id"], name="event_matches_trigger_newest"),
+            models.Index(fields=["-created_at", "-id"], name="event_matches_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event.name} at {self.trigger.node_id}: {self.verdict}"
+
+
+class PollQuerySet(models.QuerySet["Poll"]):
+    """Names for sets of polls."""
+
+    def running(self) -> PollQuerySet:
+        """Those that look when their time comes: published, not paused or switched off, of an active workflow."""
+        return self.filter(
+            is_active=True,
+            trigger__is_active=True,
+            trigger__is_registered=True,
+            trigger__type=TriggerType.POLLING,
+            workflow__status=WorkflowStatus.ACTIVE,
+        )
+
+    def due(self, now: datetime) -> PollQuerySet:
+        """Those whose time has come and that nobody is at; or whoever was has been lost."""
+        free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=now)
+        return self.running().filter(free, next_run__lte=now)
+
+
+class Poll(models.Model):
+    """The memory of one polling trigger: when it looks next, and what it has dealt with.
+
+    While a process is at it, the lease columns say who and until when, and ``fence`` guards what it writes.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="polls")
+    trigger = models.OneToOneField(Trigger, on_delete=models.CASCADE, related_name="poll")
+    every_seconds = models.PositiveIntegerField()
+    is_active = models.BooleanField(default=True)
+    # Why it is paused, in a sentence.
+    paused_reason = models.CharField(max_length=500, blank=True, default="")
+    next_run = models.DateTimeField(null=True, blank=True, editable=False)
+    # How far things have come; null before the first poll, and where keys alone tell what is new.
+    cursor = models.JSONField(null=True, blank=True, editable=False)
+    # {"call": a hash of what was asked, "etag", "last_modified"}: what the last answer said about how new it is.
+    validators = models.JSONField(default=dict, editable=False)
+    # Whether it has looked since it was made or reset: the first time is another.
+    has_looked = models.BooleanField(default=False, editable=False)
+    last_polled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Of the last poll that succeeded: items in the list, and those that started executions.
+    last_items = models.PositiveIntegerField(default=0, editable=False)
+    last_new = models.PositiveIntegerField(default=0, editable=False)
+    poll_count = models.PositiveBigIntegerField(default=0, editable=False)
+    consecutive_errors = models.PositiveIntegerField(default=0, editable=False)
+    # 0: it goes on whatever happens.
+    max_consecutive_failures = models.PositiveIntegerField(default=10)
+    # {"code", "message", "at"} of the last poll, if it failed.
+    last_error = models.JSONField(null=True, blank=True, editable=False)
+    lease_owner = models.CharField(max_length=120, null=True, blank=True, editable=False)  # noqa: DJ001 - null: nobody
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+    fence = models.PositiveBigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = PollQuerySet.as_manager()
+
+    class Meta:
+        db_table = "polls"
+        indexes = [
+            models.Index(fields=["next_run"], name="polls_due", condition=Q(is_active=True, next_run__isnull=False)),
+            models.Index(fields=["-created_at", "-id"], name="polls_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.trigger.node_id}, every {self.every_seconds} s, for {self.workflow}"
+
+
+class PollKey(models.Model):
+    """One item that a poll has dealt with, by the hash of its key."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    poll = models.ForeignKey(Poll, on_delete=models.CASCADE, related_name="keys", db_index=False)
+    key_hash = models.CharField(max_length=64)
+    # The number of the poll that saw it last.
+    seen_in = models.PositiveBigIntegerField()
+
+    class Meta:
+        db_table = "poll_keys"
+        constraints = [models.UniqueConstraint(fields=["poll", "key_hash"], name="poll_keys_once")]
+        indexes = [models.Index(fields=["poll", "seen_in", "id"], name="poll_keys_oldest")]
+
+    def __str__(self) -> str:
+        return self.key_hash

@@ -30,3 +30,9 @@ def begin_schedules_anew(*, workflow: Workflow, previous: WorkflowStatus, now: d
 def count_failures(*, execution: WorkflowExecution, now: datetime, **_: object) -> None:
     """Let a schedule know how its execution has ended."""
     services.note_end(execution, now=now)
+
+
+@receiver(execution_ended)
+def start_followers(*, execution: WorkflowExecution, now: datetime, **_: object) -> None:
+    """Start the workflows that wait for such an end of this one, in the transaction that ends it."""
+    services.start_followers(execution, now=now)

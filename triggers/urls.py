@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rest_framework.routers import BaseRouter
 
+from triggers.event_views import EventViewSet
+from triggers.poll_views import PollViewSet
 from triggers.views import DeliveryViewSet, ScheduledJobViewSet, TriggerViewSet, WebhookViewSet
 
 
@@ -15,3 +17,5 @@ def register(router: BaseRouter) -> None:
         r"webhook-registrations/(?P<registration_id>[^/.]+)/deliveries", DeliveryViewSet, basename="webhook-delivery"
     )
     router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")
+    router.register("events", EventViewSet, basename="event")
+    router.register("polls", PollViewSet, basename="poll")

@@ -65,7 +65,7 @@ def _start(name: str, execution: WorkflowExecution, *, now: datetime) -> None:
         version,
         kind=TriggerType.WORKFLOW,
         node_id=trigger_node,
-        payload=_told(execution),
+        payload=told(execution),
         now=now,
         hops=execution.execution_context.get("hops", 0),
         failure_of=execution,
@@ -74,7 +74,8 @@ def _start(name: str, execution: WorkflowExecution, *, now: datetime) -> None:
     )
 
 
-def _told(execution: WorkflowExecution) -> dict[str, Any]:
+def told(execution: WorkflowExecution) -> dict[str, Any]:
+    """Return what others are told of an ended execution, but for its result."""
     error = execution.error or {}
     return {
         "execution": {

@@ -13,12 +13,17 @@ from templates_app.models import WorkflowTemplate
 from tests.factories import (
     AuditEntryFactory,
     DeliveryFactory,
+    EventFactory,
+    EventMatchFactory,
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    PollFactory,
+    PollKeyFactory,
     ProjectFactory,
     RowFactory,
     ScheduledJobFactory,
+    SubscriptionFactory,
     TemplateFactory,
     TokenFactory,
     TriggerFactory,
@@ -28,7 +33,17 @@ from tests.factories import (
     WebhookFactory,
     WorkflowFactory,
 )
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    Event,
+    EventMatch,
+    Poll,
+    PollKey,
+    ScheduledJob,
+    Subscription,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 OUR_APPS = ("projects", "workflows", "executions", "triggers", "templates_app")
@@ -63,6 +78,11 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
     ScheduledJob: ScheduledJobFactory,
+    Subscription: SubscriptionFactory,
+    Event: EventFactory,
+    EventMatch: EventMatchFactory,
+    Poll: PollFactory,
+    PollKey: PollKeyFactory,
     WorkflowTemplate: TemplateFactory,
 }
 
@@ -157,6 +177,11 @@ def harmful(model: type[Model]) -> Any:
             "timezone": SCRIPT[:64],
             "paused_reason": SCRIPT,
         },
+        Subscription: {"trigger": trigger, "topic": SCRIPT},
+        Event: {"project": project, "name": SCRIPT, "data": HUGE, "source": SCRIPT, "dedupe_key": SCRIPT},
+        EventMatch: {"trigger": trigger, "reason_code": SCRIPT[:64], "reason": SCRIPT, "execution": None},
+        Poll: {"trigger": trigger, "cursor": HUGE, "paused_reason": SCRIPT, "last_error": HUGE, "lease_owner": SCRIPT},
+        PollKey: {"poll__trigger": trigger, "key_hash": SCRIPT},
         WorkflowTemplate: {
             "name": SCRIPT,
             "description": SCRIPT,

@@ -17,7 +17,17 @@ from projects.backoffice.pages import Page
 from projects.models import ApiToken, AuditEntry, Project
 from templates_app.models import WorkflowTemplate
 from tests.admin.rows import FACTORIES, OUR_APPS, OUR_MODELS, SCRIPT, harmful, ordinary, url
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    Event,
+    EventMatch,
+    Poll,
+    PollKey,
+    ScheduledJob,
+    Subscription,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import Workflow, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -34,12 +44,17 @@ READ_ONLY = (
     WebhookRegistration,
     WebhookDelivery,
     ScheduledJob,
+    Subscription,
+    Event,
+    EventMatch,
+    Poll,
+    PollKey,
 )
 each_read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model._meta.label)
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
-LARGE = (AuditEntry, WorkflowExecution, WorkflowExecutionLog, WebhookDelivery)
+LARGE = (AuditEntry, WorkflowExecution, WorkflowExecutionLog, WebhookDelivery, Event, EventMatch)
 
 QUESTIONS: list[dict[str, str]] = [
     {"q": "' OR 1=1 --"},

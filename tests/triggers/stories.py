@@ -27,6 +27,22 @@ def schedule(cron: str = "0 * * * *", **config: Any) -> dict[str, Any]:
     return node("trigger", {"kind": "schedule", "cron": cron, **config})
 
 
+def event(*names: str, **config: Any) -> dict[str, Any]:
+    """Return the trigger node of events with some names."""
+    return node("trigger", {"kind": "event", "names": list(names or ["order.created"]), **config})
+
+
+def after(workflow: Workflow | str, **config: Any) -> dict[str, Any]:
+    """Return the trigger node of another workflow's ends."""
+    name = workflow if isinstance(workflow, str) else workflow.name
+    return node("trigger", {"kind": "workflow", "workflow": name, **config})
+
+
+def poll(tool: str = "http.request", **config: Any) -> dict[str, Any]:
+    """Return a poll's trigger node."""
+    return node("trigger", {"kind": "polling", "tool": tool, **config})
+
+
 def started_by(**triggers: Any) -> dict[str, Any]:
     """Return a definition whose trigger nodes, by their ids, all lead to one output."""
     settings = {key: triggers.pop(key) for key in ("settings",) if key in triggers}

@@ -9,7 +9,10 @@ from triggers.services.deliveries import (
     redeliver,
     remove_old_deliveries,
 )
+from triggers.services.endings import start_followers
+from triggers.services.events import emit, remove_old_events
 from triggers.services.handshakes import answer_hub
+from triggers.services.polls import pause_poll, poll_soon, reset_poll, resume_poll
 from triggers.services.registration import register_triggers
 from triggers.services.schedules import (
     fire_due_schedules,
@@ -33,21 +36,28 @@ __all__ = [
     "Receipt",
     "answer_hub",
     "can_make_secret",
+    "emit",
     "end_secret",
     "facts_of_secrets",
     "fire_due_schedules",
     "keep_refused",
     "note_end",
     "pause_job",
+    "pause_poll",
+    "poll_soon",
     "preview",
     "receive_delivery",
     "redeliver",
     "register_triggers",
     "remove_old_deliveries",
+    "remove_old_events",
+    "reset_poll",
     "resume_job",
+    "resume_poll",
     "rotate_secret",
     "set_secret",
     "skip_missed_slots",
+    "start_followers",
     "status_of",
     "switch_trigger",
     "switch_webhook",

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
 from triggers.exceptions import PathTaken
-from triggers.models import ScheduledJob, Trigger, WebhookRegistration
+from triggers.models import Poll, ScheduledJob, Subscription, Trigger, WebhookRegistration
 from triggers.schedules.calendar import next_slot
 from triggers.services.webhook_secrets import check_proof
 from triggers.webhooks.signatures import scheme_of
 from workflows.definition.schema import Definition, Node, parse
 from workflows.models import TriggerType, Workflow, WorkflowVersion
+from workflows.nodes.trigger.event import EventTrigger
 from workflows.nodes.trigger.node import AnyTrigger, read_trigger
+from workflows.nodes.trigger.polling import PollingTrigger
 from workflows.nodes.trigger.schedule import ScheduleTrigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
+from workflows.nodes.trigger.workflow import WorkflowTrigger
 
 
 @transaction.atomic
@@ -32,20 +36,28 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     :raises ProofBroken: if a webhook's signature scheme does not keep strangers out with its settings.
     """
     workflow, definition = version.workflow, parse(version.definition)
-    settings = {node.id: read_trigger(node.config) for node in _trigger_nodes(definition)}
+    configs = {node.id: node.config for node in _trigger_nodes(definition)}
+    settings = {node_id: read_trigger(config) for node_id, config in configs.items()}
     known = {trigger.node_id: trigger for trigger in Trigger.objects.filter(workflow=workflow)}
     Trigger.objects.filter(workflow=workflow, is_registered=True).exclude(node_id__in=settings).update(
         is_registered=False, updated_at=now
     )
+    Subscription.objects.filter(trigger__workflow=workflow).delete()
     paths = _free_paths(workflow, settings)
     for node_id, wanted in settings.items():
         was_registered = _is_same_kind(known.get(node_id), wanted)
-        trigger = _register(workflow, node_id, wanted, now=now)
+        trigger = _register(workflow, node_id, wanted, written=configs[node_id], now=now)
         match wanted:
             case WebhookTrigger():
                 _open_route(trigger, wanted, path=paths.get(node_id) or wanted.path or new_path(), now=now)
             case ScheduleTrigger():
                 _set_clock(trigger, wanted, definition.settings.timezone, was_running=was_registered, now=now)
+            case EventTrigger():
+                _listen(trigger, wanted.names)
+            case PollingTrigger():
+                _set_poll(trigger, wanted, was_running=was_registered, now=now)
+            case WorkflowTrigger():
+                _listen(trigger, wanted.topics)
 
 
 def new_path() -> str:
@@ -61,10 +73,14 @@ def _is_same_kind(trigger: Trigger | None, wanted: AnyTrigger) -> bool:
     return trigger is not None and trigger.is_registered and trigger.type == wanted.kind
 
 
-def _register(workflow: Workflow, node_id: str, wanted: AnyTrigger, *, now: datetime) -> Trigger:
+def _register(
+    workflow: Workflow, node_id: str, wanted: AnyTrigger, *, written: Mapping[str, Any], now: datetime
+) -> Trigger:
+    # A poll's arguments are read again for every call, as they were written.
+    is_as_written = isinstance(wanted, PollingTrigger)
     values = {
         "type": TriggerType(wanted.kind),
-        "config": wanted.model_dump(mode="json", exclude_unset=True),
+        "config": dict(written) if is_as_written else wanted.model_dump(mode="json", exclude_unset=True),
         "is_registered": True,
         "updated_at": now,
     }
@@ -129,3 +145,28 @@ def _set_clock(
         setattr(job, name, value)
     job.next_run = next_slot(job.schedule, after=now)
     job.save()
+
+
+def _listen(trigger: Trigger, topics: Sequence[str]) -> None:
+    project_id = trigger.workflow.project_id
+    Subscription.objects.bulk_create(
+        Subscription(trigger=trigger, project_id=project_id, type=trigger.type, topic=topic) for topic in topics
+    )
+
+
+def _set_poll(trigger: Trigger, wanted: PollingTrigger, *, was_running: bool, now: datetime) -> None:
+    """Give a polling trigger its memory, or its new pace. What it has dealt with stays dealt with, whatever it asks now."""
+    values: dict[str, Any] = {
+        "workflow": trigger.workflow,
+        "every_seconds": int(wanted.interval.total_seconds()),
+        "max_consecutive_failures": wanted.max_consecutive_failures,
+        "updated_at": now,
+    }
+    if not was_running:
+        values["next_run"] = now
+    first = {"created_at": now, "next_run": now}
+    poll, is_new = Poll.objects.get_or_create(trigger=trigger, defaults=values | first)
+    if not is_new:
+        soonest = now + wanted.interval
+        Poll.objects.filter(pk=poll.pk).update(**values)
+        Poll.objects.filter(pk=poll.pk, next_run__gt=soonest).update(next_run=soonest)

@@ -151,6 +151,9 @@ class NodeType(Generic[C]):
     # Config paths (dotted, ``*`` for any index) at which an expression may fail without harm, because the node may never get
     # to it. It then finds an ``Unevaluated`` there.
     lazy: ClassVar[tuple[str, ...]] = ()
+    # Config paths (dotted) whose expressions are evaluated before there is an execution, never when the node runs, and the
+    # roots that they may mention.
+    beforehand: ClassVar[Mapping[str, frozenset[str]]] = {}
     example: ClassVar[dict[str, Any]]
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:

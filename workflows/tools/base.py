@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from workflows.nodes.base import Config, Context, Effect
 
 A = TypeVar("A", bound=Config)
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """What an HTTP service said about how new its answer is (RFC 9110, validators).
+
+    :param is_unchanged: nothing is new since the answer that the validators came with.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+    is_unchanged: bool = False
 
 
 class Tool(Generic[A]):
@@ -17,6 +30,9 @@ class Tool(Generic[A]):
     Arguments: ClassVar[type[Config]]
     icon: ClassVar[str] = "wrench"
     example: ClassVar[dict[str, Any]]
+    # For polls: the JSON Pointer to the list in the output, and a template that tells its items apart, if there is one for all.
+    items_at: ClassVar[str] = ""
+    item_key: ClassVar[str] = ""
 
     def effect(self, arguments: Mapping[str, Any]) -> Effect:
         """Return what a call with these raw arguments does to the outside. Never raises."""
@@ -25,6 +41,14 @@ class Tool(Generic[A]):
     def workflows(self, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return the workflows that these arguments speak of: the path below them, and a name or an id. Never raises."""
         return []
+
+    def conditional(self, arguments: Mapping[str, Any], known: Freshness) -> Mapping[str, Any]:
+        """Return evaluated arguments that ask only for what is new since an earlier answer, where the service can tell."""
+        return arguments
+
+    def freshness(self, output: Any) -> Freshness:
+        """Return what an output says about how new it is."""
+        return Freshness()
 
     def call(self, arguments: A, context: Context) -> Any:
         """Do it and return JSON data, or an :data:`~workflows.nodes.base.Outcome` where the engine has to do something.

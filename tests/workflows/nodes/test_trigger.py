@@ -9,10 +9,12 @@ import pytest
 from tests.builders import definition, node
 from tests.workflows.definition.checks import found, problems
 from tests.workflows.nodes.runs import output
+from workflows.nodes.trigger.event import patterns_for
 from workflows.nodes.trigger.manual import ManualTrigger
 from workflows.nodes.trigger.node import read_trigger
 from workflows.nodes.trigger.schedule import ScheduleTrigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
+from workflows.nodes.trigger.workflow import WorkflowTrigger
 
 
 def codes(config):
@@ -32,9 +34,7 @@ class TestTrigger:
     def test_hands_on_what_started_the_execution(self):
         assert output("trigger", {"kind": "manual"}, {"a": 1}) == {"a": 1}
 
-    def test_is_of_a_kind_that_is_built(self):
-        for kind in ("event", "polling", "workflow"):
-            assert codes({"kind": kind}) == [("not_built_yet", "/kind")]
+    def test_is_of_a_kind_that_there_is(self):
         assert codes({"kind": "webhok"}) == [("invalid_choice", "/kind")]
         assert codes({}) == [("missing_key", "/kind")]
         assert codes({"kind": "manual", "path": "a"}) == [("unknown_key", "/path")]
@@ -178,3 +178,104 @@ class TestSchedule:
         assert isinstance(trigger, ScheduleTrigger)
         assert trigger.starts_at("America/Noronha") == datetime(2026, 1, 1, hour, tzinfo=UTC)
         assert trigger.ends_at("America/Noronha") == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+class TestEvent:
+    @pytest.mark.parametrize("names", [["order.created"], ["order.*"], ["*"], ["a", "b.c-d_E.*"]])
+    def test_listens_to_names_and_what_begins_like_them(self, names):
+        assert codes({"kind": "event", "names": names}) == []
+
+    @pytest.mark.parametrize(
+        "name", ["", "a..b", ".a", "a.", "*.a", "a.*.b", "a*", "**", "a b", "ä", ".".join("a" * 21)]
+    )
+    def test_refuses_what_is_no_name(self, name):
+        assert codes({"kind": "event", "names": [name]}) == [("invalid_format", "/names/0")]
+
+    def test_has_one_name_at_least_and_each_once(self):
+        assert codes({"kind": "event"}) == [("missing_key", "/names")]
+        assert codes({"kind": "event", "names": ["a", "a"]}) == [("duplicate_value", "/names")]
+
+    def test_takes_an_expression_as_its_filter(self):
+        assert codes({"kind": "event", "names": ["a"], "filter": "{{ trigger.data.total > 1 }}"}) == []
+
+    @pytest.mark.parametrize(
+        ("filter", "code"),
+        [
+            (True, "expression_needed"),
+            ("trigger.data.total > 1", "expression_needed"),
+            ("total {{ trigger.data.total }}", "expression_needed"),
+            ("{{ trigger.data. }}", "expression_syntax"),
+            ("{{ input.total > 1 }}", "not_available_here"),
+            ("{{ secret('API_KEY') == '1' }}", "not_available_here"),
+        ],
+    )
+    def test_refuses_other_filters(self, filter, code):
+        assert codes({"kind": "event", "names": ["a"], "filter": filter}) == [(code, "/filter")]
+
+    def test_every_pattern_that_matches_a_name(self):
+        assert patterns_for("a.b.c") == ["a.b.c", "a.b.*", "a.*", "*"]
+        assert patterns_for("a") == ["a", "*"]
+
+
+class TestWorkflow:
+    def test_names_the_other_one(self):
+        assert codes({"kind": "workflow", "workflow": "Orders"}) == []
+        assert codes({"kind": "workflow"}) == [("missing_key", "/workflow")]
+        assert codes({"kind": "workflow", "workflow": "Orders", "on": "ended"}) == [("invalid_choice", "/on")]
+
+    def test_listens_to_the_ends_that_are_meant(self):
+        def topics(on):
+            return WorkflowTrigger(kind="workflow", workflow="Orders", on=on).topics
+
+        assert topics("failed") == ["failed:Orders"]
+        assert topics("any") == ["cancelled:Orders", "completed:Orders", "failed:Orders"]
+
+
+class TestPolling:
+    def poll(self, **config):
+        given = {"tool": "http.request", "with": {"url": "https://example.com"}, "key": "{{ item.id }}"}
+        return {"kind": "polling", **given, **config}
+
+    def test_calls_a_tool(self):
+        assert codes(self.poll()) == []
+        assert codes(self.poll(tool="http.requst")) == [("unknown_tool", "/tool")]
+        assert codes(self.poll(**{"with": {}})) == [("missing_key", "/with/url")]
+
+    @pytest.mark.parametrize("method", ["POST", "{{ vars.METHOD }}"])
+    def test_refuses_what_may_change_something(self, method):
+        found = codes(self.poll(**{"with": {"url": "https://example.com", "method": method}}))
+
+        assert ("tool_writes", "/tool") in found
+
+    def test_must_know_what_is_new(self):
+        without = self.poll()
+        del without["key"]
+
+        assert codes(without) == [("missing_key", "/key")]
+        assert codes({**without, "cursor": "{{ item.updated_at }}"}) == []
+        assert codes({"kind": "polling", "tool": "feed.read", "with": {"url": "https://example.com"}}) == []
+
+    @pytest.mark.parametrize(
+        ("config", "code", "path"),
+        [
+            ({"every": "PT29S"}, "invalid_range", "/every"),
+            ({"every": "P8D"}, "invalid_range", "/every"),
+            ({"every": "5m"}, "invalid_duration", "/every"),
+            ({"items": "body"}, "invalid_format", "/items"),
+            ({"key": "id"}, "expression_needed", "/key"),
+            ({"key": "{{ trigger.id }}"}, "not_available_here", "/key"),
+            ({"first": "keep"}, "invalid_choice", "/first"),
+            ({"with": {"url": "{{ input.url }}"}}, "not_available_here", "/with/url"),
+        ],
+    )
+    def test_says_what_is_wrong(self, config, code, path):
+        assert codes(self.poll(**config)) == [(code, path)]
+
+    def test_its_call_may_know_variables_secrets_and_how_far_it_is(self):
+        call = {
+            "url": "{{ vars.URL }}?since={{ trigger.cursor ?? '' }}",
+            "auth": {"type": "bearer", "token": "{{ secret('KEY') }}"},
+        }
+        raw = definition("start > end", start=node("trigger", self.poll(**{"with": call})))
+
+        assert problems(raw, variables={"URL": False, "KEY": True}) == []

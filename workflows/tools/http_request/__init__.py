@@ -9,16 +9,18 @@ from django.utils import timezone
 
 from projects.exceptions import Invalid
 from workflows.http import DoorError, Reply, media
+from workflows.http.conditions import conditional_headers
 from workflows.http.retry_after import retry_after_seconds
 from workflows.http.secrets import Secrets
 from workflows.nodes.base import Context, Effect, NodeError
-from workflows.tools.base import Tool, register
+from workflows.tools.base import Freshness, Tool, register
 from workflows.tools.http_request.arguments import READING_METHODS, RequestArguments
 from workflows.tools.http_request.sending import send
 
 # The server says "later" or is not well; everything else will be answered the same way again.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_EXCERPT_CHARS = 2000
+NOT_MODIFIED = 304
 
 
 @register("http.request")
@@ -33,6 +35,7 @@ class HttpRequest(Tool[RequestArguments]):
 
     Arguments = RequestArguments
     icon = "globe"
+    items_at = "/body"
     example: ClassVar[dict[str, Any]] = {
         "method": "POST",
         "url": "https://api.example.com/orders/{{ encodeURIComponent(input.id) }}/confirm",
@@ -44,6 +47,23 @@ class HttpRequest(Tool[RequestArguments]):
         """A method that is not known yet, because it is an expression, counts as one that writes."""
         method = arguments.get("method", "GET")
         return Effect.READ if isinstance(method, str) and method in READING_METHODS else Effect.WRITE
+
+    def conditional(self, arguments: Mapping[str, Any], known: Freshness) -> Mapping[str, Any]:
+        """Add ``If-None-Match`` and ``If-Modified-Since`` to a GET, and let 304 be an answer."""
+        given = arguments.get("headers", {})
+        if arguments.get("method", "GET") != "GET" or not isinstance(given, Mapping):
+            return arguments
+        ok = arguments.get("ok_statuses", ["200-299"])
+        ok = [*ok, NOT_MODIFIED] if isinstance(ok, list) and NOT_MODIFIED not in ok else ok
+        return {**arguments, "headers": conditional_headers(given, known), "ok_statuses": ok}
+
+    def freshness(self, output: Any) -> Freshness:
+        """Read ``ETag`` and ``Last-Modified``."""
+        return Freshness(
+            etag=output["headers"].get("etag", ""),
+            last_modified=output["headers"].get("last-modified", ""),
+            is_unchanged=output["status"] == NOT_MODIFIED,
+        )
 
     def call(self, arguments: RequestArguments, context: Context) -> dict[str, Any]:
         """Make the call.
