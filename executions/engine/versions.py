@@ -14,7 +14,7 @@ from workflows.expressions.references import references
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import Effect, NodeType, catalogue
-from workflows.nodes.evaluation import all_templates_of, is_lazy, templates_at, templates_of
+from workflows.nodes.evaluation import all_templates_of, is_lazy, roots_beforehand, templates_at, templates_of
 from workflows.nodes.scopes import ScopeType, is_template_of_passes
 
 Templates = tuple[tuple[str, str], ...]
@@ -162,7 +162,9 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
     per_item = [
         text
         for pointer, text in all_templates_of(node.config)
-        if (pointer, text) not in templates and not is_template_of_passes(node_type, pointer.split("/")[1:])
+        if (pointer, text) not in templates
+        and not is_template_of_passes(node_type, pointer.split("/")[1:])
+        and roots_beforehand(node_type, pointer) is None
     ]
     found = CompiledNode(
         node=node,

@@ -13,7 +13,7 @@ from workflows.definition.structure import NodeTypes
 from workflows.expressions.templates import find_templates
 from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS
 from workflows.nodes.base import NodeType, lies_at
-from workflows.nodes.evaluation import is_deferred
+from workflows.nodes.evaluation import is_deferred, roots_beforehand
 from workflows.nodes.scopes import ScopeType
 
 _OF_SCOPES = PASS_ROOTS | {"scopes"}
@@ -21,6 +21,7 @@ _OF_SCOPES = PASS_ROOTS | {"scopes"}
 # What the expression of an edge sees: what its source put out, and what started the execution.
 _ON_EDGES = frozenset({"input", "trigger", "now"})
 _EDGE_HINT = "On an edge there are `input`, what its source put out, and `trigger`. Do the rest in a node."
+_BEFOREHAND_HINT = "This is evaluated before there is an execution. Do the rest in a node."
 _KEY_HINT = "Which executions are counted together is known before they start: only `trigger` is there."
 
 # What to do about a root that is not there, by root.
@@ -92,6 +93,10 @@ class _Bodies:
         before_pass, after_pass = self._of_passes(own, node, node_type)
         for path, text in find_templates(node.config):
             keys, place = path.split("/")[1:], own
+            if (early := roots_beforehand(node_type, path)) is not None:
+                hint = dict.fromkeys(ROOTS, _BEFOREHAND_HINT)
+                yield Place(f"{node.at}/config{path}", early, node_id=node.id, instead=hint), text
+                continue
             if isinstance(node_type, ScopeType) and lies_at(keys, node_type.before_pass):
                 place = before_pass
             elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):

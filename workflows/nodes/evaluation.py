@@ -39,6 +39,7 @@ def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tu
         for pointer, text in find_templates(config)
         if not (is_deferred(node_type, pointer) and is_per_item(text))
         and not is_template_of_passes(node_type, _keys(pointer))
+        and roots_beforehand(node_type, pointer) is None
     ]
 
 
@@ -50,6 +51,12 @@ def templates_at(config: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[
 def is_deferred(node_type: NodeType[Any], pointer: str) -> bool:
     """Return whether expressions at this place of the config may be evaluated for each item."""
     return lies_at(_keys(pointer), node_type.deferred)
+
+
+def roots_beforehand(node_type: NodeType[Any], pointer: str) -> frozenset[str] | None:
+    """Return what an expression at this place of the config may mention, if it is evaluated before there is an execution."""
+    keys = _keys(pointer)
+    return next((roots for path, roots in node_type.beforehand.items() if lies_at(keys, [path])), None)
 
 
 def is_lazy(node_type: NodeType[Any], pointer: str) -> bool:

@@ -22,6 +22,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError, core_schema
 
+from workflows.expressions.errors import ExpressionError
+from workflows.expressions.templates import parse_template
+
 T = TypeVar("T")
 
 
@@ -100,3 +103,42 @@ def _refuse_templates(value: Any) -> Any:
 
 
 Fixed = Annotated[T, BeforeValidator(_refuse_templates)]
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, Template):
+        return value.text
+    raise PydanticCustomError(
+        "expression_needed",
+        "This must be an expression.",
+        {"hint": "Write it in double braces: `{{ item.id }}`."},
+    )
+
+
+def _one_expression(value: Any) -> Any:
+    text = _as_written(value)
+    try:
+        is_single = parse_template(text).is_single
+    except ExpressionError:
+        return text  # Whoever looks at the expressions says what is wrong.
+    if not is_single:
+        raise PydanticCustomError(
+            "expression_needed",
+            "This must be one expression, and no text around it.",
+            {"hint": "Write `{{ … }}` alone."},
+        )
+    return text
+
+
+class _IsExpression:
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "x-expression": True}
+
+
+# A template that the node's type keeps as it is written, because somebody else evaluates it (``NodeType.beforehand``): any
+# text with expressions in it, and exactly one expression, which keeps its value's type.
+TemplateText = Annotated[str, BeforeValidator(_as_written), _IsExpression()]
+OneExpression = Annotated[str, BeforeValidator(_one_expression), _IsExpression()]
