@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from triggers.services.deliveries import (
     Receipt,
+    RunOn,
     keep_refused,
     receive_delivery,
     redeliver,
+    redeliver_many,
     remove_old_deliveries,
 )
 from triggers.services.registration import register_triggers
@@ -23,6 +25,7 @@ from triggers.services.webhook_secrets import rotate_secret, set_secret
 
 __all__ = [
     "Receipt",
+    "RunOn",
     "fire_due_schedules",
     "keep_refused",
     "note_end",
@@ -30,6 +33,7 @@ __all__ = [
     "preview",
     "receive_delivery",
     "redeliver",
+    "redeliver_many",
     "register_triggers",
     "remove_old_deliveries",
     "resume_job",

@@ -62,7 +62,16 @@ class StartWorkflow:
     trigger: str | None = None
 
 
-Outcome = Done | Wait | StartWorkflow
+@dataclass(frozen=True)
+class Answer:
+    """The node answers the caller who waits for the execution, which goes on. Only the first one in an execution does."""
+
+    value: Any
+    status: int
+    headers: Mapping[str, str]
+
+
+Outcome = Done | Wait | StartWorkflow | Answer
 
 
 class NodeError(Exception):
@@ -151,6 +160,9 @@ class NodeType(Generic[C]):
     # Config paths (dotted, ``*`` for any index) at which an expression may fail without harm, because the node may never get
     # to it. It then finds an ``Unevaluated`` there.
     lazy: ClassVar[tuple[str, ...]] = ()
+    # Config paths (dotted) whose expressions are evaluated before there is an execution, never when the node runs, and the
+    # roots that they may mention.
+    beforehand: ClassVar[Mapping[str, frozenset[str]]] = {}
     example: ClassVar[dict[str, Any]]
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:

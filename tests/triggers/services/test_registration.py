@@ -116,7 +116,7 @@ class TestRoutes:
         workflow = published(started_by(hook=webhook(auth=BEARER)))
         hook = hook_of(workflow)
         set_secret(hook, secret="sixteen-letters!", by=None, now=NOON)
-        WebhookRegistration.objects.filter(pk=hook.pk).update(is_active=False, trigger_count=7, last_triggered=NOON)
+        WebhookRegistration.objects.filter(pk=hook.pk).update(is_active=False, forgotten_count=7, forgotten_latest=NOON)
         envelope = hook_of(workflow).secret
 
         publish_again(
@@ -136,7 +136,12 @@ class TestRoutes:
         assert again.methods == ["PUT", "POST"]
         assert again.headers_validation == {"X-Kind": "order"}
         assert again.body_schema == {"type": "object"}
-        assert (again.secret, again.is_active, again.trigger_count, again.last_triggered) == (envelope, False, 7, NOON)
+        assert (again.secret, again.is_active, again.forgotten_count, again.forgotten_latest) == (
+            envelope,
+            False,
+            7,
+            NOON,
+        )
 
     def test_a_path_of_another_workflow_undoes_the_publishing(self):
         published(started_by(hook=webhook(path="orders", auth=GITHUB)))
