@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, RootModel
@@ -45,7 +44,7 @@ class Webhook(NodeType[WebhookConfig]):
 
     Config = WebhookConfig
     icon = "send"
-    example: Mapping[str, Any] = {"action": "respond", "value": {"order": "{{ input.id }}"}, "status": 202}
+    example = {"action": "respond", "value": {"order": "{{ input.id }}"}, "status": 202}
 
     def run(self, config: WebhookConfig, context: Context) -> Answer:
         """Put value, status and headers together."""
