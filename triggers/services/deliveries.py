@@ -337,11 +337,11 @@ def _trim(registration: WebhookRegistration) -> None:
 
 
 def remove_old_deliveries(now: datetime) -> int:
-    """Remove some deliveries that are older than ``EXECUTION_RETENTION_DAYS``; returns how many.
+    """Remove some deliveries that are older than ``WEBHOOK_RETENTION_DAYS``, or else than executions are kept; returns how many.
 
     Their ids are forgotten with them: a copy that comes later starts an execution.
     """
-    before = now - timedelta(days=settings.EXECUTION_RETENTION_DAYS)
+    before = now - timedelta(days=settings.WEBHOOK_RETENTION_DAYS or settings.EXECUTION_RETENTION_DAYS)
     old = WebhookDelivery.objects.filter(received_at__lt=before).order_by("received_at", "id")
     found = list(old.values_list("pk", flat=True)[:REMOVED_AT_ONCE])
     return _remove(found) if found else 0

@@ -18,7 +18,7 @@ from workflows.models import TriggerType
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NAP = node("delay", {"for_seconds": 3600})
+NAP = node("delay", {"for_seconds": 600})
 END = node("output", {"value": "the end"})
 
 
