@@ -194,7 +194,7 @@ class TestCounts:
         hook, now = a_hook(), timezone.now()
         latest = now - timedelta(days=40)
         for days in (42, 41, 40):
-            DeliveryFactory(registration=hook, received_at=now - timedelta(days=days))
+            DeliveryFactory(registration=hook, execution=None, received_at=now - timedelta(days=days))
         DeliveryFactory(registration=hook, received_at=latest + timedelta(hours=1), rejected=True)
 
         assert remove_old_deliveries(now) == 4
@@ -217,7 +217,7 @@ class TestCountsInTheSameMoment:
     def test_of_two_sweeps_are_counted_once(self):
         hook, now = a_hook(), timezone.now()
         for _ in range(20):
-            DeliveryFactory(registration=hook, received_at=now - timedelta(days=40))
+            DeliveryFactory(registration=hook, execution=None, received_at=now - timedelta(days=40))
 
         removed = at_once(*[lambda: remove_old_deliveries(now)] * 4)
 

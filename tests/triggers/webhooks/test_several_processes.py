@@ -26,13 +26,15 @@ from workflows.services import archive, pause, resume
 pytestmark = pytest.mark.django_db(transaction=True)
 
 GIVE_UP_SECONDS = 30
-WAITING_AT_ONCE = 2  # Of four threads, two are left for others.
+# One process each, with four threads: two may hold callers that wait, two are left for others.
+ONE = {"WEB_CONCURRENCY": "1", "WEB_THREADS": "4"}
+WAITING_AT_ONCE = 2
 
 
 @pytest.fixture(scope="module")
 def ports(django_db_setup, tmp_path_factory) -> Iterator[tuple[int, int]]:
     folder = tmp_path_factory.mktemp("web")
-    with web_process(folder, WEB_THREADS="4") as one, web_process(folder, WEB_THREADS="4") as other:
+    with web_process(folder, **ONE) as one, web_process(folder, **ONE) as other:
         yield one, other
 
 
