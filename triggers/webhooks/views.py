@@ -34,28 +34,38 @@ def receive(request: HttpRequest, path: str) -> HttpResponse:
     """Receive one delivery."""
     try:
         route = routes.find(path, as_sent=request.META.get("RAW_URI", ""))
-        return answers.not_found() if route is None else _answer(request, route)
     except AnyDatabaseError:
-        # Also when the reply to COMMIT is lost: if it did happen, the sender's next try is a duplicate.
-        logger.exception("A delivery could not be accepted.", extra={"path": path})
+        logger.exception("A webhook could not be looked for.", extra={"path": path})
         return answers.unavailable("The delivery could not be stored. Send it again.")
-    except Unavailable as error:
-        logger.exception("A delivery could not be verified.", extra={"path": path})
-        return answers.unavailable(error.message)
-
-
-def _answer(request: HttpRequest, route: Route) -> HttpResponse:
+    if route is None:
+        return answers.not_found()
     options = cast(WebhookTrigger, read_trigger(route.registration.trigger.config))
     if request.method == "OPTIONS":
-        response = answers.options(route.registration.methods)
-        if options.cors is not None:
-            asked = {name.lower(): value for name, value in request.headers.items()}
-            cors.answer_preflight(response, options.cors, route.registration.methods, asked)
-        return response
-    response = _receive(request, route, options)
+        return _say_what_may_be_sent(request, route, options)
+    response = _receive_or_say_again(request, route, options)
     if options.cors is not None:
         cors.open_to(response, options.cors, request.headers.get("Origin"))
     return response
+
+
+def _say_what_may_be_sent(request: HttpRequest, route: Route, options: WebhookTrigger) -> HttpResponse:
+    response = answers.options(route.registration.methods)
+    if options.cors is not None:
+        asked = {name.lower(): value for name, value in request.headers.items()}
+        cors.answer_preflight(response, options.cors, route.registration.methods, asked)
+    return response
+
+
+def _receive_or_say_again(request: HttpRequest, route: Route, options: WebhookTrigger) -> HttpResponse:
+    try:
+        return _receive(request, route, options)
+    except AnyDatabaseError:
+        # Also when the reply to COMMIT is lost: if it did happen, the sender's next try is a duplicate.
+        logger.exception("A delivery could not be accepted.", extra={"path": route.path})
+        return answers.unavailable("The delivery could not be stored. Send it again.")
+    except Unavailable as error:
+        logger.exception("A delivery could not be verified.", extra={"path": route.path})
+        return answers.unavailable(error.message)
 
 
 def _receive(request: HttpRequest, route: Route, options: WebhookTrigger) -> HttpResponse:

@@ -20,6 +20,7 @@ from tests.triggers.stories import (
     trigger_of,
     webhook,
 )
+from tests.triggers.webhooks.senders import send
 from triggers.exceptions import PathTaken
 from triggers.models import ScheduledJob, Trigger, WebhookRegistration
 from triggers.services import pause_job, set_secret, switch_trigger
@@ -142,6 +143,12 @@ class TestRoutes:
             7,
             NOON,
         )
+
+    def test_what_is_written_literally_is_not_taken_for_an_expression(self):
+        hook = hook_of(published(started_by(hook=webhook(body_schema={"$literal": {"const": "{{ x }}"}}))))
+
+        assert send(hook, "{{ x }}").status_code == 202
+        assert send(hook, "x").status_code == 400
 
     def test_a_path_of_another_workflow_undoes_the_publishing(self):
         published(started_by(hook=webhook(path="orders", auth=GITHUB)))

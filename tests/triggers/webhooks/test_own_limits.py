@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 
 from executions.models import WorkflowExecution
@@ -118,6 +119,19 @@ class TestPages:
 
         assert (response.status_code, response["Access-Control-Allow-Origin"]) == (status, PAGE)
         assert response["Access-Control-Expose-Headers"] == "Retry-After"
+
+    def test_may_read_that_they_are_to_come_again(self):
+        hook = a_hook(cors={"origins": [PAGE]})
+
+        def fail(execute, sql, params, many, context):
+            if sql.startswith("INSERT"):
+                raise OperationalError("the server has gone")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(fail):
+            response = send(hook, 1, origin=PAGE)
+
+        assert (response.status_code, response["Access-Control-Allow-Origin"]) == (503, PAGE)
 
     def test_are_never_asked_for_credentials(self):
         """Not even by the workflow's own answer."""
