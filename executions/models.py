@@ -156,6 +156,8 @@ class WorkflowExecution(models.Model):
     claims = models.PositiveSmallIntegerField(default=0, editable=False)
     # Somebody waits for the end: announce it.
     is_awaited = models.BooleanField(default=False, editable=False)
+    # The node run whose answer a caller gets that waits for one: the first that answered.
+    answered_by = models.UUIDField(null=True, blank=True, editable=False)
     # Something that it waits for has come while a worker held it: it may not fall asleep before it has looked.
     is_signalled = models.BooleanField(default=False, editable=False)
     # Bytes of all outputs that its node runs have recorded.

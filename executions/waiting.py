@@ -1,6 +1,6 @@
-"""Waiting for the end of an execution, in a process that serves many callers at once.
+"""Waiting for the end of an execution, or for its answer, in a process that serves many callers at once.
 
-On PostgreSQL one connection per process listens for ends, and wakes the thread that waits for one. A slow look at the row
+On PostgreSQL one connection per process listens for them, and wakes the thread that waits for one. A slow look at the row
 is the safety net there, and the way on SQLite.
 """
 
@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from uuid import UUID
 
 import psycopg
@@ -33,6 +34,17 @@ def wait_for_end(execution_id: UUID, *, timeout: float) -> WorkflowExecution:
 
     The execution should have been started with ``awaited=True``: only such ends are announced.
     """
+    return _wait(execution_id, lambda execution: execution.has_ended, timeout=timeout)
+
+
+def wait_for_answer(execution_id: UUID, *, timeout: float) -> WorkflowExecution:
+    """Return the execution when one of its nodes has answered or it has ended, likewise."""
+    return _wait(
+        execution_id, lambda execution: execution.has_ended or execution.answered_by is not None, timeout=timeout
+    )
+
+
+def _wait(execution_id: UUID, is_over: Callable[[WorkflowExecution], bool], *, timeout: float) -> WorkflowExecution:
     until = time.monotonic() + timeout
     listener = _Listener.of_this_process() if connection.vendor == "postgresql" else None
     ended = listener.expect(execution_id) if listener else threading.Event()
@@ -41,7 +53,7 @@ def wait_for_end(execution_id: UUID, *, timeout: float) -> WorkflowExecution:
         while True:
             execution = WorkflowExecution.objects.get(pk=execution_id)
             left = until - time.monotonic()
-            if execution.has_ended or left <= 0:
+            if is_over(execution) or left <= 0:
                 return execution
             ended.wait(min(left, look_seconds))
     finally:

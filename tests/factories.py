@@ -36,6 +36,7 @@ from workflows.models import (
     WorkflowVariable,
     WorkflowVersion,
 )
+from workflows.nodes.trigger.paths import pattern_of
 
 M = TypeVar("M", bound=Model)
 
@@ -260,6 +261,7 @@ class WebhookFactory(RowFactory[WebhookRegistration]):
     trigger = factory.SubFactory(TriggerFactory, type=TriggerType.WEBHOOK)
     workflow = factory.SelfAttribute("trigger.workflow")
     path = factory.Sequence(lambda number: f"hook-{number:032x}")
+    pattern = factory.LazyAttribute(lambda webhook: pattern_of(webhook.path))
     methods = factory.LazyFunction(lambda: ["POST"])
     auth = factory.LazyFunction(lambda: {"scheme": "none"})
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, DateTimeField, F, IntegerField, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils.timezone import now
 
 from executions.models import WorkflowExecution
@@ -58,14 +59,38 @@ class WebhookRegistrationQuerySet(models.QuerySet["WebhookRegistration"]):
             workflow__status__in=(WorkflowStatus.ACTIVE, WorkflowStatus.PAUSED, WorkflowStatus.DISABLED),
         )
 
+    def with_counts(self) -> WebhookRegistrationQuerySet:
+        """Add ``trigger_count`` and ``last_triggered``: how many deliveries were ever accepted, and when the latest one was.
+
+        They are counted when somebody asks, from indexes alone, so that deliveries of one webhook need not take turns on its row.
+        """
+        deliveries = WebhookDelivery.objects.filter(registration=OuterRef("pk"))
+        refused = deliveries.exclude(verdict=DeliveryVerdict.ACCEPTED)
+        accepted = deliveries.filter(verdict=DeliveryVerdict.ACCEPTED).order_by("-received_at", "-id")
+        return self.annotate(
+            trigger_count=F("forgotten_count") + _number_of(deliveries) - _number_of(refused),
+            last_triggered=Coalesce(
+                Subquery(accepted.values("received_at")[:1]), F("forgotten_latest"), output_field=DateTimeField()
+            ),
+        )
+
+
+def _number_of(deliveries: models.QuerySet[WebhookDelivery]) -> Coalesce:
+    counted = deliveries.order_by().values("registration").annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), Value(0), output_field=IntegerField())
+
 
 class WebhookRegistration(models.Model):
-    """The route of one webhook trigger: ``/webhooks/<path>`` answers because this row is there."""
+    """The route of one webhook trigger: ``/webhooks/<path>`` answers because this row is there.
+
+    ``pattern`` is the path without the names of its parameters; it is what a request is looked up by.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="webhook_registrations")
     trigger = models.OneToOneField(Trigger, on_delete=models.CASCADE, related_name="webhook_registration")
-    path = models.CharField(max_length=200, unique=True)
+    path = models.CharField(max_length=200)
+    pattern = models.CharField(max_length=200, unique=True)
     methods = models.JSONField(default=list)
     # How callers prove themselves: a name from triggers.webhooks.signatures, with its settings.
     auth = models.JSONField(default=dict)
@@ -75,8 +100,9 @@ class WebhookRegistration(models.Model):
     body_schema = models.JSONField(null=True, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=now, editable=False)
-    last_triggered = models.DateTimeField(null=True, blank=True, editable=False)
-    trigger_count = models.PositiveBigIntegerField(default=0, editable=False)
+    # Accepted deliveries that the inbox does not hold any more: how many, and when the latest of them came.
+    forgotten_count = models.PositiveBigIntegerField(default=0, editable=False)
+    forgotten_latest = models.DateTimeField(null=True, blank=True, editable=False)
     # The rate limit's memory: by when all deliveries would have come at the allowed pace, in microseconds since 1970.
     paced_until_us = models.BigIntegerField(default=0, editable=False)
 
@@ -93,6 +119,7 @@ class WebhookRegistration(models.Model):
 class DeliveryVerdict(models.TextChoices):
     ACCEPTED = "accepted"  # It has its execution.
     DUPLICATE = "duplicate"  # It was here before; the first one's execution stands.
+    FILTERED = "filtered"  # The webhook's filter wants no execution of it.
     REJECTED = "rejected"  # ``reason`` says why.
     HANDSHAKE = "handshake"  # Not a delivery: the sender made sure that the address is meant.
 
@@ -104,6 +131,8 @@ class WebhookDelivery(models.Model):
     registration = models.ForeignKey(WebhookRegistration, on_delete=models.CASCADE, related_name="deliveries")
     received_at = models.DateTimeField(default=now, editable=False)
     method = models.CharField(max_length=10)
+    # The whole path of the request, decoded.
+    path = models.CharField(max_length=1100, blank=True, default="")
     query_string = models.TextField(blank=True, default="")
     headers = models.JSONField(default=dict)
     body = models.BinaryField(default=b"")
@@ -118,8 +147,11 @@ class WebhookDelivery(models.Model):
     # For a rejected one: a stable code and a sentence.
     reason_code = models.CharField(max_length=64, blank=True, default="")
     reason = models.CharField(max_length=500, blank=True, default="")
-    # The sender's id of the delivery; unique among the accepted ones of a registration.
+    # The sender's id of the delivery, or what the webhook's key expression made of it; unique among the accepted ones of a
+    # registration that have not let go of theirs.
     dedupe_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where it is not null
+    # The webhook's window is over, and another delivery has taken the key.
+    is_released = models.BooleanField(default=False, editable=False)
     execution = models.ForeignKey(
         WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
     )
@@ -134,7 +166,7 @@ class WebhookDelivery(models.Model):
             one_of("webhook_deliveries", "verdict", DeliveryVerdict),
             models.UniqueConstraint(
                 fields=["registration", "dedupe_key"],
-                condition=Q(dedupe_key__isnull=False, verdict=DeliveryVerdict.ACCEPTED),
+                condition=Q(dedupe_key__isnull=False, verdict=DeliveryVerdict.ACCEPTED, is_released=False),
                 name="webhook_deliveries_once",
             ),
         ]

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from executions.models import WorkflowExecution
 from projects.rest import StrictSerializer
 from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.services.deliveries import MAX_REDELIVERED, RunOn
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
 MAX_PREVIEW = 100
@@ -87,6 +88,12 @@ class WebhookSerializer(_OfTrigger, serializers.ModelSerializer[WebhookRegistrat
 
     url = serializers.SerializerMethodField(help_text="Where callers send their requests.")
     has_secret = serializers.SerializerMethodField(help_text="Without one, a scheme that needs one refuses everything.")
+    last_triggered = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="When the latest delivery was accepted."
+    )
+    trigger_count = serializers.IntegerField(
+        read_only=True, help_text="How many deliveries were ever accepted, those delivered again too."
+    )
 
     class Meta:
         model = WebhookRegistration
@@ -129,6 +136,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "registration",
             "received_at",
             "method",
+            "path",
             "ip_address",
             "verdict",
             "reason_code",
@@ -165,6 +173,39 @@ class DeliveryDetailSerializer(DeliverySerializer):
 
     def get_body_encoding(self, delivery: WebhookDelivery) -> str:
         return "base64" if _text(delivery) is None else "utf-8"
+
+
+class RedeliverInput(StrictSerializer):
+    """What to run a delivery on."""
+
+    version = serializers.ChoiceField(
+        choices=[each.value for each in RunOn],
+        required=False,
+        default=RunOn.NEWEST.value,
+        help_text="`newest`: the workflow's newest version. `original`: the one that its own execution ran.",
+    )
+
+
+class RedeliverManyInput(RedeliverInput):
+    """Which deliveries to deliver again."""
+
+    ids = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MAX_REDELIVERED)
+
+
+class RedeliveredSerializer(serializers.Serializer[Any]):
+    """What became of one delivery that was to be delivered again: `delivery` and `execution`, or `code` and `message`."""
+
+    id = serializers.UUIDField(help_text="The delivery that was asked for.")
+    delivery = serializers.UUIDField(source="again.pk", default=None, help_text="The new delivery.")
+    execution = serializers.UUIDField(source="again.execution_id", default=None, help_text="Its execution.")
+    code = serializers.CharField(source="error.code", default=None)
+    message = serializers.CharField(source="error.message", default=None)
+
+
+class RedeliveredManySerializer(serializers.Serializer[Any]):
+    """What became of each delivery, in the order of the ids."""
+
+    results = RedeliveredSerializer(many=True)
 
 
 class ScheduledJobSerializer(_OfTrigger, serializers.ModelSerializer[ScheduledJob]):

@@ -26,6 +26,9 @@ from triggers.serializers import (
     NoteInput,
     PreviewInput,
     PreviewSerializer,
+    RedeliveredManySerializer,
+    RedeliverInput,
+    RedeliverManyInput,
     ScheduledJobSerializer,
     SecretFactsSerializer,
     SecretInput,
@@ -69,8 +72,10 @@ class TriggerViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
 class WebhookViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     """The routes of webhook triggers."""
 
-    queryset = WebhookRegistration.objects.select_related("workflow__project", "trigger").defer(
-        "workflow__definition", "trigger__config"
+    queryset = (
+        WebhookRegistration.objects.with_counts()
+        .select_related("workflow__project", "trigger")
+        .defer("workflow__definition", "trigger__config")
     )
     project_path = "workflow__project"
     serializer_class = WebhookSerializer
@@ -137,7 +142,12 @@ class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     serializer_class = DeliveryDetailSerializer
     filterset_class = DeliveryFilter
     pagination_class = DeliveryPagination
-    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "redeliver": Permission.OPERATE}
+    permissions = {
+        "list": Permission.VIEW,
+        "retrieve": Permission.VIEW,
+        "redeliver": Permission.OPERATE,
+        "redeliver_many": Permission.OPERATE,
+    }
 
     def get_serializer_class(self) -> type[Any]:
         return DeliverySerializer if self.action == "list" else DeliveryDetailSerializer
@@ -146,12 +156,27 @@ class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         queryset = super().get_queryset()
         return queryset.defer("body", "headers", "query_string") if self.action == "list" else queryset
 
-    @extend_schema(request=None, responses={201: DeliveryDetailSerializer})
+    @extend_schema(request=RedeliverInput, responses={201: DeliveryDetailSerializer})
     @action(detail=True, methods=["post"])
     def redeliver(self, request: Request, registration_id: str, pk: str) -> Response:
-        """Deliver it again: a new delivery and a new execution, on the newest version."""
-        again = services.redeliver(self.get_object(), by=self.actor, now=timezone.now())
+        """Deliver it again: a new delivery and a new execution, on the newest version or on its own one."""
+        delivery, version = self.get_object(), services.RunOn(self.validated(RedeliverInput)["version"])
+        again = services.redeliver(delivery, version=version, by=self.actor, now=timezone.now())
         return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=RedeliverManyInput, responses=RedeliveredManySerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="redeliver", pagination_class=None)
+    def redeliver_many(self, request: Request, registration_id: str) -> Response:
+        """Deliver several again, each for itself: what keeps one back does not keep back the others."""
+        asked = self.validated(RedeliverManyInput)
+        outcomes = services.redeliver_many(
+            self.get_queryset(),
+            asked["ids"],
+            version=services.RunOn(asked["version"]),
+            by=self.actor,
+            now=timezone.now(),
+        )
+        return Response(RedeliveredManySerializer({"results": outcomes}).data)
 
 
 class ScheduledJobViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):

@@ -13,7 +13,7 @@ from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 from projects.failpoints import failpoint
 
-# The channel on which a waiting caller's process hears that an execution has ended (PostgreSQL).
+# The channel on which a waiting caller's process hears that an execution has ended, or has answered (PostgreSQL).
 ENDED_CHANNEL = "segue_ended"
 
 
@@ -57,10 +57,15 @@ def end_execution(
     failures.start_error_workflow(execution, now=now)
     failpoint("end.inside")
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
+    tell_who_waits(execution)
+    limits.let_next_in(execution)  # Last: see "Locks" there.
+
+
+def tell_who_waits(execution: WorkflowExecution) -> None:
+    """Wake those who wait for an execution's end or answer, once the present transaction is committed."""
     if execution.is_awaited and connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [ENDED_CHANNEL, str(execution.pk)])
-    limits.let_next_in(execution)  # Last: see "Locks" there.
 
 
 def closed_as(status: ExecutionStatus) -> ExecutionStatus:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from executions.engine import children, leases, retry
-from executions.engine.ending import closed_as, meanwhile
+from executions.engine.ending import closed_as, meanwhile, tell_who_waits
 from executions.engine.holds import Accepting, Claimed, Hold
 from executions.engine.job import Job
 from executions.engine.journal import Journal, fact_of
@@ -27,7 +27,7 @@ from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, Workflo
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
-from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Done, Effect, NodeError, StartWorkflow, Wait
+from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Answer, Done, Effect, NodeError, StartWorkflow, Wait
 
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
 LATE_SECONDS = 1.0
@@ -76,6 +76,7 @@ class Turn:
         self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
         self._given_up: list[UUID] = []  # Node runs that waited, and whose sub-workflows nobody needs any more.
         self._has_signal = False
+        self._has_answer = False  # One that no commit holds yet.
         self._top = Pass(
             "",
             Frame(
@@ -129,9 +130,14 @@ class Turn:
             here = next(iter(self._to_plan))
             del self._to_plan[here]
             self._go_on(here)
-            if self._journal.unwritten >= MOST_IN_A_ROW or (until is not None and time.monotonic() > until):
+            if self._is_to_be_written() or (until is not None and time.monotonic() > until):
                 self.is_ready = bool(self._to_plan)
                 break
+
+    def _is_to_be_written(self) -> bool:
+        # Who waits for an answer gets it with the next commit, which is then due. An execution that is being accepted has one.
+        answers = self._has_answer and not isinstance(self._hold, Accepting)
+        return answers or self._journal.unwritten >= MOST_IN_A_ROW
 
     @_in_one_commit
     def record(self) -> None:
@@ -536,6 +542,8 @@ class Turn:
                     self._journal.wait(row, until=until, output=self._values.kept_output(output))
                 case StartWorkflow():
                     self._prepare_child(job, outcome)
+                case Answer():
+                    self._answer(job, outcome)
         except NodeError as error:
             self._fail(compiled, here, row, error)
         else:
@@ -560,6 +568,23 @@ class Turn:
         else:
             output = {"execution_id": str(child_id)}
             self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+
+    def _answer(self, job: Job, answer: Answer) -> None:
+        """Answer the caller with the commit that records this, unless another node run has.
+
+        :raises NodeError: if the answer is too large.
+        """
+        row, first = job.row, self.execution.answered_by
+        output: dict[str, Any] = {"value": answer.value, "status": answer.status, "headers": dict(answer.headers)}
+        if first is None:
+            output |= {"is_answer": True}
+        else:
+            output |= {"is_answer": False, "reason": "The execution has answered already; this changes nothing."}
+        output = self._values.kept_output(output)
+        self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+        if first is None:
+            self.execution.answered_by = row.pk
+            self._has_answer = True
 
     def _take_answers(self) -> None:
         """Look for what has come meanwhile."""
@@ -657,6 +682,7 @@ class Turn:
             "nodes_executed": self._journal.executed,
             "output_bytes": self._journal.output_bytes,
             "deadline_at": self.execution.deadline_at,
+            **({"answered_by": self.execution.answered_by} if self._has_answer else {}),
         }
 
     def _write_progress(self) -> None:
@@ -687,6 +713,9 @@ class Turn:
     def _flush(self) -> None:
         """Write the journal, start the sub-workflows that it speaks of, and end those that nobody waits for any more."""
         self._journal.flush()
+        if self._has_answer and self._end is None:  # The end tells as well.
+            tell_who_waits(self.execution)
+        self._has_answer = False
         for row_id, (asked, child_id, deadline) in self._to_start.items():
             children.start(
                 asked, id=child_id, parent=self.execution, node_run_id=row_id, deadline=deadline, now=self.now()

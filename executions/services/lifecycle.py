@@ -245,6 +245,13 @@ def answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
     )
 
 
+def early_answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
+    """Return what the node has said that answered the waiting caller: ``value``, ``status``, ``headers``; ``None`` if none did."""
+    if execution.answered_by is None:
+        return None
+    return execution.node_runs.filter(pk=execution.answered_by).values_list("output_data", flat=True).first()
+
+
 def _context(payload: Any, *, node_id: str, hops: int) -> dict[str, Any]:
     context = {"trigger": payload, "node_id": node_id}
     return context | {"hops": hops} if hops else context

@@ -108,6 +108,14 @@ class TestDelivery:
         again = delivery.redeliveries.get()
         assert url("change", WorkflowExecution, again.execution_id) in told
 
+    def test_is_delivered_again_to_its_own_version(self, browser):
+        delivery = DeliveryFactory(is_genuine=True, headers={"content-type": "application/json"})
+
+        press(browser, delivery, "redeliver_original")
+
+        again = delivery.redeliveries.get()
+        assert again.execution.workflow_version == delivery.execution.workflow_version
+
     def test_that_was_not_proven_is_not_delivered_again(self, browser):
         delivery = DeliveryFactory(rejected=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -14,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from executions.models import WorkflowExecution
 from projects.models import AuditEntry
 from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
-from tests.triggers.stories import hook_of, job_of, published, schedule, started_by, webhook
+from tests.triggers.stories import hook_of, job_of, publish_again, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
 from triggers.models import WebhookDelivery, WebhookRegistration
 from triggers.services import rotate_secret, set_secret
@@ -301,6 +302,42 @@ class TestDeliveries:
         assert response.json()["redelivery_of"] == str(delivery.pk)
         assert WorkflowExecution.objects.filter(pk=response.json()["execution"], triggered_by="webhook").exists()
 
+    def test_are_delivered_again_to_the_version_that_they_ran(self, api, hook):
+        delivery = self.received(hook, {"a": 1})
+        publish_again(hook.workflow, hook.workflow.definition | {"settings": {"timezone": "Europe/Berlin"}})
+
+        response = api("operator").post(self.url(hook, delivery, "redeliver/"), {"version": "original"})
+
+        execution = WorkflowExecution.objects.get(pk=response.json()["execution"])
+        assert execution.workflow_version.number == 1
+        wrong = api("operator").post(self.url(hook, delivery, "redeliver/"), {"version": "first"})
+        assert (wrong.status_code, wrong.json()["path"]) == (400, "/version")
+
+    def test_are_delivered_again_many_at_once(self, api, hook):
+        good, bad = self.received(hook, {"a": 1}), self.received(hook, 1, authorization="")
+        ids = [str(bad.pk), str(good.pk)]
+
+        response = api("operator").post(self.many(hook), {"ids": ids})
+
+        refused, taken = response.json()["results"]
+        assert (refused["id"], refused["code"], refused["execution"]) == (str(bad.pk), "not_redeliverable", None)
+        assert (taken["id"], taken["code"]) == (str(good.pk), None)
+        assert WorkflowExecution.objects.filter(pk=taken["execution"]).exists()
+
+    @pytest.mark.parametrize("ids", [[], ["x"], None, [str(UUID(int=number)) for number in range(101)]])
+    def test_are_delivered_again_by_one_to_a_hundred_ids(self, api, hook, ids):
+        assert api("operator").post(self.many(hook), {"ids": ids}).status_code == 400
+
+    def test_of_another_webhook_are_not_delivered_again(self, api, hook, project):
+        other = DeliveryFactory(registration=WebhookFactory(trigger__workflow__project=project), is_genuine=True)
+
+        (result,) = api("operator").post(self.many(hook), {"ids": [str(other.pk)]}).json()["results"]
+
+        assert result["code"] == "not_found"
+
+    def many(self, hook):
+        return f"/api/webhook-registrations/{hook.pk}/deliveries/redeliver/"
+
     def test_that_cannot_be_delivered_again_say_why(self, api, hook):
         delivery = self.received(hook, 1, authorization="")
 
@@ -362,6 +399,7 @@ class TestScope:
             "post": [
                 f"/api/webhook-registrations/{hook.pk}/secret/",
                 f"/api/webhook-registrations/{hook.pk}/deliveries/{delivery.pk}/redeliver/",
+                f"/api/webhook-registrations/{hook.pk}/deliveries/redeliver/",
                 f"/api/scheduled-jobs/{job.pk}/pause/",
                 f"/api/scheduled-jobs/{job.pk}/resume/",
             ],

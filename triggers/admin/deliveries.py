@@ -48,6 +48,7 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
         "registration_link",
         "execution_link",
         "method",
+        "path",
         "query_string",
         "ip_address",
         "dedupe_key",
@@ -64,7 +65,7 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
         "headers_shown",
         "body_shown",
     )
-    actions = ("redeliver",)
+    actions = ("redeliver", "redeliver_original")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookDelivery]:
         # Of the execution only what names it.
@@ -108,6 +109,15 @@ class DeliveryPage(ReadOnlyPage[WebhookDelivery]):
     @admin.display(description="body")
     def body_shown(self, delivery: WebhookDelivery) -> SafeString:
         return values.text_block(bytes(delivery.body).decode(errors="backslashreplace"))
+
+    @action(
+        "Deliver again, to the version that it ran",
+        applies=lambda delivery: delivery.verdict in _DELIVERABLE and delivery.execution_id is not None,
+    )
+    def redeliver_original(self, request: HttpRequest, delivery: WebhookDelivery) -> SafeString:
+        version = services.RunOn.ORIGINAL
+        again = services.redeliver(delivery, version=version, by=Actor.of(request), now=timezone.now())
+        return format_html("delivered again; it started {}.", values.link(again.execution))
 
     @action("Deliver again", applies=lambda delivery: delivery.verdict in _DELIVERABLE)
     def redeliver(self, request: HttpRequest, delivery: WebhookDelivery) -> SafeString:

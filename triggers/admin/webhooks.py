@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -22,7 +25,7 @@ from triggers.models import WebhookRegistration
 class WebhookPage(ReadOnlyPage[WebhookRegistration]):
     """A route, and whether it is open."""
 
-    list_display = ("path", "workflow_link", "scheme", "has_secret", "is_active", "trigger_count", "last_triggered")
+    list_display = ("path", "workflow_link", "scheme", "has_secret", "is_active", "accepted", "latest")
     list_select_related = ("workflow",)
     list_filter = ("is_active", WorkflowsProjectFilter)
     search_fields = ("path__startswith", "workflow__name")
@@ -36,8 +39,8 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
         "has_secret",
         "secrets_shown",
         "is_active",
-        "trigger_count",
-        "last_triggered",
+        "accepted",
+        "latest",
         "created_at",
         "auth_shown",
         "headers_shown",
@@ -50,11 +53,24 @@ class WebhookPage(ReadOnlyPage[WebhookRegistration]):
         "scheme",
         "has_secret",
         "secrets_shown",
+        "accepted",
+        "latest",
         "auth_shown",
         "headers_shown",
         "schema_shown",
     )
     actions = ("open_route", "close_route")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookRegistration]:
+        return super().get_queryset(request).with_counts()  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description="accepted")
+    def accepted(self, webhook: WebhookRegistration) -> int:
+        return int(getattr(webhook, "trigger_count", 0))
+
+    @admin.display(description="last accepted")
+    def latest(self, webhook: WebhookRegistration) -> datetime | None:
+        return getattr(webhook, "last_triggered", None)
 
     @admin.display(description="URL")
     def url(self, webhook: WebhookRegistration) -> str:

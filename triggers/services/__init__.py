@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from triggers.services.deliveries import (
     Receipt,
+    RunOn,
     keep_refused,
     receive_delivery,
     redeliver,
+    redeliver_many,
     remove_old_deliveries,
 )
 from triggers.services.endings import start_followers
@@ -34,6 +36,7 @@ from triggers.services.webhook_secrets import (
 
 __all__ = [
     "Receipt",
+    "RunOn",
     "answer_hub",
     "can_make_secret",
     "emit",
@@ -48,6 +51,7 @@ __all__ = [
     "preview",
     "receive_delivery",
     "redeliver",
+    "redeliver_many",
     "register_triggers",
     "remove_old_deliveries",
     "remove_old_events",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from triggers.exceptions import PathTaken
 from triggers.models import Poll, ScheduledJob, Subscription, Trigger, WebhookRegistration
@@ -18,10 +18,14 @@ from workflows.definition.schema import Definition, Node, parse
 from workflows.models import TriggerType, Workflow, WorkflowVersion
 from workflows.nodes.trigger.event import EventTrigger
 from workflows.nodes.trigger.node import AnyTrigger, read_trigger
+from workflows.nodes.trigger.paths import ANY, overlap, pattern_of
 from workflows.nodes.trigger.polling import PollingTrigger
 from workflows.nodes.trigger.schedule import ScheduleTrigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
 from workflows.nodes.trigger.workflow import WorkflowTrigger
+
+# The advisory locks of those who choose paths, one for each beginning. A number that nothing else in the database uses.
+_PATHS = 0x5E60E002
 
 
 @transaction.atomic
@@ -32,12 +36,13 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     times themselves have changed). A node that is gone keeps its rows, with its route closed and its clock stopped,
     and takes them up again when it comes back; a path that it had chosen becomes free.
 
-    :raises PathTaken: if a chosen path is another workflow's.
+    :raises PathTaken: if a chosen path is another workflow's, or could answer to the same requests.
     :raises ProofBroken: if a webhook's signature scheme does not keep strangers out with its settings.
     """
     workflow, definition = version.workflow, parse(version.definition)
-    configs = {node.id: node.config for node in _trigger_nodes(definition)}
-    settings = {node_id: read_trigger(config) for node_id, config in configs.items()}
+    nodes = {node.id: node for node in _trigger_nodes(definition)}
+    settings = {node_id: read_trigger(node.config) for node_id, node in nodes.items()}
+    _take_turns([each.path for each in settings.values() if isinstance(each, WebhookTrigger) and each.path])
     known = {trigger.node_id: trigger for trigger in Trigger.objects.filter(workflow=workflow)}
     Trigger.objects.filter(workflow=workflow, is_registered=True).exclude(node_id__in=settings).update(
         is_registered=False, updated_at=now
@@ -46,7 +51,7 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     paths = _free_paths(workflow, settings)
     for node_id, wanted in settings.items():
         was_registered = _is_same_kind(known.get(node_id), wanted)
-        trigger = _register(workflow, node_id, wanted, written=configs[node_id], now=now)
+        trigger = _register(workflow, nodes[node_id], wanted, now=now)
         match wanted:
             case WebhookTrigger():
                 _open_route(trigger, wanted, path=paths.get(node_id) or wanted.path or new_path(), now=now)
@@ -73,19 +78,15 @@ def _is_same_kind(trigger: Trigger | None, wanted: AnyTrigger) -> bool:
     return trigger is not None and trigger.is_registered and trigger.type == wanted.kind
 
 
-def _register(
-    workflow: Workflow, node_id: str, wanted: AnyTrigger, *, written: Mapping[str, Any], now: datetime
-) -> Trigger:
-    # A poll's arguments are read again for every call, as they were written.
-    is_as_written = isinstance(wanted, PollingTrigger)
+def _register(workflow: Workflow, node: Node, wanted: AnyTrigger, *, now: datetime) -> Trigger:
     values = {
         "type": TriggerType(wanted.kind),
-        "config": dict(written) if is_as_written else wanted.model_dump(mode="json", exclude_unset=True),
+        "config": node.config,  # As it is written: what it holds literally is not to be taken for expressions later.
         "is_registered": True,
         "updated_at": now,
     }
     trigger, _ = Trigger.objects.update_or_create(
-        workflow=workflow, node_id=node_id, defaults=values, create_defaults=values | {"created_at": now}
+        workflow=workflow, node_id=node.id, defaults=values, create_defaults=values | {"created_at": now}
     )
     return trigger
 
@@ -102,16 +103,48 @@ def _free_paths(workflow: Workflow, settings: Mapping[str, AnyTrigger]) -> dict[
         if isinstance(wanted, WebhookTrigger) and wanted.path == (chosen and registration.path):
             kept[registration.trigger.node_id] = registration.path
         elif chosen:
-            WebhookRegistration.objects.filter(pk=registration.pk).update(path=new_path())
+            path = new_path()
+            WebhookRegistration.objects.filter(pk=registration.pk).update(path=path, pattern=path)
     return kept
 
 
+def _take_turns(paths: Sequence[str]) -> None:
+    """Wait until nobody else chooses paths with the same beginnings, so that of two that overlap one sees the other.
+
+    SQLite's transactions are alone anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for beginning in sorted({path.partition("/")[0] for path in paths}):
+                cursor.execute("SELECT pg_advisory_xact_lock(%s::int, hashtext(%s::text))", [_PATHS, beginning])
+
+
+def _refuse_overlap(trigger: Trigger, path: str) -> None:
+    pattern = pattern_of(path)
+    beginning, _, rest = pattern.partition("/")
+    if not rest:
+        return  # The first part is no parameter of anybody's.
+    others = WebhookRegistration.objects.exclude(workflow=trigger.workflow).filter(pattern__startswith=f"{beginning}/")
+    if ANY not in pattern:
+        others = others.filter(pattern__contains=ANY)
+    for other, project_id in others.values_list("path", "workflow__project_id"):
+        if pattern != pattern_of(other) and overlap(pattern, pattern_of(other)):
+            # What another project calls its paths is not told.
+            whose = f" ({other})" if project_id == trigger.workflow.project_id else ""
+            raise PathTaken(
+                f"Node {trigger.node_id}: another workflow's webhook{whose} answers to some of the requests that {path!r} means.",
+                hint="Let the paths differ in a part that is no parameter of either.",
+            )
+
+
 def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str, now: datetime) -> None:
+    _refuse_overlap(trigger, path)
     auth = wanted.auth.model_dump(exclude_none=True)
     check_proof(scheme_of(auth), None, now=now)
     values = {
         "workflow": trigger.workflow,
         "path": path,
+        "pattern": pattern_of(path),
         "methods": list(wanted.methods),
         "auth": auth,
         "headers_validation": dict(wanted.headers_validation),

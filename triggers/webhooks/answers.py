@@ -34,6 +34,7 @@ _REFUSED_HEADERS = re.compile(
     r"|(www|proxy)-auth.*|authentication-info|set-cookie2?|clear-site-data|alt-svc|refresh|service-worker-allowed"
     r"|strict-transport-security|content-security-policy.*|cross-origin-.*|permissions-policy|referrer-policy"
     r"|x-frame-options|x-content-type-options|x-xss-protection|x-permitted-cross-domain-policies"
+    r"|access-control-allow-credentials"
     r"|x-accel-.*|x-sendfile|x-lighttpd-send-file|report-to|reporting-endpoints|nel|sourcemap|x-sourcemap",
     re.IGNORECASE,
 )
@@ -61,6 +62,11 @@ def duplicate(execution_id: UUID | None) -> HttpResponse:
     return _json(HTTPStatus.OK, _links(execution_id) | {"duplicate": True})
 
 
+def filtered() -> HttpResponse:
+    """Say that the delivery was taken, and that the webhook's filter wants no execution of it."""
+    return _json(HTTPStatus.OK, {"filtered": True})
+
+
 def finished(execution: WorkflowExecution, answer: Mapping[str, Any] | None) -> HttpResponse:
     """Hand out the result of an execution that has ended.
 
@@ -75,6 +81,11 @@ def finished(execution: WorkflowExecution, answer: Mapping[str, Any] | None) -> 
         return _json(http_status, {"code": code, "message": message} | _links(execution.pk))
     if answer is None:
         return _json(HTTPStatus.OK, execution.result)
+    return _result(answer)
+
+
+def given(answer: Mapping[str, Any]) -> HttpResponse:
+    """Hand out what a node has answered while its execution goes on: ``value``, ``status`` and ``headers``."""
     return _result(answer)
 
 

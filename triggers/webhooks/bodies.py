@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import codecs
 import re
+from collections.abc import Iterable
 from email.message import Message
 from http import HTTPStatus
 from typing import Any
@@ -14,11 +14,15 @@ from django.conf import settings
 
 from projects.exceptions import Invalid, TooLarge
 from projects.payloads import parse_json
+from triggers.webhooks import multipart
 from triggers.webhooks.refusal import Refused
 
 MAX_FIELDS = 1000
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
+UPLOAD = "multipart/form-data"
+
+Fields = dict[str, Any]
 
 # The encodings of the WHATWG, by Python's names. Others of Python's are no charsets, or slow on text made to be so.
 _CHARSETS = re.compile(
@@ -29,7 +33,8 @@ _CHARSETS = re.compile(
 def read(body: bytes, content_type: str) -> Any:
     """Return the value of a body, as expressions see it.
 
-    JSON is its value, a form an object, text a string, nothing at all null. Anything else, files too, is base64.
+    JSON is its value, a form an object, text a string, nothing at all null. An upload is an object too, with its fields as text
+    and its files described. Anything else is described: its content type, size, SHA-256 and base64.
 
     :raises Refused: with 400 if it is not what its content type says.
     """
@@ -40,30 +45,41 @@ def read(body: bytes, content_type: str) -> Any:
         return _json(body)
     if kind == FORM:
         return form(_text(body, charset))
+    if kind == UPLOAD:
+        return _upload(body, content_type)
     if kind.startswith("text/"):
         return _text(body, charset)
-    return base64.b64encode(body).decode()
+    return multipart.described(body, content_type.strip())
 
 
-def form(text: str) -> dict[str, str | list[str]]:
+def form(text: str) -> Fields:
     """Return the fields of a form or a query string; one that comes several times is a list.
 
     :raises Refused: with 400 if there are too many.
     """
-    fields: dict[str, str | list[str]] = {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise Refused(HTTPStatus.BAD_REQUEST, "too_many_fields", f"There are more than {MAX_FIELDS} fields.") from None
+    return _fields(pairs)
+
+
+def _upload(body: bytes, content_type: str) -> Fields:
+    return _fields((part.name, _field(part)) for part in multipart.parts(body, content_type))
+
+
+def _field(part: multipart.Part) -> Any:
+    if part.filename is not None:
+        return multipart.file(part)
+    _, charset = _kind_and_charset(part.content_type)
+    return _text(part.content, charset)
+
+
+def _fields(pairs: Iterable[tuple[str, Any]]) -> Fields:
+    fields: dict[str, list[Any]] = {}
     for name, value in pairs:
-        match fields.get(name):
-            case None:
-                fields[name] = value
-            case str(first):
-                fields[name] = [first, value]
-            case several:
-                several.append(value)
-    return fields
+        fields.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
 
 def _json(body: bytes) -> Any:

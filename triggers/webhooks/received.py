@@ -71,13 +71,13 @@ def check_headers(headers: Mapping[str, str]) -> None:
         )
 
 
-def read_body(request: HttpRequest) -> bytes:
+def read_body(request: HttpRequest, *, own_limit: int | None = None) -> bytes:
     """Return the request's body, of which never more than the limit is held.
 
-    :raises Refused: with 413 if it is longer than ``WEBHOOK_MAX_BODY_BYTES``, whatever its length was said to be; with
-        400 or 411 if its end can't be told.
+    :param own_limit: the webhook's, in bytes. ``WEBHOOK_MAX_BODY_BYTES`` holds beside it.
+    :raises Refused: with 413 if it is longer, whatever its length was said to be; with 400 or 411 if its end can't be told.
     """
-    limit = settings.WEBHOOK_MAX_BODY_BYTES
+    limit = min(own_limit or settings.WEBHOOK_MAX_BODY_BYTES, settings.WEBHOOK_MAX_BODY_BYTES)
     expected = _content_length(request)
     if expected is not None and expected > limit:
         raise _too_large(limit)

@@ -20,7 +20,7 @@ MAX_CYCLES = 10
 NodeTypes = Mapping[str, NodeType[Any]]
 
 # Types that the design knows and this version does not.
-NOT_BUILT = frozenset({"agent", "webhook"})
+NOT_BUILT = frozenset({"agent"})
 
 
 def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:

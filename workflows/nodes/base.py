@@ -62,7 +62,16 @@ class StartWorkflow:
     trigger: str | None = None
 
 
-Outcome = Done | Wait | StartWorkflow
+@dataclass(frozen=True)
+class Answer:
+    """The node answers the caller who waits for the execution, which goes on. Only the first one in an execution does."""
+
+    value: Any
+    status: int
+    headers: Mapping[str, str]
+
+
+Outcome = Done | Wait | StartWorkflow | Answer
 
 
 class NodeError(Exception):

@@ -24,16 +24,18 @@ def _allowed(name: str) -> str:
     return name
 
 
+AnswerStatus = Dynamic[Annotated[int, Field(ge=200, le=599)]]
+AnswerHeaders = Dynamic[
+    Annotated[dict[Annotated[HeaderName, AfterValidator(_allowed)], HeaderValue], Field(max_length=50)]
+]
+
+
 class OutputConfig(Config):
     """The result, and how a webhook that waits for it answers."""
 
     value: Dynamic[Any] = Field(default=None, description="The result. Left out, it is the node's input.")
-    status: Dynamic[Annotated[int, Field(ge=200, le=599)]] = Field(
-        default=200, description="The HTTP status of a webhook's answer."
-    )
-    headers: Dynamic[
-        Annotated[dict[Annotated[HeaderName, AfterValidator(_allowed)], HeaderValue], Field(max_length=50)]
-    ] = Field(default={}, description="HTTP headers of a webhook's answer.")
+    status: AnswerStatus = Field(default=200, description="The HTTP status of a webhook's answer.")
+    headers: AnswerHeaders = Field(default={}, description="HTTP headers of a webhook's answer.")
 
 
 @register("output")

@@ -20,6 +20,7 @@ from tests.triggers.stories import (
     trigger_of,
     webhook,
 )
+from tests.triggers.webhooks.senders import send
 from triggers.exceptions import PathTaken
 from triggers.models import ScheduledJob, Trigger, WebhookRegistration
 from triggers.services import pause_job, set_secret, switch_trigger
@@ -116,7 +117,7 @@ class TestRoutes:
         workflow = published(started_by(hook=webhook(auth=BEARER)))
         hook = hook_of(workflow)
         set_secret(hook, secret="sixteen-letters!", by=None, now=NOON)
-        WebhookRegistration.objects.filter(pk=hook.pk).update(is_active=False, trigger_count=7, last_triggered=NOON)
+        WebhookRegistration.objects.filter(pk=hook.pk).update(is_active=False, forgotten_count=7, forgotten_latest=NOON)
         envelope = hook_of(workflow).secret
 
         publish_again(
@@ -136,7 +137,18 @@ class TestRoutes:
         assert again.methods == ["PUT", "POST"]
         assert again.headers_validation == {"X-Kind": "order"}
         assert again.body_schema == {"type": "object"}
-        assert (again.secret, again.is_active, again.trigger_count, again.last_triggered) == (envelope, False, 7, NOON)
+        assert (again.secret, again.is_active, again.forgotten_count, again.forgotten_latest) == (
+            envelope,
+            False,
+            7,
+            NOON,
+        )
+
+    def test_what_is_written_literally_is_not_taken_for_an_expression(self):
+        hook = hook_of(published(started_by(hook=webhook(body_schema={"$literal": {"const": "{{ x }}"}}))))
+
+        assert send(hook, "{{ x }}").status_code == 202
+        assert send(hook, "x").status_code == 400
 
     def test_a_path_of_another_workflow_undoes_the_publishing(self):
         published(started_by(hook=webhook(path="orders", auth=GITHUB)))

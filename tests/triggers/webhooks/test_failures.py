@@ -11,7 +11,7 @@ from executions.models import WorkflowExecution
 from tests.threads import at_once
 from tests.triggers.stories import hook_of, published, started_by, webhook
 from tests.triggers.webhooks.senders import send
-from triggers.models import WebhookDelivery
+from triggers.models import WebhookDelivery, WebhookRegistration
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,6 +23,10 @@ def quiet(caplog):
 
 def a_hook(**config):
     return hook_of(published(started_by(hook=webhook(**config))))
+
+
+def counted(hook):
+    return WebhookRegistration.objects.with_counts().get(pk=hook.pk).trigger_count
 
 
 class FailsAt:
@@ -156,8 +160,7 @@ class TestDuplicatesInTheSameMoment:
         assert {response.json()["execution_id"] for response in responses} == {str(execution.pk)}
         assert sorted(response.status_code for response in responses) == [200] * 7 + [202]
         assert WebhookDelivery.objects.filter(verdict="accepted").count() == 1
-        hook.refresh_from_db()
-        assert hook.trigger_count == 1
+        assert counted(hook) == 1
 
     def test_with_different_bodies_start_one_execution(self):
         """R-2"""
@@ -174,5 +177,4 @@ class TestDuplicatesInTheSameMoment:
         at_once(*[lambda key=key: send(hook, 1, idempotency_key=str(key)) for key in range(8)])
 
         assert WorkflowExecution.objects.count() == 8
-        hook.refresh_from_db()
-        assert hook.trigger_count == 8
+        assert counted(hook) == 8

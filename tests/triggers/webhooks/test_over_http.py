@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.conf import settings
-from django.db import connection
 
 from executions.models import WorkflowExecution
-from tests import environment
-from tests.environment import ROOT
 from tests.triggers.stories import hook_of, published, started_by, webhook
+from tests.triggers.webhooks.hooks import PROOF, chosen
+from tests.triggers.webhooks.web import web_process
 from triggers.models import WebhookDelivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START_SECONDS = 60
 LIMIT = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def port(django_db_setup, tmp_path_factory) -> Iterator[int]:
     """Run gunicorn as in production, on the tests' database."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = probe.getsockname()[1]
-    name = str(settings.DATABASES["default"]["NAME"])
-    # The path alone: a server of the tests' own is named by a folder after it.
-    server = urlsplit(os.environ["TEST_DATABASE_URL"])
-    database = (
-        urlunsplit(server._replace(path=f"/{name}")) if connection.vendor == "postgresql" else f"sqlite:///{name}"
-    )
-    own = {name: value for name, value in os.environ.items() if name not in environment.known_names()}
-    settled = environment.environment(database_url=database, broker_url=settings.CELERY_BROKER_URL)
-    log = (tmp_path_factory.mktemp("gunicorn") / "log").open("w+b")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--bind", f"127.0.0.1:{free}"],
-        cwd=ROOT,
-        env=own | settled,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        until = time.monotonic() + START_SECONDS
-        while not _listens(free):
-            log.seek(0)
-            assert process.poll() is None, log.read().decode()
-            assert time.monotonic() < until
-            time.sleep(0.1)
-        yield free
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with web_process(tmp_path_factory.mktemp("gunicorn")) as port:
+        yield port
 
 
 def talk(port: int, *parts: bytes, half_close: bool = False) -> tuple[int, bytes]:
@@ -224,6 +182,18 @@ class TestRequests:
         escaped = "".join(f"%{ord(character):02x}" for character in hook.path)
 
         assert talk(port, head(hook, "Content-Length: 0", path=f"/webhooks/{escaped}"))[0] == 202
+
+    @pytest.mark.parametrize(
+        ("address", "status"),
+        [("/webhooks/orders/7", 202), ("/webhooks/orders/a%20b", 202)]
+        + [(f"/webhooks/orders/{part}", 404) for part in ("a%2fb", "..", "%2e%2e", "a%00b", "a%0d%0aX:y", "a%5cb")],
+    )
+    def test_with_parameters_in_their_path(self, port, address, status):
+        """S-WH-1: a hidden slash makes no other part."""
+        chosen("orders/{id}")
+
+        proof = f"Authorization: {PROOF['authorization']}"
+        assert talk(port, head(None, proof, "Content-Length: 0", path=address))[0] == status
 
     def test_with_an_underscore_where_a_dash_belongs_prove_nothing(self, port):
         """Authorization_ and its like are not taken for the header that they resemble."""

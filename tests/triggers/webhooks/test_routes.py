@@ -53,6 +53,6 @@ class TestFind:
 
     def test_what_it_did_not_load_is_there_all_the_same(self):
         hook = hook_of(published(started_by(hook=webhook())))
-        WebhookRegistration.objects.update(trigger_count=7)
+        WebhookRegistration.objects.update(forgotten_count=7)
 
-        assert routes.find(hook.path).registration.trigger_count == 7
+        assert routes.find(hook.path).registration.forgotten_count == 7

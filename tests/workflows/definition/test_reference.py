@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TEXT = (ROOT / "docs" / "reference" / "definition.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 VARIABLES = {"STOCK_URL": False, "API_KEY": True}
-NODE_TYPES = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger"]
+NODE_TYPES = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
 
 load()
 

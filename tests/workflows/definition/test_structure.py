@@ -60,7 +60,7 @@ class TestNodes:
 
         assert found(raw) == ([] if is_fine else [("invalid_format", "/nodes/1/id")])
 
-    @pytest.mark.parametrize("type_", ["agent", "webhook"])
+    @pytest.mark.parametrize("type_", ["agent"])
     def test_of_types_of_later_versions_are_refused_with_that_word(self, type_):
         (problem,) = problems(definition("start > end", end=node(type_)))
 

@@ -64,13 +64,31 @@ class TestWebhook:
             hook(headers_validation={"X-Event": "order.created"}, dedupe_header="X-Id"),
             hook(respond="finished", response_timeout_seconds=120),
             hook(body_schema={"type": "object", "required": ["id"]}),
+            hook(path="orders/{id}/items/{item_2}", auth={"scheme": "bearer"}),
+            hook(filter="{{ trigger.body.total > 100 && now() > '2026' }}", respond="node"),
+            hook(dedupe_key="{{ trigger.body.shop }}-{{ trigger.body.id }}", dedupe_window_seconds=60),
+            hook(ip_allow=["192.0.2.0/24", "192.0.2.7", "2001:db8::/32"], max_body_bytes=1000),
+            hook(cors={"origins": ["https://shop.example:8443", "http://localhost"]}),
+            hook(cors={"origins": ["*"], "headers": []}, rate_limit={"per_minute": 60, "burst": 5}),
         ],
     )
     def test_may_say(self, config):
         assert codes(config) == []
 
     @pytest.mark.parametrize(
-        "path", ["", "/a", "a/", "a//b", "a.b", "a/../b", "a b", "ä", "a?b", "a%2fb", "x" * 201, "a\n"]
+        "path",
+        [
+            "{id}",
+            "{id}/a",
+            "a/{}",
+            "a/{Id}",
+            "a/{id",
+            "a/x{id}",
+            "a/{i}/{j}/{k}/{l}",
+            "a/{id}/c/d/e/f/g/h/i",
+            "a/{i}/{i}",
+            *("", "/a", "a/", "a//b", "a.b", "a/../b", "a b", "ä", "a?b", "a%2fb", "x" * 201, "a\n"),
+        ],
     )
     def test_has_a_path_of_plain_parts(self, path):
         (problem,) = codes(hook(path=path, auth={"scheme": "bearer"}))
@@ -89,7 +107,22 @@ class TestWebhook:
             "respond": "accepted",
             "response_timeout_seconds": 30,
             "dedupe_header": None,
+            "dedupe_key": None,
+            "dedupe_window_seconds": None,
+            "filter": None,
+            "ip_allow": None,
+            "cors": None,
+            "rate_limit": None,
+            "max_body_bytes": None,
         }
+
+    @pytest.mark.parametrize("path", ["orders", "orders/{id}"])
+    def test_has_a_path_of_its_own_once(self, path):
+        config = hook(path=path, auth={"scheme": "bearer"})
+        other = hook(path=path.replace("id", "key"), auth={"scheme": "bearer"})
+        raw = definition("one > end", "two > end", one=node("trigger", config), two=node("trigger", other))
+
+        assert ("duplicate_path", "/nodes/2/config/path") in found(raw)
 
     @pytest.mark.parametrize("auth", [{}, {"auth": {"scheme": "none"}}])
     def test_s_wh_1_with_a_path_of_its_own_asks_callers_who_they_are(self, auth):
@@ -119,6 +152,24 @@ class TestWebhook:
             (hook(body_schema={"$ref": "https://example.com/s"}), ("schema_reference", "/body_schema")),
             (hook(body_schema=[]), ("wrong_type", "/body_schema")),
             (hook(secret="s3cret"), ("unknown_key", "/secret")),
+            (hook(filter="trigger.body.total > 100"), ("expression_needed", "/filter")),
+            (hook(filter="{{ 1 }}{{ 2 }}"), ("expression_needed", "/filter")),
+            (hook(filter="{{ input.total }}"), ("not_available_here", "/filter")),
+            (hook(filter="{{ vars.X }}"), ("not_available_here", "/filter")),
+            (hook(dedupe_key="always"), ("expression_needed", "/dedupe_key")),
+            (hook(dedupe_key="{{ trigger.a }}", dedupe_header="X-Id"), ("exactly_one", "/dedupe_key")),
+            (hook(dedupe_window_seconds=0), ("out_of_range", "/dedupe_window_seconds")),
+            (hook(ip_allow=["192.0.2.1/24"]), ("invalid_network", "/ip_allow/0")),
+            (hook(ip_allow=["shop.example"]), ("invalid_network", "/ip_allow/0")),
+            (hook(ip_allow=[]), ("too_short", "/ip_allow")),
+            (hook(cors={}), ("missing_key", "/cors/origins")),
+            (hook(cors={"origins": ["shop.example"]}), ("invalid_format", "/cors/origins/0")),
+            (hook(cors={"origins": ["https://Shop.example/"]}), ("invalid_format", "/cors/origins/0")),
+            (hook(cors={"origins": ["null"]}), ("invalid_format", "/cors/origins/0")),
+            (hook(cors={"origins": ["*"], "credentials": True}), ("unknown_key", "/cors/credentials")),
+            (hook(rate_limit={"per_minute": 0}), ("out_of_range", "/rate_limit/per_minute")),
+            (hook(rate_limit={}), ("missing_key", "/rate_limit/per_minute")),
+            (hook(max_body_bytes=17 * 1024 * 1024), ("out_of_range", "/max_body_bytes")),
         ],
     )
     def test_may_not_say(self, config, problem):

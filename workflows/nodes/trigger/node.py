@@ -14,6 +14,7 @@ from workflows.nodes.base import Context, Done, NodeType, register
 from workflows.nodes.evaluation import fill
 from workflows.nodes.trigger.event import EventTrigger
 from workflows.nodes.trigger.manual import ManualTrigger
+from workflows.nodes.trigger.paths import pattern_of
 from workflows.nodes.trigger.polling import PollingTrigger, polling_problems
 from workflows.nodes.trigger.schedule import ScheduleTrigger
 from workflows.nodes.trigger.webhook import WebhookTrigger
@@ -47,6 +48,7 @@ class Trigger(NodeType[TriggerConfig]):
     )
     beforehand = {
         "filter": frozenset({"trigger", "now"}),
+        "dedupe_key": frozenset({"trigger", "now"}),
         "with": frozenset({"trigger", "vars", "secret", "now"}),
         "key": frozenset({"item", "index", "input", "now"}),
         "cursor": frozenset({"item", "index", "input", "now"}),
@@ -70,13 +72,13 @@ class Trigger(NodeType[TriggerConfig]):
     def check_together(
         self, configs: Mapping[str, TriggerConfig], *, execution_timeout_seconds: int
     ) -> list[tuple[str, Problem]]:
-        """Refuse two webhooks on one path."""
+        """Refuse two webhooks on one path, whatever its parameters are called."""
         owners: dict[str, str] = {}
         found = []
         for node_id, config in configs.items():
             path = config.root.path if isinstance(config.root, WebhookTrigger) else None
-            if path is not None and owners.setdefault(path, node_id) != node_id:
-                message = f"The webhook of node `{owners[path]}` has this path already."
+            if path is not None and owners.setdefault(pattern_of(path), node_id) != node_id:
+                message = f"The webhook of node `{owners[pattern_of(path)]}` has this path already."
                 found.append((node_id, Problem("duplicate_path", "/path", message)))
         return found
 
