@@ -62,6 +62,7 @@ def run(execution: WorkflowExecution) -> bool:
     except Exception:
         logger.exception("The engine failed on an execution in place; a worker will try.")
         execution.status, execution.started_at, execution.fence = ExecutionStatus.PENDING, None, 0
+        execution.answered_by = None  # The node run that it speaks of was never written.
         return False
     turn.record()
     if execution.wake_at is not None and execution.wake_at <= turn.now():

@@ -96,3 +96,18 @@ class TestRun:
 
         assert accept(definition("start > end")).status == "pending"
         assert WorkflowExecution.objects.get().wake_at is not None
+
+    def test_leaves_no_answer_that_the_engine_did_not_live_to_write(self, worker, monkeypatch):
+        say = node("webhook", {"action": "respond", "value": "hello"})
+        run = Turn.run
+
+        def run_and_fail(self, **more):
+            run(self, **more)
+            raise AssertionError("a fault of the engine's")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Turn, "run", run_and_fail)
+            execution = accept(definition("start > say", say=say))
+
+        assert execution.answered_by is None
+        assert services.early_answer_of(carry(worker, execution))["value"] == "hello"

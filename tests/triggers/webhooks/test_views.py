@@ -105,12 +105,13 @@ class TestAccepted:
         with django_assert_num_queries(3 + 2):
             send(hook, {"amount": 12})
 
-    def test_costs_one_more_with_the_whole_execution(self, django_assert_num_queries):
+    def test_costs_two_more_with_the_whole_execution(self, django_assert_num_queries):
         """All node runs in one statement."""
         hook = a_hook()
         send(hook, 1)  # The version is read once for each process.
 
-        with django_assert_num_queries(4 + 2):
+        # Its node runs, and the question who follows its end.
+        with django_assert_num_queries(5 + 2):
             send(hook, {"amount": 12})
 
         assert {execution.status for execution in WorkflowExecution.objects.all()} == {"completed"}
