@@ -15,4 +15,6 @@ class TriggersConfig(AppConfig):
         recovery = import_module("executions.engine.recovery")
         services = import_module("triggers.services")
         recovery.register_sweeper(services.fire_due_schedules)
+        recovery.register_sweeper(services.carry_on_backfills)
         recovery.register_sweeper(services.remove_old_deliveries)
+        recovery.register_sweeper(services.remove_old_skips)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rest_framework.routers import BaseRouter
 
-from triggers.views import DeliveryViewSet, ScheduledJobViewSet, TriggerViewSet, WebhookViewSet
+from triggers.schedule_views import BackfillViewSet, ScheduledJobViewSet, ScheduleViewSet, SkippedSlotsViewSet
+from triggers.views import DeliveryViewSet, TriggerViewSet, WebhookViewSet
 
 
 def register(router: BaseRouter) -> None:
@@ -15,3 +16,6 @@ def register(router: BaseRouter) -> None:
         r"webhook-registrations/(?P<registration_id>[^/.]+)/deliveries", DeliveryViewSet, basename="webhook-delivery"
     )
     router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")
+    router.register(r"scheduled-jobs/(?P<job_id>[^/.]+)/backfills", BackfillViewSet, basename="schedule-backfill")
+    router.register(r"scheduled-jobs/(?P<job_id>[^/.]+)/skipped-slots", SkippedSlotsViewSet, basename="skipped-slots")
+    router.register("schedules", ScheduleViewSet, basename="schedule")

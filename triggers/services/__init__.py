@@ -11,31 +11,49 @@ from triggers.services.deliveries import (
 )
 from triggers.services.registration import register_triggers
 from triggers.services.schedules import (
+    Backfill,
+    cancel_backfill,
+    carry_on_backfills,
+    change_job,
     fire_due_schedules,
+    fire_now,
     note_end,
     pause_job,
+    plan_backfill,
     preview,
+    preview_config,
+    remove_old_skips,
     resume_job,
     skip_missed_slots,
+    start_backfill,
 )
 from triggers.services.switches import switch_trigger, switch_webhook
 from triggers.services.webhook_secrets import rotate_secret, set_secret
 
 __all__ = [
+    "Backfill",
     "Receipt",
+    "cancel_backfill",
+    "carry_on_backfills",
+    "change_job",
     "fire_due_schedules",
+    "fire_now",
     "keep_refused",
     "note_end",
     "pause_job",
+    "plan_backfill",
     "preview",
+    "preview_config",
     "receive_delivery",
     "redeliver",
     "register_triggers",
     "remove_old_deliveries",
+    "remove_old_skips",
     "resume_job",
     "rotate_secret",
     "set_secret",
     "skip_missed_slots",
+    "start_backfill",
     "switch_trigger",
     "switch_webhook",
 ]
