@@ -15,7 +15,17 @@ from projects import keys
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
-from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    BackfillMode,
+    DeliveryVerdict,
+    ScheduleBackfill,
+    ScheduledJob,
+    SkippedSlots,
+    SkipReason,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import (
     NodeType,
     TriggerType,
@@ -287,6 +297,31 @@ class ScheduledJobFactory(RowFactory[ScheduledJob]):
     workflow = factory.SelfAttribute("trigger.workflow")
     cron_expression = "0 * * * *"
     next_run = NOON + timedelta(hours=1)
+
+
+class SkippedSlotsFactory(RowFactory[SkippedSlots]):
+    class Meta:
+        model = SkippedSlots
+
+    job = factory.SubFactory(ScheduledJobFactory)
+    first_slot = NOON - timedelta(hours=2)
+    last_slot = NOON - timedelta(hours=1)
+    count = 2
+    reason = SkipReason.MISSED
+
+
+class BackfillFactory(RowFactory[ScheduleBackfill]):
+    """One that has not begun yet."""
+
+    class Meta:
+        model = ScheduleBackfill
+
+    job = factory.SubFactory(ScheduledJobFactory)
+    start = NOON - timedelta(hours=5)
+    end = NOON - timedelta(hours=1)
+    slots = BackfillMode.MISSING
+    max_running = 10
+    slot_count = 5
 
 
 class TemplateFactory(RowFactory[WorkflowTemplate]):

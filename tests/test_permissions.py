@@ -27,12 +27,14 @@ from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
     AuditEntryFactory,
+    BackfillFactory,
     DeliveryFactory,
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
     ProjectFactory,
     ScheduledJobFactory,
+    SkippedSlotsFactory,
     TemplateFactory,
     TokenFactory,
     TriggerFactory,
@@ -43,7 +45,7 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, ScheduledJob, SkippedSlots, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +70,7 @@ SIGNED_IN = {
     "node-type-detail": {"get"},
     "tool-list": {"get"},
     "tool-detail": {"get"},
+    "schedule-preview": {"post"},
 }
 # The last of the API's URLs, which tells that there is no such path.
 NO_SUCH_ROUTE = "no_such_route"
@@ -89,6 +92,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
+    SkippedSlots: lambda project, user: SkippedSlotsFactory(job__trigger__workflow__project=project),
+    ScheduleBackfill: lambda project, user: BackfillFactory(job__trigger__workflow__project=project),
     # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }

@@ -12,6 +12,7 @@ from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
     AuditEntryFactory,
+    BackfillFactory,
     DeliveryFactory,
     ExecutionFactory,
     MemberFactory,
@@ -19,6 +20,7 @@ from tests.factories import (
     ProjectFactory,
     RowFactory,
     ScheduledJobFactory,
+    SkippedSlotsFactory,
     TemplateFactory,
     TokenFactory,
     TriggerFactory,
@@ -28,7 +30,7 @@ from tests.factories import (
     WebhookFactory,
     WorkflowFactory,
 )
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, ScheduledJob, SkippedSlots, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 OUR_APPS = ("projects", "workflows", "executions", "triggers", "templates_app")
@@ -63,6 +65,8 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
     ScheduledJob: ScheduledJobFactory,
+    SkippedSlots: SkippedSlotsFactory,
+    ScheduleBackfill: BackfillFactory,
     WorkflowTemplate: TemplateFactory,
 }
 
@@ -75,6 +79,7 @@ def ordinary(model: type[Model]) -> Any:
         WorkflowVersion: {"created_by": UserFactory()},
         WorkflowExecution: {"failed": True, "started_by": UserFactory()},
         AuditEntry: {"actor": UserFactory(), "token": TokenFactory(), "details": {"reason": "why not"}},
+        ScheduleBackfill: {"created_by": UserFactory()},
     }
     row = FACTORIES[model](**extra.get(model, {}))
     if model is Project:
@@ -100,6 +105,7 @@ def harmful(model: type[Model]) -> Any:
         return workflow
     version = VersionFactory(workflow=workflow, definition=HARMFUL_DEFINITION, message=SCRIPT, created_by=user)
     trigger = TriggerFactory(workflow=workflow, node_id=SCRIPT[:64], type="webhook", config={"kind": SCRIPT})
+    job = ScheduledJobFactory(trigger__workflow=workflow, cron_expression=SCRIPT, timezone=SCRIPT[:64])
     execution = {
         "workflow_version": version,
         "ended": True,
@@ -157,6 +163,8 @@ def harmful(model: type[Model]) -> Any:
             "timezone": SCRIPT[:64],
             "paused_reason": SCRIPT,
         },
+        SkippedSlots: {"job": job, "detail": SCRIPT},
+        ScheduleBackfill: {"job": job, "reason": SCRIPT, "created_by": user},
         WorkflowTemplate: {
             "name": SCRIPT,
             "description": SCRIPT,

@@ -17,7 +17,7 @@ from projects.backoffice.pages import Page
 from projects.models import ApiToken, AuditEntry, Project
 from templates_app.models import WorkflowTemplate
 from tests.admin.rows import FACTORIES, OUR_APPS, OUR_MODELS, SCRIPT, harmful, ordinary, url
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, SkippedSlots, Trigger, WebhookDelivery, WebhookRegistration
 from workflows.models import Workflow, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,8 @@ READ_ONLY = (
     Trigger,
     WebhookRegistration,
     WebhookDelivery,
-    ScheduledJob,
+    SkippedSlots,
+    ScheduleBackfill,
 )
 each_read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model._meta.label)
 

@@ -135,16 +135,19 @@ class ScheduleTrigger(Config):
     @model_validator(mode="after")
     def _is_due_in_one_way(self) -> ScheduleTrigger:
         if (self.cron is None) == (self.every is None):
+            is_missing = self.cron is None
             raise PydanticCustomError(
-                "missing_key" if self.cron is None else "contradiction",
-                "A schedule needs either `cron` or `every`.",
-                {"key": "cron" if self.cron is None else "every"},
+                "missing_key" if is_missing else "unknown_key",
+                "A schedule needs `cron` or `every`."
+                if is_missing
+                else "`every` stands instead of `cron`, not beside it.",
+                {"key": "cron" if is_missing else "every"},
             )
         if self.every is not None and self.time_change != TimeChange():
             raise PydanticCustomError(
-                "contradiction",
-                "An interval is counted in true time, which no change of the clocks skips or repeats.",
-                {"key": "time_change", "hint": "Leave `time_change` out, or use `cron`."},
+                "unknown_key",
+                "`time_change` goes only with `cron`: an interval is counted in true time, which no clock skips or repeats.",
+                {"key": "time_change"},
             )
         return self
 
