@@ -195,6 +195,8 @@ class SkippedSlotsPage(ReadOnlyPage[SkippedSlots]):
     list_display = ("job_link", "first_slot", "last_slot", "count", "reason", "detail", "created_at")
     list_select_related = ("job__workflow",)
     list_filter = ("reason", JobsProjectFilter)
+    search_fields = ("job__workflow__name",)
+    search_help_text = "A part of the workflow's name."
     fields = ("job_link", "first_slot", "last_slot", "count", "reason", "detail", "created_at", "updated_at")
     readonly_fields = ("job_link",)
 
@@ -210,6 +212,8 @@ class BackfillPage(ReadOnlyPage[ScheduleBackfill]):
     list_display = ("job_link", "slots", "start", "end", "state", "progress", "created_by", "created_at")
     list_select_related = ("job__workflow", "created_by")
     list_filter = ("status", JobsProjectFilter)
+    search_fields = ("job__workflow__name",)
+    search_help_text = "A part of the workflow's name."
     fields = (
         "job_link",
         "slots",
