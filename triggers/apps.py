@@ -14,6 +14,7 @@ class TriggersConfig(AppConfig):
         import_module("triggers.invariants")
         recovery = import_module("executions.engine.recovery")
         services = import_module("triggers.services")
+        recovery.register_sweeper(services.let_waiting_go)
         recovery.register_sweeper(services.fire_due_schedules)
         recovery.register_sweeper(services.carry_on_backfills)
         recovery.register_sweeper(services.remove_old_deliveries)

@@ -19,7 +19,15 @@ from tests.triggers.stories import job_of, publish_again, published, schedule, s
 from triggers.exceptions import TriggerGone
 from triggers.models import ScheduledJob, SkippedSlots
 from triggers.schedules.misfires import MisfirePolicy
-from triggers.services import change_job, fire_due_schedules, fire_now, pause_job, remove_old_skips, resume_job
+from triggers.services import (
+    change_job,
+    fire_due_schedules,
+    fire_now,
+    let_waiting_go,
+    pause_job,
+    remove_old_skips,
+    resume_job,
+)
 from triggers.signals import schedule_paused
 from workflows.services import disable, pause, resume
 
@@ -194,8 +202,20 @@ class TestOverlap:
         execution = live(job).get()
         end(execution)
         ScheduledJob.objects.update(waits_for=execution.pk)
+        assert fire_due_schedules(hour(2) + MINUTE) == 0
 
+        assert let_waiting_go(hour(2) + MINUTE) == 1
         fire_due_schedules(hour(2) + MINUTE)
+
+        assert slots_fired(job) == [hour(1), hour(2)]
+
+    def test_queued_goes_at_once_when_a_version_allows_it(self):
+        job = a_job(overlap="queue")
+        fire_due_schedules(hour(1))
+        fire_due_schedules(hour(2))
+
+        publish_again(job.workflow, started_by(clock=schedule("0 * * * *")), now=hour(2))
+        fire_due_schedules(hour(2))
 
         assert slots_fired(job) == [hour(1), hour(2)]
 

@@ -6,7 +6,8 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from executions.engine.ending import end_execution
 from executions.engine.recovery import sweep
@@ -170,6 +171,39 @@ class TestFireDueSchedules:
 
         assert fire_due_schedules(ONE) == 2
         assert [len(slots_fired(job)) for job in jobs] == [0, 1, 1]
+
+    def test_with_nothing_due_asks_one_question(self, django_assert_num_queries):
+        a_job()
+
+        with django_assert_num_queries(1):
+            assert fire_due_schedules(NOON) == 0
+
+    def test_asks_no_more_for_twenty_jobs_than_for_one(self):
+        def queries(count):
+            ScheduledJob.objects.update(is_active=False)
+            for _ in range(count):
+                a_job()
+            with CaptureQueriesContext(connection) as captured:
+                assert fire_due_schedules(ONE) == count
+            return len(captured)
+
+        assert queries(1) == queries(20)
+
+    def test_tries_each_job_alone_when_a_batch_fails(self, caplog):
+        jobs = [a_job() for _ in range(3)]
+        failed = []
+
+        def refuse_once(execute, sql, params, many, context):
+            if sql.startswith('UPDATE "scheduled_jobs"') and not failed:
+                failed.append(sql)
+                raise DataError("no such moment")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(refuse_once), caplog.at_level(logging.CRITICAL):
+            assert fire_due_schedules(ONE) == 3
+
+        assert [slots_fired(job) for job in jobs] == [[ONE]] * 3
+        assert len(failed) == 1
 
     def test_is_part_of_every_sweep(self):
         job = a_job()

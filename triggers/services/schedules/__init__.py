@@ -18,6 +18,7 @@ from triggers.services.schedules.by_hand import fire_now
 from triggers.services.schedules.clocks import preview, preview_config, set_clock, skip_missed_slots, start_from_now
 from triggers.services.schedules.ends import note_end
 from triggers.services.schedules.firing import fire_due_schedules
+from triggers.services.schedules.overlaps import let_waiting_go
 from triggers.services.schedules.skips import remove_old_skips
 from triggers.services.schedules.switching import change_job, pause_job, resume_job
 
@@ -28,6 +29,7 @@ __all__ = [
     "change_job",
     "fire_due_schedules",
     "fire_now",
+    "let_waiting_go",
     "note_end",
     "pause_job",
     "plan_backfill",

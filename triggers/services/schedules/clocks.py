@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from triggers.exceptions import InvalidSchedule
-from triggers.models import MAX_CONSECUTIVE_FAILURES, ScheduledJob, Trigger
+from triggers.models import MAX_CONSECUTIVE_FAILURES, Overlap, ScheduledJob, Trigger
 from triggers.schedules.calendar import Schedule, next_slot, next_slots
 from workflows.definition.pydantic_problems import problems_in
 from workflows.models import Workflow
@@ -43,6 +43,8 @@ def set_clock(
         )
     for name, value in (times | _rules(wanted)).items():
         setattr(job, name, value)
+    if job.overlap != Overlap.QUEUE:
+        job.waits_for, job.is_queued = None, False
     if is_new or not was_running or has_other_times:
         _begin_anew(job, now=now)
     job.save()

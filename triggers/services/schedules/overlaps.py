@@ -24,6 +24,9 @@ from triggers.services.schedules.payloads import newest_version, payload_of
 from triggers.services.schedules.skips import record_skip
 from workflows.models import TriggerType
 
+# Jobs that one sweep lets go.
+MOST_LET_GO = 1000
+
 
 def fire_alone(job_id: UUID, now: datetime) -> int | None:
     """Start the executions of one job's due slots, as its overlap rule allows.
@@ -45,13 +48,15 @@ def live_of(trigger_id: UUID, workflow_id: UUID) -> QuerySet[WorkflowExecution]:
     return live.filter(trigger_id=trigger_id).order_by("created_at", "id")
 
 
-def let_waiting_go() -> int:
+def let_waiting_go(now: datetime) -> int:
     """Make jobs due again whose slot waits for an execution that has ended, or is gone. Returns how many.
 
     The end of an execution does so itself; this is for the moment in which one ends while a slot begins to wait for it.
     """
     live = WorkflowExecution.objects.filter(pk=OuterRef("waits_for"), completed_at__isnull=True)
-    return ScheduledJob.objects.filter(~Exists(live), waits_for__isnull=False).update(waits_for=None)
+    forgotten = ScheduledJob.objects.filter(~Exists(live), waits_for__isnull=False)
+    pks = list(forgotten.values_list("pk", flat=True)[:MOST_LET_GO])
+    return ScheduledJob.objects.filter(~Exists(live), pk__in=pks).update(waits_for=None) if pks else 0
 
 
 def _fire(job: ScheduledJob, since: datetime, now: datetime) -> int | None:
