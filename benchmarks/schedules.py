@@ -114,3 +114,7 @@ def _do(segue: Measured, what: str) -> str:
 
 def _moment(value: object) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    main()

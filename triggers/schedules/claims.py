@@ -24,6 +24,11 @@ def claim(job_id: UUID, now: datetime) -> ScheduledJob | None:
     return locked(ScheduledJob.objects.due(now).filter(pk=job_id)).first()
 
 
+def is_any_due(now: datetime) -> bool:
+    """Whether there is anything to claim. Asked in order, so that the database looks where the first one would stand."""
+    return bool(ScheduledJob.objects.due(now).longest_due_first().values_list("pk")[:1])
+
+
 def claim_batch(now: datetime, *, most: int, without: Collection[UUID] = ()) -> list[ScheduledJob]:
     """Return the jobs that have been due for the longest time and that nobody else has, locked like one job.
 
