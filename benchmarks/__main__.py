@@ -14,6 +14,7 @@ from benchmarks import (
     loops,
     parallels,
     recovery,
+    schedules,
     wakeups,
     webhooks,
 )
@@ -26,6 +27,7 @@ MEASUREMENTS: dict[str, Callable[[list[str]], None]] = {
     "loops": loops.main,
     "parallels": parallels.main,
     "wakeups": wakeups.main,
+    "schedules": schedules.main,
     "idle": idle.main,
     "recovery": recovery.main,
     "history": history.main,

@@ -16,13 +16,17 @@ from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from triggers.models import (
+    BackfillMode,
     DeliveryVerdict,
     Event,
     EventMatch,
     MatchVerdict,
     Poll,
     PollKey,
+    ScheduleBackfill,
     ScheduledJob,
+    SkippedSlots,
+    SkipReason,
     Subscription,
     Trigger,
     WebhookDelivery,
@@ -372,6 +376,31 @@ class PollKeyFactory(RowFactory[PollKey]):
     poll = factory.SubFactory(PollFactory)
     key_hash = factory.Sequence(lambda number: f"{number:064x}")
     seen_in = 1
+
+
+class SkippedSlotsFactory(RowFactory[SkippedSlots]):
+    class Meta:
+        model = SkippedSlots
+
+    job = factory.SubFactory(ScheduledJobFactory)
+    first_slot = NOON - timedelta(hours=2)
+    last_slot = NOON - timedelta(hours=1)
+    count = 2
+    reason = SkipReason.MISSED
+
+
+class BackfillFactory(RowFactory[ScheduleBackfill]):
+    """One that has not begun yet."""
+
+    class Meta:
+        model = ScheduleBackfill
+
+    job = factory.SubFactory(ScheduledJobFactory)
+    start = NOON - timedelta(hours=5)
+    end = NOON - timedelta(hours=1)
+    slots = BackfillMode.MISSING
+    max_running = 10
+    slot_count = 5
 
 
 class TemplateFactory(RowFactory[WorkflowTemplate]):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import chains, floors, history, idle, loops, parallels, recovery, wakeups, webhooks
+from benchmarks import chains, floors, history, idle, loops, parallels, recovery, schedules, wakeups, webhooks
 from benchmarks.__main__ import MEASUREMENTS
 from benchmarks.installations import Measured, has_postgres, running
 from benchmarks.tables import median_of, percentile
@@ -29,6 +29,7 @@ TINY = {
         "--lead-seconds",
         "2",
     ],
+    schedules: ["--idle", "4", "--ticks", "2", "--crowd", "4", "--stream", "2", "--seconds", "3"],
     idle: ["--seconds", "0.2", "--settle", "0"],
     history: ["--executions", "60", "--rounds", "1"],
     floors: ["--tasks", "5", "--rows", "5", "--requests", "5", "--rounds", "1", "--connections", "1"],

@@ -27,6 +27,7 @@ from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
     AuditEntryFactory,
+    BackfillFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
@@ -35,6 +36,7 @@ from tests.factories import (
     PollFactory,
     ProjectFactory,
     ScheduledJobFactory,
+    SkippedSlotsFactory,
     TemplateFactory,
     TokenFactory,
     TriggerFactory,
@@ -45,7 +47,16 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
-from triggers.models import Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    Event,
+    Poll,
+    ScheduleBackfill,
+    ScheduledJob,
+    SkippedSlots,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +81,10 @@ SIGNED_IN = {
     "node-type-detail": {"get"},
     "tool-list": {"get"},
     "tool-detail": {"get"},
+    "schedule-preview": {"post"},
 }
+# What they are asked with, where it is not nothing.
+BODIES = {"schedule-preview": {"config": {"cron": "@daily"}}}
 # The last of the API's URLs, which tells that there is no such path.
 NO_SUCH_ROUTE = "no_such_route"
 # Everything outside /api/ and the admin, all of it without login. Webhooks check their callers themselves.
@@ -93,6 +107,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
     Event: lambda project, user: EventFactory(project=project),
     Poll: lambda project, user: PollFactory(trigger__workflow__project=project),
+    SkippedSlots: lambda project, user: SkippedSlotsFactory(job__trigger__workflow__project=project),
+    ScheduleBackfill: lambda project, user: BackfillFactory(job__trigger__workflow__project=project),
     # Belong to nobody; what is made from them belongs to the project that the body names.
     WorkflowTemplate: lambda project, user: TemplateFactory(),
 }
@@ -469,7 +485,8 @@ class TestListedRoutes:
         url, somebody = listed_url(name), with_session(UserFactory())
 
         assert getattr(APIClient(), method)(url).status_code == 401
-        assert getattr(somebody, method)(url).status_code == (200 if method in SIGNED_IN[name] else 405)
+        answer = getattr(somebody, method)(url, BODIES.get(name))
+        assert answer.status_code == (200 if method in SIGNED_IN[name] else 405)
 
 
 class TestTheAdmin:

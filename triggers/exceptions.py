@@ -57,3 +57,33 @@ class NotPolling(Conflict):
     """The poll does not look at all now."""
 
     code = "not_polling"
+
+
+class TriggerGone(Conflict):
+    """The published version has not the trigger node any more."""
+
+    code = "trigger_gone"
+
+
+class InvalidSchedule(Invalid):
+    """The settings are no schedule's; ``problems`` lists why."""
+
+    code = "invalid_schedule"
+
+
+class InvalidBackfill(Invalid):
+    """The range can't be backfilled: it lies in the future, is empty, or holds too many slots."""
+
+    code = "invalid_backfill"
+
+
+class BackfillRunning(Conflict):
+    """The job has a backfill that has not come to its end."""
+
+    code = "backfill_running"
+
+
+class BackfillEnded(Conflict):
+    """The backfill has come to its end already."""
+
+    code = "backfill_ended"

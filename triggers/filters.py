@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import django_filters
 
-from triggers.models import DeliveryVerdict, Event, Poll, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    BackfillStatus,
+    DeliveryVerdict,
+    Event,
+    Poll,
+    ScheduleBackfill,
+    ScheduledJob,
+    SkippedSlots,
+    SkipReason,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from workflows.models import TriggerType
 
 
@@ -83,4 +95,26 @@ class EventFilter(django_filters.FilterSet):
 
     class Meta:
         model = Event
+        fields: list[str] = []
+
+
+class BackfillFilter(django_filters.FilterSet):
+    """By how far it is."""
+
+    status = django_filters.ChoiceFilter(choices=BackfillStatus.choices)
+
+    class Meta:
+        model = ScheduleBackfill
+        fields: list[str] = []
+
+
+class SkippedSlotsFilter(django_filters.FilterSet):
+    """By why they did not fire, and when they were due."""
+
+    reason = django_filters.ChoiceFilter(choices=SkipReason.choices)
+    due_after = django_filters.IsoDateTimeFilter(field_name="last_slot", lookup_expr="gte")
+    due_before = django_filters.IsoDateTimeFilter(field_name="first_slot", lookup_expr="lt")
+
+    class Meta:
+        model = SkippedSlots
         fields: list[str] = []

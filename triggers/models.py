@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.conf import settings
 from django.db import models
@@ -14,7 +15,9 @@ from executions.models import WorkflowExecution
 from projects.constraints import one_of
 from projects.ids import new_id
 from projects.models import Project
-from triggers.schedules.calendar import Schedule
+from triggers.schedules.calendar import RepeatedTimes, Schedule, SkippedTimes
+from triggers.schedules.jitter import jitter_of
+from triggers.schedules.misfires import Misfire, MisfirePolicy
 from workflows.models import TriggerType, Workflow, WorkflowStatus
 
 
@@ -185,6 +188,30 @@ class WebhookDelivery(models.Model):
         return f"{self.method} to {self.registration} at {self.received_at:%Y-%m-%d %H:%M:%S}"
 
 
+# Where a schedule says nothing.
+MAX_CONSECUTIVE_FAILURES = 5
+# Slots that wait for an execution to end (overlap ``queue``); of more, the oldest are skipped.
+MOST_QUEUED = 100
+
+
+def choices_of(values: type[StrEnum]) -> list[tuple[str, str]]:
+    """Return the values of an enum that knows no Django, as choices of a column."""
+    return [(value.value, value.value) for value in values]
+
+
+class Overlap(models.TextChoices):
+    """What a slot does while an execution of its trigger has not ended."""
+
+    ALLOW = "allow"  # It starts one beside it.
+    SKIP = "skip"  # It does not fire.
+    QUEUE = "queue"  # It waits for the end.
+    CANCEL = "cancel"  # It ends what the clock has started before, and fires.
+
+
+# When a job fires: at its slot, or later by its jitter.
+DUE_AT = Coalesce("delayed_until", "next_run")
+
+
 class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
     """Names for sets of jobs."""
 
@@ -199,8 +226,13 @@ class ScheduledJobQuerySet(models.QuerySet["ScheduledJob"]):
         )
 
     def due(self, now: datetime) -> ScheduledJobQuerySet:
-        """Those whose slot has come."""
-        return self.running().filter(next_run__lte=now)
+        """Those whose slot has come, and waits for nothing. The condition is that of the index ``scheduled_jobs_due``."""
+        waiting = self.running().filter(next_run__isnull=False, waits_for__isnull=True)
+        return waiting.alias(due_at=DUE_AT).filter(due_at__lte=now)
+
+    def longest_due_first(self) -> ScheduledJobQuerySet:
+        """In the order in which slots fire. Goes with :meth:`due`."""
+        return self.order_by(DUE_AT, "id")
 
 
 class ScheduledJob(models.Model):
@@ -209,19 +241,42 @@ class ScheduledJob(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="scheduled_jobs")
     trigger = models.OneToOneField(Trigger, on_delete=models.CASCADE, related_name="scheduled_job")
-    cron_expression = models.CharField(max_length=200)
+    # Either an expression, or an interval that is counted from its anchor.
+    cron_expression = models.CharField(max_length=200, blank=True, default="")
+    every_seconds = models.PositiveIntegerField(null=True, blank=True)
+    anchor = models.DateTimeField(null=True, blank=True)
     timezone = models.CharField(max_length=64, default="UTC")
     start_date = models.DateTimeField(null=True, blank=True)
     end_date = models.DateTimeField(null=True, blank=True)
+    # For times that clocks skip or show twice; empty: as the kind of expression has it.
+    skipped_times = models.CharField(max_length=16, choices=choices_of(SkippedTimes), blank=True, default="")
+    repeated_times = models.CharField(max_length=16, choices=choices_of(RepeatedTimes), blank=True, default="")
+    misfire_policy = models.CharField(
+        max_length=16, choices=choices_of(MisfirePolicy), default=MisfirePolicy.LAST.value
+    )
+    misfire_max = models.PositiveSmallIntegerField(default=10)
+    misfire_grace_seconds = models.PositiveIntegerField(default=60)
+    overlap = models.CharField(max_length=16, choices=Overlap.choices, default=Overlap.ALLOW)
+    jitter_seconds = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
     # Why it is paused, in a sentence.
     paused_reason = models.CharField(max_length=500, blank=True, default="")
     last_run = models.DateTimeField(null=True, blank=True, editable=False)
     next_run = models.DateTimeField(null=True, blank=True, editable=False)
+    # When the next slot fires, if its jitter makes it later.
+    delayed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # The execution whose end the next slot waits for (overlap ``queue``). No foreign key: executions are cleaned up.
+    waits_for = models.UUIDField(null=True, blank=True, editable=False)
+    # Whether the slots from ``next_run`` on have waited like that: they were not missed.
+    is_queued = models.BooleanField(default=False, editable=False)
+    # What whoever resumed it wants to be done with the slots that passed meanwhile, once; empty: nothing special.
+    catch_up = models.CharField(
+        max_length=16, choices=choices_of(MisfirePolicy), blank=True, default="", editable=False
+    )
     run_count = models.PositiveBigIntegerField(default=0, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     # 0: it goes on whatever happens.
-    max_consecutive_failures = models.PositiveIntegerField(default=5)
+    max_consecutive_failures = models.PositiveIntegerField(default=MAX_CONSECUTIVE_FAILURES)
     created_at = models.DateTimeField(default=now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -229,17 +284,31 @@ class ScheduledJob(models.Model):
 
     class Meta:
         db_table = "scheduled_jobs"
+        constraints = [
+            one_of("scheduled_jobs", "overlap", Overlap),
+            models.CheckConstraint(
+                condition=Q(misfire_policy__in=[policy.value for policy in MisfirePolicy]),
+                name="scheduled_jobs_misfire_policy_check",
+            ),
+        ]
         indexes = [
             models.Index(
-                fields=["next_run"],
+                DUE_AT,
+                models.F("id"),
                 name="scheduled_jobs_due",
-                condition=Q(is_active=True, next_run__isnull=False),
+                condition=Q(is_active=True, next_run__isnull=False, waits_for__isnull=True),
             ),
+            models.Index(fields=["id"], name="scheduled_jobs_waiting", condition=Q(waits_for__isnull=False)),
             models.Index(fields=["-created_at", "-id"], name="scheduled_jobs_newest"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.cron_expression} ({self.timezone}) for {self.workflow}"
+        return f"{self.rhythm} ({self.timezone}) for {self.workflow}"
+
+    @property
+    def rhythm(self) -> str:
+        """Its expression or its interval, for people."""
+        return self.cron_expression if self.every_seconds is None else f"every {self.every_seconds} s"
 
     @property
     def schedule(self) -> Schedule:
@@ -247,7 +316,133 @@ class ScheduledJob(models.Model):
 
         :raises ValueError: if the row holds an expression or a zone that means nothing.
         """
-        return Schedule(self.cron_expression, self.timezone, start=self.start_date, end=self.end_date)
+        return Schedule(
+            self.cron_expression,
+            self.timezone,
+            start=self.start_date,
+            end=self.end_date,
+            every=None if self.every_seconds is None else timedelta(seconds=self.every_seconds),
+            anchor=self.anchor if self.every_seconds is not None else None,
+            skipped=SkippedTimes(self.skipped_times) if self.skipped_times else None,
+            repeated=RepeatedTimes(self.repeated_times) if self.repeated_times else None,
+        )
+
+    @property
+    def jitter(self) -> timedelta:
+        """How much later than their slots it fires at most."""
+        return timedelta(seconds=self.jitter_seconds)
+
+    @property
+    def misfire(self) -> Misfire:
+        """What becomes of slots that passed: as somebody who resumed it wants it this once, else as it is published."""
+        if self.catch_up:
+            return Misfire(MisfirePolicy(self.catch_up), max=self.misfire_max, grace=timedelta(0))
+        if self.is_queued:
+            return Misfire(MisfirePolicy.ALL, max=MOST_QUEUED, grace=timedelta(0))
+        # With jitter a slot is late only when it could have fired.
+        grace = timedelta(seconds=self.misfire_grace_seconds) + self.jitter
+        return Misfire(MisfirePolicy(self.misfire_policy), max=self.misfire_max, grace=grace)
+
+    def delay_of(self, slot: datetime) -> timedelta:
+        """Return how much later than its slot it fires."""
+        return jitter_of(self.pk, slot, at_most=self.jitter)
+
+    def clock_at(self, slot: datetime | None) -> dict[str, datetime | None]:
+        """Return the columns of a clock whose next slot this is."""
+        delay = self.delay_of(slot) if slot else None
+        return {"next_run": slot, "delayed_until": slot + delay if slot and delay else None}
+
+
+class SkipReason(models.TextChoices):
+    MISSED = "missed"  # Nobody could fire it in time, and its misfire rule makes up for it not.
+    OVERLAP = "overlap"  # An execution of the trigger had not ended.
+    RESUMED = "resumed"  # The job was paused, and whoever resumed it did not want it.
+
+
+class SkippedSlots(models.Model):
+    """Slots of a job, one after another, that did not fire, and why. Without a firing between, the next ones join the row."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    job = models.ForeignKey(ScheduledJob, on_delete=models.CASCADE, related_name="skipped_slots", db_index=False)
+    first_slot = models.DateTimeField()
+    last_slot = models.DateTimeField()
+    # At most MOST_COUNTED for each time that some were skipped at once.
+    count = models.PositiveIntegerField()
+    reason = models.CharField(max_length=16, choices=SkipReason.choices)
+    detail = models.CharField(max_length=500, blank=True, default="")
+    created_at = models.DateTimeField(default=now, editable=False)
+    updated_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        db_table = "schedule_skipped_slots"
+        verbose_name_plural = "skipped slots"
+        constraints = [one_of("schedule_skipped_slots", "reason", SkipReason)]
+        indexes = [
+            models.Index(fields=["job", "-created_at", "-id"], name="skipped_slots_job_newest"),
+            models.Index(fields=["updated_at"], name="skipped_slots_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.job} from {self.first_slot:%Y-%m-%d %H:%M:%S}"
+
+
+class BackfillMode(models.TextChoices):
+    MISSING = "missing"  # Slots that have no execution.
+    FAILED = "failed"  # Slots whose latest execution failed or timed out.
+    ALL = "all"  # All of them, but those whose execution has not ended.
+
+
+class BackfillStatus(models.TextChoices):
+    RUNNING = "running"  # There are slots that it has not come to.
+    COMPLETED = "completed"  # It has come to all. Their executions may still be under way.
+    CANCELLED = "cancelled"  # Somebody stopped it.
+
+
+class ScheduleBackfill(models.Model):
+    """One run through a range of a job's slots in the past. ``cursor`` is the last slot that it has dealt with."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    job = models.ForeignKey(ScheduledJob, on_delete=models.CASCADE, related_name="backfills", db_index=False)
+    start = models.DateTimeField()
+    end = models.DateTimeField()
+    slots = models.CharField(max_length=16, choices=BackfillMode.choices)
+    # How many of its executions may be under way at once.
+    max_running = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=16, choices=BackfillStatus.choices, default=BackfillStatus.RUNNING)
+    cursor = models.DateTimeField(null=True, blank=True, editable=False)
+    # Slots in the range, and what became of those up to the cursor.
+    slot_count = models.PositiveIntegerField()
+    started_count = models.PositiveIntegerField(default=0, editable=False)
+    passed_count = models.PositiveIntegerField(default=0, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Why Segue stopped it, if it did.
+    reason = models.CharField(max_length=500, blank=True, default="", editable=False)
+
+    class Meta:
+        db_table = "schedule_backfills"
+        constraints = [
+            one_of("schedule_backfills", "slots", BackfillMode),
+            one_of("schedule_backfills", "status", BackfillStatus),
+            models.UniqueConstraint(
+                fields=["job"], condition=Q(ended_at__isnull=True), name="schedule_backfills_one_at_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=BackfillStatus.RUNNING, ended_at__isnull=True)
+                | Q(~Q(status=BackfillStatus.RUNNING), ended_at__isnull=False),
+                name="schedule_backfills_ended_check",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["job", "-created_at", "-id"], name="backfills_job_newest"),
+            models.Index(fields=["-created_at", "-id"], name="backfills_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slots} slots of {self.job} from {self.start:%Y-%m-%d %H:%M} to {self.end:%Y-%m-%d %H:%M}"
 
 
 class Subscription(models.Model):

@@ -1,4 +1,4 @@
-"""Triggers, webhooks, deliveries and scheduled jobs as the API shows them. No secret is in any of them."""
+"""Triggers, webhooks and deliveries as the API shows them. No secret is in any of them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from rest_framework import serializers
 
 from executions.models import WorkflowExecution
 from projects.rest import StrictSerializer
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import Trigger, WebhookDelivery, WebhookRegistration
 from triggers.services.deliveries import MAX_REDELIVERED, RunOn
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
-MAX_PREVIEW = 100
 
 
-class _OfWorkflow(serializers.Serializer[Any]):
+class OfWorkflow(serializers.Serializer[Any]):
     """What every row that hangs on a workflow says of it."""
 
     project = serializers.UUIDField(source="workflow.project_id", read_only=True)
     workflow_name = serializers.CharField(source="workflow.name", read_only=True)
 
 
-class _OfTrigger(_OfWorkflow):
+class OfTrigger(OfWorkflow):
     """What every row that hangs on a trigger says of it."""
 
     node_id = serializers.CharField(source="trigger.node_id", read_only=True)
@@ -33,7 +32,7 @@ class _OfTrigger(_OfWorkflow):
     )
 
 
-class TriggerSerializer(_OfWorkflow, serializers.ModelSerializer[Trigger]):
+class TriggerSerializer(OfWorkflow, serializers.ModelSerializer[Trigger]):
     """A trigger node of a workflow's published version."""
 
     class Meta:
@@ -83,7 +82,7 @@ class TriggerStatusSerializer(serializers.Serializer[Any]):
     )
 
 
-class WebhookSerializer(_OfTrigger, serializers.ModelSerializer[WebhookRegistration]):
+class WebhookSerializer(OfTrigger, serializers.ModelSerializer[WebhookRegistration]):
     """The route of a webhook trigger."""
 
     url = serializers.SerializerMethodField(help_text="Where callers send their requests.")
@@ -208,36 +207,6 @@ class RedeliveredManySerializer(serializers.Serializer[Any]):
     results = RedeliveredSerializer(many=True)
 
 
-class ScheduledJobSerializer(_OfTrigger, serializers.ModelSerializer[ScheduledJob]):
-    """The clock of a schedule trigger."""
-
-    class Meta:
-        model = ScheduledJob
-        fields: ClassVar[list[str]] = [
-            "id",
-            "project",
-            "workflow",
-            "workflow_name",
-            "trigger",
-            "node_id",
-            "cron_expression",
-            "timezone",
-            "start_date",
-            "end_date",
-            "is_registered",
-            "is_active",
-            "paused_reason",
-            "last_run",
-            "next_run",
-            "run_count",
-            "consecutive_failures",
-            "max_consecutive_failures",
-            "created_at",
-            "updated_at",
-        ]
-        read_only_fields = fields
-
-
 class SwitchInput(StrictSerializer):
     """On or off."""
 
@@ -292,19 +261,6 @@ class NoteInput(StrictSerializer):
     """Why somebody does it, for those who come later."""
 
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
-
-
-class PreviewInput(StrictSerializer):
-    """How far to look ahead."""
-
-    count = serializers.IntegerField(required=False, default=10, min_value=1, max_value=MAX_PREVIEW)
-
-
-class PreviewSerializer(serializers.Serializer[Any]):
-    """The next slots of a schedule."""
-
-    timezone = serializers.CharField()
-    slots = serializers.ListField(child=serializers.DateTimeField())
 
 
 def _text(delivery: WebhookDelivery) -> str | None:

@@ -6,7 +6,8 @@ from rest_framework.routers import BaseRouter
 
 from triggers.event_views import EventViewSet
 from triggers.poll_views import PollViewSet
-from triggers.views import DeliveryViewSet, ScheduledJobViewSet, TriggerViewSet, WebhookViewSet
+from triggers.schedule_views import BackfillViewSet, ScheduledJobViewSet, ScheduleViewSet, SkippedSlotsViewSet
+from triggers.views import DeliveryViewSet, TriggerViewSet, WebhookViewSet
 
 
 def register(router: BaseRouter) -> None:
@@ -19,3 +20,6 @@ def register(router: BaseRouter) -> None:
     router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")
     router.register("events", EventViewSet, basename="event")
     router.register("polls", PollViewSet, basename="poll")
+    router.register(r"scheduled-jobs/(?P<job_id>[^/.]+)/backfills", BackfillViewSet, basename="schedule-backfill")
+    router.register(r"scheduled-jobs/(?P<job_id>[^/.]+)/skipped-slots", SkippedSlotsViewSet, basename="skipped-slots")
+    router.register("schedules", ScheduleViewSet, basename="schedule")

@@ -1,4 +1,4 @@
-"""The API's endpoints for triggers, webhooks, their deliveries, and scheduled jobs."""
+"""The API's endpoints for triggers, webhooks and their deliveries."""
 
 from __future__ import annotations
 
@@ -17,19 +17,15 @@ from rest_framework.response import Response
 from projects.access import Permission
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 from triggers import services
-from triggers.filters import DeliveryFilter, ScheduledJobFilter, TriggerFilter, WebhookFilter
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.filters import DeliveryFilter, TriggerFilter, WebhookFilter
+from triggers.models import Trigger, WebhookDelivery, WebhookRegistration
 from triggers.serializers import (
     DeliveryDetailSerializer,
     DeliverySerializer,
     EndSecretInput,
-    NoteInput,
-    PreviewInput,
-    PreviewSerializer,
     RedeliveredManySerializer,
     RedeliverInput,
     RedeliverManyInput,
-    ScheduledJobSerializer,
     SecretFactsSerializer,
     SecretInput,
     SecretSerializer,
@@ -177,47 +173,3 @@ class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
             now=timezone.now(),
         )
         return Response(RedeliveredManySerializer({"results": outcomes}).data)
-
-
-class ScheduledJobViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
-    """The clocks of schedule triggers."""
-
-    queryset = ScheduledJob.objects.select_related("workflow__project", "trigger").defer(
-        "workflow__definition", "trigger__config"
-    )
-    project_path = "workflow__project"
-    serializer_class = ScheduledJobSerializer
-    filterset_class = ScheduledJobFilter
-    permissions = {
-        "list": Permission.VIEW,
-        "retrieve": Permission.VIEW,
-        "pause": Permission.OPERATE,
-        "resume": Permission.OPERATE,
-        "preview": Permission.VIEW,
-    }
-
-    @extend_schema(request=NoteInput, responses=ScheduledJobSerializer)
-    @action(detail=True, methods=["post"])
-    def pause(self, request: Request, pk: str) -> Response:
-        """Stop the clock until it is resumed."""
-        job, note = self.get_object(), self.validated(NoteInput)["note"]
-        services.pause_job(job, reason=note, by=self.actor, now=timezone.now())
-        return Response(self.get_serializer(job).data)
-
-    @extend_schema(request=NoteInput, responses=ScheduledJobSerializer)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, pk: str) -> Response:
-        """Let the clock go on from now, its failures forgiven."""
-        job, note = self.get_object(), self.validated(NoteInput)["note"]
-        services.resume_job(job, reason=note, by=self.actor, now=timezone.now())
-        return Response(self.get_serializer(job).data)
-
-    @extend_schema(parameters=[PreviewInput], responses=PreviewSerializer, filters=False)
-    @action(detail=True, methods=["get"], pagination_class=None)
-    def preview(self, request: Request, pk: str) -> Response:
-        """Tell the next slots, as they come while the clock runs."""
-        job = self.get_object()
-        asked = PreviewInput(data=request.query_params.dict())
-        asked.is_valid(raise_exception=True)
-        slots = services.preview(job, asked.validated_data["count"], now=timezone.now())
-        return Response(PreviewSerializer({"timezone": job.timezone, "slots": slots}).data)

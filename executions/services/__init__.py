@@ -14,11 +14,13 @@ from executions.services.lifecycle import (
     start_manually,
     wake_parked,
 )
+from executions.services.many import Start, start_many, unlimited
 from executions.services.rerunning import SAME, rerun_execution
 
 __all__ = [
     "RUNNABLE",
     "SAME",
+    "Start",
     "answer_of",
     "cancel_execution",
     "early_answer_of",
@@ -28,5 +30,7 @@ __all__ = [
     "rerun_execution",
     "start_execution",
     "start_manually",
+    "start_many",
+    "unlimited",
     "wake_parked",
 ]

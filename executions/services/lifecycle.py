@@ -74,7 +74,7 @@ def start_execution(
     workflow = version.workflow
     if workflow.status not in RUNNABLE:
         raise NotRunnable(_why_not(workflow))
-    context = storable(_context(payload, node_id=node_id, hops=hops))
+    context = storable(context_of(payload, node_id=node_id, hops=hops))
     admission = limits.admit(version, trigger=context["trigger"], now=now)
     execution = WorkflowExecution(
         id=id or new_id(),
@@ -252,7 +252,8 @@ def early_answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
     return execution.node_runs.filter(pk=execution.answered_by).values_list("output_data", flat=True).first()
 
 
-def _context(payload: Any, *, node_id: str, hops: int) -> dict[str, Any]:
+def context_of(payload: Any, *, node_id: str, hops: int = 0) -> dict[str, Any]:
+    """Return what an execution is told of its beginning."""
     context = {"trigger": payload, "node_id": node_id}
     return context | {"hops": hops} if hops else context
 

@@ -12,6 +12,7 @@ from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
     AuditEntryFactory,
+    BackfillFactory,
     DeliveryFactory,
     EventFactory,
     EventMatchFactory,
@@ -23,6 +24,7 @@ from tests.factories import (
     ProjectFactory,
     RowFactory,
     ScheduledJobFactory,
+    SkippedSlotsFactory,
     SubscriptionFactory,
     TemplateFactory,
     TokenFactory,
@@ -38,7 +40,9 @@ from triggers.models import (
     EventMatch,
     Poll,
     PollKey,
+    ScheduleBackfill,
     ScheduledJob,
+    SkippedSlots,
     Subscription,
     Trigger,
     WebhookDelivery,
@@ -83,6 +87,8 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     EventMatch: EventMatchFactory,
     Poll: PollFactory,
     PollKey: PollKeyFactory,
+    SkippedSlots: SkippedSlotsFactory,
+    ScheduleBackfill: BackfillFactory,
     WorkflowTemplate: TemplateFactory,
 }
 
@@ -95,6 +101,7 @@ def ordinary(model: type[Model]) -> Any:
         WorkflowVersion: {"created_by": UserFactory()},
         WorkflowExecution: {"failed": True, "started_by": UserFactory()},
         AuditEntry: {"actor": UserFactory(), "token": TokenFactory(), "details": {"reason": "why not"}},
+        ScheduleBackfill: {"created_by": UserFactory()},
     }
     row = FACTORIES[model](**extra.get(model, {}))
     if model is Project:
@@ -120,6 +127,7 @@ def harmful(model: type[Model]) -> Any:
         return workflow
     version = VersionFactory(workflow=workflow, definition=HARMFUL_DEFINITION, message=SCRIPT, created_by=user)
     trigger = TriggerFactory(workflow=workflow, node_id=SCRIPT[:64], type="webhook", config={"kind": SCRIPT})
+    job = ScheduledJobFactory(trigger__workflow=workflow, cron_expression=SCRIPT, timezone=SCRIPT[:64])
     execution = {
         "workflow_version": version,
         "ended": True,
@@ -182,6 +190,8 @@ def harmful(model: type[Model]) -> Any:
         EventMatch: {"trigger": trigger, "reason_code": SCRIPT[:64], "reason": SCRIPT, "execution": None},
         Poll: {"trigger": trigger, "cursor": HUGE, "paused_reason": SCRIPT, "last_error": HUGE, "lease_owner": SCRIPT},
         PollKey: {"poll__trigger": trigger, "key_hash": SCRIPT},
+        SkippedSlots: {"job": job, "detail": SCRIPT},
+        ScheduleBackfill: {"job": job, "reason": SCRIPT, "created_by": user},
         WorkflowTemplate: {
             "name": SCRIPT,
             "description": SCRIPT,

@@ -22,7 +22,9 @@ from triggers.models import (
     EventMatch,
     Poll,
     PollKey,
+    ScheduleBackfill,
     ScheduledJob,
+    SkippedSlots,
     Subscription,
     Trigger,
     WebhookDelivery,
@@ -49,6 +51,8 @@ READ_ONLY = (
     EventMatch,
     Poll,
     PollKey,
+    SkippedSlots,
+    ScheduleBackfill,
 )
 each_read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model._meta.label)
 

@@ -8,9 +8,18 @@ import pytest
 from django.utils import timezone
 
 from executions.models import WorkflowExecution
+from projects.models import AuditEntry
 from tests.admin.pages import offered, open_page, press
 from tests.admin.rows import url
-from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
+from tests.factories import (
+    BackfillFactory,
+    DeliveryFactory,
+    ScheduledJobFactory,
+    SkippedSlotsFactory,
+    TriggerFactory,
+    WebhookFactory,
+)
+from tests.triggers.stories import job_of, published, schedule, started_by
 from triggers import services
 from triggers.models import ScheduledJob, WebhookDelivery
 
@@ -138,7 +147,7 @@ class TestSchedule:
         press(browser, job, "pause")
         job.refresh_from_db()
         assert (job.is_active, job.paused_reason) == (False, "Paused by sam in the admin.")
-        assert offered(open_page(browser, job)) == ["resume"]
+        assert offered(open_page(browser, job)) == ["resume", "resume_with_last", "resume_with_all", "fire"]
 
         press(browser, job, "resume")
         job.refresh_from_db()
@@ -150,6 +159,51 @@ class TestSchedule:
         page = open_page(browser, job)
 
         assert "Thu 2026-03-05 09:30:00 CET" in page
+
+    def test_shows_them_in_utc_too(self, browser, noon):
+        job = ScheduledJobFactory(cron_expression="30 9 * * *", timezone="Europe/Berlin")
+
+        assert "CET = 2026-03-05 08:30:00 UTC" in open_page(browser, job)
+
+    @pytest.mark.parametrize(("button", "catch_up"), [("resume_with_last", "last"), ("resume_with_all", "all")])
+    def test_is_resumed_with_what_it_missed(self, browser, button, catch_up):
+        job = ScheduledJobFactory(is_active=False)
+
+        press(browser, job, button)
+
+        job.refresh_from_db()
+        assert (job.is_active, job.catch_up) == (True, catch_up)
+
+    def test_is_fired_by_hand(self, browser):
+        job = job_of(published(started_by(clock=schedule())))
+
+        (told,) = press(browser, job, "fire")
+
+        assert url("change", WorkflowExecution, WorkflowExecution.objects.get().pk) in told
+
+    def test_has_its_limit_of_failures_set_and_nothing_else(self, browser):
+        job = ScheduledJobFactory()
+
+        browser.post(url("change", ScheduledJob, job.pk), {"max_consecutive_failures": 3, "timezone": "Asia/Tokyo"})
+
+        job.refresh_from_db()
+        assert (job.max_consecutive_failures, job.timezone) == (3, "UTC")
+        assert AuditEntry.objects.filter(action="scheduled_job.changed").count() == 1
+
+    def test_shows_what_did_not_fire_and_why(self, browser):
+        skipped = SkippedSlotsFactory(reason="overlap", detail="Execution 7 had not ended.")
+
+        assert "Execution 7 had not ended." in open_page(browser, skipped.job)
+
+    def test_shows_how_far_its_backfills_are(self, browser):
+        backfill = BackfillFactory(started_count=2, passed_count=1)
+
+        assert "3 of 5; 2 started" in open_page(browser, backfill.job)
+
+        press(browser, backfill, "cancel")
+        backfill.refresh_from_db()
+        assert backfill.status == "cancelled"
+        assert offered(open_page(browser, backfill)) == []
 
     def test_with_a_clock_that_means_nothing_still_opens(self, browser):
         job = ScheduledJobFactory(cron_expression="never", timezone="Mars/Olympus")

@@ -13,7 +13,8 @@ from executions.engine import limits
 from executions.models import LIVE, WorkflowExecution, WorkflowExecutionLog
 from tests.clock import NOON
 from tests.plans import plan_of
-from triggers.models import ScheduledJob, WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, ScheduledJob, SkippedSlots, WebhookDelivery, WebhookRegistration
+from triggers.services.schedules.overlaps import live_of
 from workflows.models import Workflow
 
 pytestmark = pytest.mark.django_db
@@ -74,9 +75,26 @@ QUERIES = {
         "deliveries_registration_newest",
     ),
     "due schedules": (
-        ScheduledJob.objects.values("pk").filter(is_active=True, next_run__lte=NOON + timedelta(days=1)),
+        ScheduledJob.objects.due(NOON + timedelta(days=1)).longest_due_first().values("pk"),
         "scheduled_jobs_due",
     ),
+    "schedules whose slot waits": (
+        ScheduledJob.objects.values("pk").filter(waits_for__isnull=False),
+        "scheduled_jobs_waiting",
+    ),
+    "slots that did not fire": (
+        SkippedSlots.objects.values("pk").filter(job=ANY).order_by(*newest),
+        "skipped_slots_job_newest",
+    ),
+    "backfills of a schedule": (
+        ScheduleBackfill.objects.values("pk").filter(job=ANY).order_by(*newest),
+        "backfills_job_newest",
+    ),
+    "the executions of slots": (
+        executions.filter(trigger_id=ANY, scheduled_for__gte=NOON, scheduled_for__lte=NOON, rerun_of__isnull=True),
+        "workflow_executions_slot_once",
+    ),
+    "executions of a trigger that have not ended": (live_of(ANY, ANY).order_by().values("pk"), "executions_live"),
 }
 
 

@@ -21,7 +21,7 @@ CREATE UNIQUE INDEX workflow_execution_logs_completed_once
 
 
 def without(part: str) -> dict[str, str]:
-    """Return the environment of a process that lacks a part: ``sweep``, ``fence``, ``looking`` or ``self_end``."""
+    """Return the environment of a process that lacks a part: ``sweep``, ``fence``, ``looking``, ``self_end`` or ``clock`` (a right one)."""
     return {"DJANGO_SETTINGS_MODULE": "tests.sabotage.settings", "SEGUE_SABOTAGE": part}
 
 

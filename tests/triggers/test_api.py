@@ -14,10 +14,17 @@ from django.utils.dateparse import parse_datetime
 
 from executions.models import WorkflowExecution
 from projects.models import AuditEntry
-from tests.factories import DeliveryFactory, ScheduledJobFactory, TriggerFactory, WebhookFactory
+from tests.factories import (
+    BackfillFactory,
+    DeliveryFactory,
+    ScheduledJobFactory,
+    SkippedSlotsFactory,
+    TriggerFactory,
+    WebhookFactory,
+)
 from tests.triggers.stories import hook_of, job_of, publish_again, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
-from triggers.models import WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, ScheduledJob, WebhookDelivery, WebhookRegistration
 from triggers.services import rotate_secret, set_secret
 
 pytestmark = pytest.mark.django_db
@@ -371,13 +378,165 @@ class TestScheduledJobs:
         shown = api("viewer").get(f"/api/scheduled-jobs/{job.pk}/preview/?count=3").json()
 
         assert (shown["timezone"], len(shown["slots"])) == ("UTC", 3)
-        assert all(slot.endswith("06:00:00Z") for slot in shown["slots"])
+        assert all(slot["utc"].endswith("06:00:00Z") for slot in shown["slots"])
+        assert {(slot["local"][11:], slot["abbreviation"]) for slot in shown["slots"]} == {("06:00:00+00:00", "UTC")}
+
+    def test_tell_twenty_slots_unless_asked_for_more(self, api, job):
+        assert len(api("viewer").get(f"/api/scheduled-jobs/{job.pk}/preview/").json()["slots"]) == 20
+
+    def test_go_on_with_what_they_missed_if_that_is_asked_for(self, api, job):
+        client, url = api("operator"), f"/api/scheduled-jobs/{job.pk}/"
+        client.post(f"{url}pause/", {})
+        ScheduledJob.objects.update(next_run=timezone.now() - timedelta(days=3))
+
+        assert client.post(f"{url}resume/", {"missed": "all"}).json()["is_active"] is True
+
+        job.refresh_from_db()
+        assert job.catch_up == "all"
+        assert client.post(f"{url}resume/", {"missed": "some"}).json()["path"] == "/missed"
+
+    def test_have_their_limit_of_failures_set(self, api, job):
+        client, url = api("operator"), f"/api/scheduled-jobs/{job.pk}/"
+
+        assert client.patch(url, {"max_consecutive_failures": 2}).json()["max_consecutive_failures"] == 2
+        for body in ({}, {"max_consecutive_failures": -1}, {"max_consecutive_failures": 2, "timezone": "UTC"}):
+            assert client.patch(url, body).status_code == 400
+
+    def test_fire_by_hand(self, api, job):
+        response = api("operator").post(f"/api/scheduled-jobs/{job.pk}/fire/", {"note": "Payday."})
+
+        execution = WorkflowExecution.objects.get(pk=response.json()["execution_id"])
+        assert (response.status_code, execution.scheduled_for) == (201, None)
+
+    def test_tell_what_did_not_fire(self, api, job):
+        skipped = SkippedSlotsFactory(job=job)
+        SkippedSlotsFactory(job=job, reason="overlap")
+        client, url = api("viewer"), f"/api/scheduled-jobs/{job.pk}/skipped-slots/"
+
+        found = client.get(f"{url}?reason=missed").json()["results"]
+
+        assert [(row["id"], row["count"], row["first_slot"]) for row in found] == [
+            (str(skipped.pk), 2, "2026-03-04T10:00:00Z")
+        ]
+        assert len(client.get(url).json()["results"]) == 2
 
     @pytest.mark.parametrize("count", ["0", "101", "-1", "x", "", "1e9"])
     def test_do_not_look_further_than_a_hundred_slots(self, api, job, count):
         response = api("viewer").get(f"/api/scheduled-jobs/{job.pk}/preview/?count={count}")
 
         assert (response.status_code, response.json()["path"]) == (400, "?count")
+
+
+class TestBackfills:
+    RANGE = {"start": "2026-03-01T00:00:00Z", "end": "2026-03-04T12:00:00Z"}
+
+    def url(self, job, backfill=None, tail=""):
+        return f"/api/scheduled-jobs/{job.pk}/backfills/" + (f"{backfill}/{tail}" if backfill else "")
+
+    def test_tell_first_what_they_would_do(self, api, job):
+        body = {**self.RANGE, "slots": "missing", "dry_run": True}
+
+        response = api("operator").post(self.url(job), body)
+
+        told = response.json()
+        assert (response.status_code, told["slot_count"], told["start_count"], told["rerun_count"]) == (200, 4, 4, 0)
+        assert told["slots"][0] == {
+            "utc": "2026-03-01T06:00:00Z",
+            "local": "2026-03-01T06:00:00+00:00",
+            "abbreviation": "UTC",
+            "action": "start",
+            "execution_id": None,
+            "status": None,
+        }
+        assert not ScheduleBackfill.objects.exists()
+
+    def test_are_started_looked_at_and_cancelled(self, api, job):
+        client = api("operator")
+
+        made = client.post(self.url(job), {**self.RANGE, "slots": "all", "max_running": 2})
+
+        backfill = made.json()["id"]
+        assert (made.status_code, made.json()["slot_count"], made.json()["status"]) == (201, 4, "running")
+        assert client.get(self.url(job, backfill)).json()["started_count"] == 0
+        assert client.post(self.url(job), {**self.RANGE, "slots": "all"}).json()["code"] == "backfill_running"
+        assert client.post(self.url(job, backfill, "cancel/")).json()["status"] == "cancelled"
+        assert client.post(self.url(job, backfill, "cancel/")).json()["code"] == "backfill_ended"
+        assert [row["id"] for row in client.get(f"{self.url(job)}?status=cancelled").json()["results"]] == [backfill]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {**RANGE},
+            {**RANGE, "slots": "some"},
+            {**RANGE, "slots": "all", "max_running": 0},
+            {**RANGE, "slots": "all", "x": 1},
+            {**RANGE, "slots": "all", "end": "2999-01-01T00:00:00Z"},
+            {**RANGE, "slots": "all", "start": "yesterday"},
+        ],
+    )
+    def test_take_nothing_else(self, api, job, body):
+        assert api("operator").post(self.url(job), body).status_code == 400
+
+    def test_are_not_for_viewers(self, api, job):
+        assert api("viewer").post(self.url(job), {**self.RANGE, "slots": "all"}).status_code == 403
+
+    def test_of_another_job_are_not_there(self, api, job, project):
+        other = BackfillFactory(job__trigger__workflow__project=project)
+
+        assert api("operator").get(self.url(job, other.pk)).status_code == 404
+        assert api("operator").post(self.url(job, other.pk, "cancel/")).status_code == 404
+
+
+class TestPreviewOfSettings:
+    URL = "/api/schedules/preview/"
+
+    def test_tells_slots_in_both_times_over_a_change_of_clocks(self, api):
+        config = {"cron": "30 2 * * *", "timezone": "Europe/Berlin", "start_date": "2037-03-28T00:00"}
+
+        told = api("stranger").post(self.URL, {"config": config, "count": 2}).json()
+
+        assert told == {
+            "timezone": "Europe/Berlin",
+            "slots": [
+                {"utc": "2037-03-28T01:30:00Z", "local": "2037-03-28T02:30:00+01:00", "abbreviation": "CET"},
+                {"utc": "2037-03-29T01:00:00Z", "local": "2037-03-29T03:00:00+02:00", "abbreviation": "CEST"},
+            ],
+        }
+
+    def test_counts_an_interval_from_now(self, api, noon):
+        told = api("stranger").post(self.URL, {"config": {"every": "15m"}, "count": 2}).json()
+
+        assert [slot["utc"] for slot in told["slots"]] == ["2026-03-04T12:15:00Z", "2026-03-04T12:30:00Z"]
+
+    def test_takes_the_workflow_s_zone(self, api, noon):
+        body = {"config": {"cron": "0 0 * * *"}, "timezone": "Asia/Tokyo", "count": 1}
+
+        assert api("stranger").post(self.URL, body).json()["slots"][0]["utc"] == "2026-03-04T15:00:00Z"
+
+    @pytest.mark.parametrize(
+        ("body", "code", "path"),
+        [
+            ({"config": {"cron": "never"}}, "invalid_cron", "/config/cron"),
+            ({"config": {"every": "5s"}}, "invalid_interval", "/config/every"),
+            ({"config": {}}, "missing_key", "/config/cron"),
+            ({"config": {"cron": "* * * * *", "every": "1h"}}, "unknown_key", "/config/every"),
+            ({"config": {"every": "1h", "time_change": {"skipped": "skip"}}}, "unknown_key", "/config/time_change"),
+            ({"config": {"cron": "* * * * *", "misfire": {"max": 101}}}, "out_of_range", "/config/misfire/max"),
+            ({"config": [1]}, "wrong_type", "/config"),
+        ],
+    )
+    def test_says_what_is_wrong_and_where(self, api, body, code, path):
+        response = api("stranger").post(self.URL, body)
+
+        told = response.json()
+        assert (response.status_code, told["code"]) == (400, "invalid_schedule")
+        assert [(problem["code"], problem["path"]) for problem in told["problems"]] == [(code, path)]
+
+    def test_knows_a_zone_that_is_none(self, api):
+        body = {"config": {"cron": "* * * * *"}, "timezone": "Mars/Olympus"}
+
+        assert api("stranger").post(self.URL, body).json()["path"] == "/timezone"
 
 
 class TestScope:
@@ -394,6 +553,8 @@ class TestScope:
                 f"/api/webhook-registrations/{hook.pk}/deliveries/{delivery.pk}/",
                 f"/api/scheduled-jobs/{job.pk}/",
                 f"/api/scheduled-jobs/{job.pk}/preview/",
+                f"/api/scheduled-jobs/{job.pk}/skipped-slots/",
+                f"/api/scheduled-jobs/{job.pk}/backfills/",
             ],
             "patch": [f"/api/triggers/{hook.trigger_id}/", f"/api/webhook-registrations/{hook.pk}/"],
             "post": [
@@ -402,6 +563,8 @@ class TestScope:
                 f"/api/webhook-registrations/{hook.pk}/deliveries/redeliver/",
                 f"/api/scheduled-jobs/{job.pk}/pause/",
                 f"/api/scheduled-jobs/{job.pk}/resume/",
+                f"/api/scheduled-jobs/{job.pk}/fire/",
+                f"/api/scheduled-jobs/{job.pk}/backfills/",
             ],
         }
 
@@ -513,3 +676,21 @@ class TestStatus:
         shown = api("viewer").get(f"/api/triggers/{job.trigger_id}/status/").json()
 
         assert parse_datetime(shown["next_fire_at"]) == job.next_run
+
+    @pytest.mark.parametrize(
+        ("path", "factory", "ended"),
+        [("skipped-slots", SkippedSlotsFactory, {}), ("backfills", BackfillFactory, {"status": "cancelled"})],
+    )
+    def test_are_as_many_for_twenty_rows_of_a_job_as_for_one(self, api, job, path, factory, ended):
+        client, url = api("viewer"), f"/api/scheduled-jobs/{job.pk}/{path}/"
+
+        def queries(count):
+            for _ in range(count):
+                factory(job=job, **(ended and {**ended, "ended_at": timezone.now()}))
+            with CaptureQueriesContext(connection) as captured:
+                response = client.get(url)
+            return len(captured), len(response.json()["results"])
+
+        few, one = queries(1)
+        many, twenty = queries(19)
+        assert (few, one, twenty) == (many, 1, 20)

@@ -41,7 +41,7 @@ def _where(trigger: Trigger) -> str:
         return values.link(trigger.webhook_registration)
     if hasattr(trigger, "scheduled_job"):
         job = trigger.scheduled_job
-        return values.link(job, f"{job.cron_expression} ({job.timezone})")
+        return values.link(job, f"{job.rhythm} ({job.timezone})")
     return ""
 
 

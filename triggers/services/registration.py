@@ -10,8 +10,8 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 
 from triggers.exceptions import PathTaken
-from triggers.models import Poll, ScheduledJob, Subscription, Trigger, WebhookRegistration
-from triggers.schedules.calendar import next_slot
+from triggers.models import Poll, Subscription, Trigger, WebhookRegistration
+from triggers.services.schedules import set_clock
 from triggers.services.webhook_secrets import check_proof
 from triggers.webhooks.signatures import scheme_of
 from workflows.definition.schema import Definition, Node, parse
@@ -51,12 +51,20 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     paths = _free_paths(workflow, settings)
     for node_id, wanted in settings.items():
         was_registered = _is_same_kind(known.get(node_id), wanted)
+        before = known[node_id].config if node_id in known else {}
         trigger = _register(workflow, nodes[node_id], wanted, now=now)
         match wanted:
             case WebhookTrigger():
                 _open_route(trigger, wanted, path=paths.get(node_id) or wanted.path or new_path(), now=now)
             case ScheduleTrigger():
-                _set_clock(trigger, wanted, definition.settings.timezone, was_running=was_registered, now=now)
+                set_clock(
+                    trigger,
+                    wanted,
+                    definition.settings.timezone,
+                    before=before,
+                    was_running=was_registered,
+                    now=now,
+                )
             case EventTrigger():
                 _listen(trigger, wanted.names)
             case PollingTrigger():
@@ -158,26 +166,6 @@ def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str, now: dat
             f"Node {trigger.node_id}: another webhook has the path {path!r}.",
             hint="Choose another path, or leave it out and get one that nobody can guess.",
         ) from None
-
-
-def _set_clock(
-    trigger: Trigger, wanted: ScheduleTrigger, default_zone: str, *, was_running: bool, now: datetime
-) -> None:
-    times = {
-        "cron_expression": wanted.cron,
-        "timezone": wanted.timezone or default_zone,
-        "start_date": wanted.starts_at(default_zone),
-        "end_date": wanted.ends_at(default_zone),
-    }
-    job = ScheduledJob.objects.filter(trigger=trigger).first() or ScheduledJob(
-        trigger=trigger, workflow=trigger.workflow, created_at=now
-    )
-    if was_running and not job._state.adding and all(getattr(job, name) == value for name, value in times.items()):
-        return
-    for name, value in times.items():
-        setattr(job, name, value)
-    job.next_run = next_slot(job.schedule, after=now)
-    job.save()
 
 
 def _listen(trigger: Trigger, topics: Sequence[str]) -> None:

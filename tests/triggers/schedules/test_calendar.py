@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triggers.schedules.calendar import Schedule, latest_slot, next_slot, next_slots, slots
+from triggers.schedules.calendar import (
+    RepeatedTimes,
+    Schedule,
+    SkippedTimes,
+    latest_slot,
+    latest_slots,
+    next_slot,
+    next_slots,
+    slots,
+    slots_between,
+)
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -258,3 +268,130 @@ class TestLatestSlot:
 
         walked = slots(Schedule(cron, zone, end=until), after=since - timedelta(microseconds=1))
         assert latest == max(walked, default=None)
+
+
+class TestChosenRules:
+    """R-8: every pair of rules, for times of day and for rhythms, against a calculation that looks at every minute."""
+
+    def expected(self, zone, change, skipped, repeated, hours, minutes):
+        around = walls_around(zone, change)
+        shown: dict[datetime, list[datetime]] = {}
+        for moment, wall in around:
+            shown.setdefault(wall, []).append(moment)
+        due, wall, last = set(), around[0][1], around[-1][1]
+        while wall <= last:
+            if wall.hour in hours and wall.minute in minutes:
+                times = shown.get(wall, [])
+                if not times and skipped == "after_gap":
+                    due.add(next(moment for moment, on_the_wall in around if on_the_wall > wall))
+                elif times:
+                    due |= {"first": {times[0]}, "last": {times[-1]}, "both": set(times)}[repeated]
+            wall += MINUTE
+        return sorted(due)
+
+    @pytest.mark.parametrize("zone", ZONES)
+    @pytest.mark.parametrize("skipped", SkippedTimes)
+    @pytest.mark.parametrize("repeated", RepeatedTimes)
+    def test_hold_at_every_change(self, zone, skipped, repeated):
+        patterns = [("20,50 0-3 * * *", {0, 1, 2, 3}, {20, 50}), ("*/30 * * * *", set(range(24)), {0, 30})]
+        for change in changes(zone)[-6:]:
+            for cron, hours, minutes in patterns:
+                schedule = Schedule(cron, zone, skipped=skipped, repeated=repeated)
+
+                found = list(slots_between(schedule, since=change - DAY, until=change + DAY - MINUTE))
+
+                assert found == self.expected(zone, change, skipped, repeated, hours, minutes), (change, cron)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        zone=st.sampled_from(ZONES),
+        skipped=st.sampled_from(SkippedTimes),
+        repeated=st.sampled_from(RepeatedTimes),
+        cron=st.sampled_from(["*/20 * * * *", "10,40 1-3 * * *", "0 0 * * *"]),
+        number=st.integers(0, 20),
+        minutes=st.integers(-1500, 1500),
+        most=st.integers(1, 12),
+    )
+    def test_the_latest_are_the_end_of_all(self, zone, skipped, repeated, cron, number, minutes, most):
+        change = changes(zone)[number % len(changes(zone))]
+        schedule = Schedule(cron, zone, skipped=skipped, repeated=repeated)
+        since, until = change - 2 * DAY, change + MINUTE * minutes
+
+        every_one = list(slots_between(schedule, since=since, until=until))
+
+        assert latest_slots(schedule, most, since=since, until=until) == every_one[-most:]
+        assert every_one == sorted(set(every_one))
+
+
+class TestIntervals:
+    def test_are_counted_from_their_anchor_and_never_drift(self):
+        schedule = Schedule(every=timedelta(minutes=7), anchor=utc(2026, 1, 1, 0, 3))
+
+        assert next_slots(schedule, 3, after=utc(2026, 1, 1, 0, 4)) == [
+            utc(2026, 1, 1, 0, 10),
+            utc(2026, 1, 1, 0, 17),
+            utc(2026, 1, 1, 0, 24),
+        ]
+
+    def test_do_not_care_for_clocks_that_change(self):
+        schedule = Schedule(zone="Europe/Berlin", every=timedelta(hours=1), anchor=utc(2026, 3, 28))
+
+        found = list(slots_between(schedule, since=utc(2026, 3, 29), until=utc(2026, 3, 29, 3)))
+
+        assert found == [utc(2026, 3, 29, hour) for hour in range(4)]
+
+    def test_begin_with_their_anchor(self):
+        anchor = utc(2026, 1, 1)
+        schedule = Schedule(every=DAY, anchor=anchor, start=anchor)
+
+        assert next_slots(schedule, 2, after=anchor - DAY) == [anchor, anchor + DAY]
+        assert next_slot(schedule, after=anchor) == anchor + DAY
+
+    @given(
+        seconds=st.integers(10, 100_000),
+        after=st.integers(-1_000_000, 10_000_000),
+        most=st.integers(1, 5),
+    )
+    def test_lie_on_the_grid(self, seconds, after, most):
+        every, anchor = timedelta(seconds=seconds), utc(2026, 1, 1)
+        moment = anchor + timedelta(seconds=after)
+        schedule = Schedule(every=every, anchor=anchor)
+
+        first = next_slot(schedule, after=moment)
+
+        assert first is not None
+        assert (first - anchor) % every == timedelta(0)
+        assert first > moment
+        assert first == anchor or first - every <= moment
+        latest = latest_slots(schedule, most, since=anchor, until=moment)
+        assert latest == [slot for slot in (first - every * back for back in range(most, 0, -1)) if slot >= anchor]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"every": timedelta(seconds=9), "anchor": utc(2026, 1, 1)},
+            {"every": DAY},
+            {"every": DAY, "anchor": utc(2026, 1, 1), "cron": "* * * * *"},
+        ],
+    )
+    def test_are_refused_where_they_mean_nothing(self, wrong):
+        with pytest.raises(ValueError, match="An interval"):
+            Schedule(**wrong)
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("name", "fields"),
+        [
+            ("@hourly", "0 * * * *"),
+            ("@daily", "0 0 * * *"),
+            ("@MIDNIGHT", "0 0 * * *"),
+            ("@weekly", "0 0 * * 0"),
+            ("@monthly", "0 0 1 * *"),
+            ("@yearly", "0 0 1 1 *"),
+        ],
+    )
+    def test_stand_for_fields(self, name, fields):
+        after = utc(2026, 3, 4, 12)
+
+        assert next_slots(Schedule(name), 3, after=after) == next_slots(Schedule(fields), 3, after=after)

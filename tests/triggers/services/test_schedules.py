@@ -6,7 +6,8 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from executions.engine.ending import end_execution
 from executions.engine.recovery import sweep
@@ -18,7 +19,9 @@ from tests.factories import ExecutionFactory, ScheduledJobFactory
 from tests.threads import at_once
 from tests.triggers.stories import job_of, publish_again, published, schedule, started_by, webhook
 from triggers.models import ScheduledJob
-from triggers.services import fire_due_schedules, pause_job, preview, resume_job, schedules, switch_trigger
+from triggers.schedules.misfires import MOST_COUNTED
+from triggers.services import fire_due_schedules, pause_job, preview, resume_job, switch_trigger
+from triggers.services.schedules import firing
 from workflows.models import Workflow
 from workflows.services import archive, disable, enable, pause, resume, unarchive
 
@@ -84,8 +87,9 @@ class TestFireDueSchedules:
     def test_does_not_count_through_a_million_missed_slots(self):
         job = a_job("* * * * * *")
 
-        assert fire_due_schedules(NOON + 365 * DAY) == 1
-        assert slots_fired(job) == [NOON + 365 * DAY]
+        assert fire_due_schedules(NOON + 365 * DAY) == 60  # Those of the last minute are late, and not missed.
+        assert slots_fired(job)[-1] == NOON + 365 * DAY
+        assert job.skipped_slots.get().count == MOST_COUNTED
 
     def test_fires_at_the_end_of_a_gap_and_once_in_a_fold(self):
         job = a_job("30 2 * * *", timezone="Europe/Berlin")
@@ -153,13 +157,53 @@ class TestFireDueSchedules:
         job.refresh_from_db()
         assert (slots_fired(job), job.consecutive_failures) == ([ONE], 1)
 
-    def test_takes_so_many_at_a_time_and_the_longest_due_first(self, monkeypatch):
-        monkeypatch.setattr(schedules, "BATCH", 2)
-        late, later, latest = (ScheduledJobFactory(next_run=NOON + MINUTE * number) for number in (3, 2, 1))
+    def test_goes_on_batch_by_batch_until_nothing_is_due(self, monkeypatch):
+        monkeypatch.setattr(firing, "BATCH", 2)
+        jobs = [ScheduledJobFactory(next_run=NOON + MINUTE * number) for number in (5, 4, 3, 2, 1)]
+
+        assert fire_due_schedules(ONE) == 5
+        assert [len(slots_fired(job)) for job in jobs] == [1] * 5
+
+    def test_out_of_time_leaves_the_rest_to_the_next_sweep_and_takes_the_longest_due_first(self, monkeypatch):
+        monkeypatch.setattr(firing, "BATCH", 2)
+        monkeypatch.setattr(firing, "SECONDS_AT_A_TIME", 0)
+        jobs = [ScheduledJobFactory(next_run=NOON + MINUTE * number) for number in (3, 2, 1)]
 
         assert fire_due_schedules(ONE) == 2
-        assert [len(slots_fired(job)) for job in (latest, later, late)] == [1, 1, 0]
-        assert fire_due_schedules(ONE) == 1
+        assert [len(slots_fired(job)) for job in jobs] == [0, 1, 1]
+
+    def test_with_nothing_due_asks_one_question(self, django_assert_num_queries):
+        a_job()
+
+        with django_assert_num_queries(1):
+            assert fire_due_schedules(NOON) == 0
+
+    def test_asks_no_more_for_twenty_jobs_than_for_one(self):
+        def queries(count):
+            ScheduledJob.objects.update(is_active=False)
+            for _ in range(count):
+                a_job()
+            with CaptureQueriesContext(connection) as captured:
+                assert fire_due_schedules(ONE) == count
+            return len(captured)
+
+        assert queries(1) == queries(20)
+
+    def test_tries_each_job_alone_when_a_batch_fails(self, caplog):
+        jobs = [a_job() for _ in range(3)]
+        failed = []
+
+        def refuse_once(execute, sql, params, many, context):
+            if sql.startswith('UPDATE "scheduled_jobs"') and not failed:
+                failed.append(sql)
+                raise DataError("no such moment")
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(refuse_once), caplog.at_level(logging.CRITICAL):
+            assert fire_due_schedules(ONE) == 3
+
+        assert [slots_fired(job) for job in jobs] == [[ONE]] * 3
+        assert len(failed) == 1
 
     def test_is_part_of_every_sweep(self):
         job = a_job()

@@ -188,7 +188,7 @@ class TestSchedule:
             "* * * *",
             "60 * * * *",
             "0 0 31 2 *",
-            "@daily",
+            "@never",
             "0 0 ? * *",
             "every day",
             "0 0 * * 5#3/2",
