@@ -8,12 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import QuerySet
 
 from executions.models import WorkflowExecution
 from projects.exceptions import Unavailable
-from triggers.models import DeliveryVerdict, ScheduledJob, Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    DeliveryVerdict,
+    EventMatch,
+    MatchVerdict,
+    Poll,
+    ScheduledJob,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+)
 from triggers.services.webhook_secrets import facts_of_secrets
 from triggers.webhooks.signatures import scheme_or_closed
 from workflows.models import TriggerType, WorkflowStatus
@@ -85,7 +95,7 @@ def status_of_kind(kind: TriggerType) -> Callable[[Find], Find]:
 
 def status_of(trigger: Trigger, *, now: datetime) -> TriggerStatus:
     """Return how it stands with a trigger."""
-    found = _kinds[trigger.type](trigger, now) if trigger.type in _kinds else Findings()
+    found = _kinds[trigger.type](trigger, now)
     obstacles = (*_obstacles_of_all(trigger), *found.obstacles)
     return TriggerStatus(obstacles, found.remarks, found.last_execution, None if obstacles else found.next_fire_at)
 
@@ -125,18 +135,20 @@ def _held(trigger: Trigger) -> tuple[Reason, ...]:
     )
 
 
+def _recent(trigger: Trigger, *, kind: TriggerType, trigger_id: UUID | None = None) -> WorkflowExecution | None:
+    """Return the newest execution of a kind among the workflow's last ones, if one is among them."""
+    executions = WorkflowExecution.objects.filter(workflow_id=trigger.workflow_id).order_by("-created_at", "-id")
+    rows = executions.values_list("pk", "triggered_by", "trigger_id")[:EXECUTIONS_LOOKED_AT]
+    last = next((pk for pk, *of in rows if of[0] == kind and (trigger_id is None or of[1] == trigger_id)), None)
+    return newest(WorkflowExecution.objects.filter(pk=last)) if last else None
+
+
 # --- Manual -------------------------------------------------------------------------------------------------------------
 
 
 @status_of_kind(TriggerType.MANUAL)
 def _manual(trigger: Trigger, now: datetime) -> Findings:
-    recent = WorkflowExecution.objects.filter(workflow_id=trigger.workflow_id).order_by("-created_at", "-id")
-    kinds = recent.values_list("pk", "triggered_by")[:EXECUTIONS_LOOKED_AT]
-    last = next((pk for pk, kind in kinds if kind == TriggerType.MANUAL), None)
-    return Findings(
-        remarks=_held(trigger),
-        last_execution=newest(WorkflowExecution.objects.filter(pk=last)) if last else None,
-    )
+    return Findings(remarks=_held(trigger), last_execution=_recent(trigger, kind=TriggerType.MANUAL))
 
 
 # --- Webhooks -----------------------------------------------------------------------------------------------------------
@@ -226,3 +238,60 @@ def _clock_stands(trigger: Trigger, job: ScheduledJob) -> tuple[Reason, ...]:
             Reason("no_more_slots", "The schedule has no further slot: its end is reached, or it has none.")
         )
     return tuple(obstacles)
+
+
+# --- Events, and the ends of other workflows ----------------------------------------------------------------------------
+
+
+@status_of_kind(TriggerType.EVENT)
+@status_of_kind(TriggerType.WORKFLOW)
+def _listening(trigger: Trigger, now: datetime) -> Findings:
+    matches = EventMatch.objects.filter(trigger=trigger).order_by("-created_at", "-id")
+    last = matches.filter(verdict=MatchVerdict.MATCHED).values_list("execution_id", flat=True).first()
+    return Findings(
+        remarks=(*_held(trigger), *_last_without_effect(matches)),
+        last_execution=newest(WorkflowExecution.objects.filter(pk=last)) if last else None,
+    )
+
+
+def _last_without_effect(matches: QuerySet[EventMatch]) -> tuple[Reason, ...]:
+    """Return the remark on the newest thing that it heard, if that started nothing."""
+    last = matches.values("verdict", "created_at", "reason", "event__name").first()
+    if last is None or last["verdict"] == MatchVerdict.MATCHED:
+        return ()
+    return (
+        Reason(
+            f"last_{last['verdict']}",
+            f"The last one, {last['event__name']} of {last['created_at']:%Y-%m-%d %H:%M:%S} UTC, started nothing: {last['reason']}",
+        ),
+    )
+
+
+# --- Polls --------------------------------------------------------------------------------------------------------------
+
+
+@status_of_kind(TriggerType.POLLING)
+def _polling(trigger: Trigger, now: datetime) -> Findings:
+    poll = Poll.objects.filter(trigger=trigger).first()
+    if poll is None:
+        return Findings((Reason("no_poll", "The poll has no memory. Publish the workflow again."),))
+    obstacles = []
+    if trigger.workflow.status == WorkflowStatus.PAUSED:
+        obstacles.append(Reason("workflow_paused", "The workflow is paused, and nothing is looked for. Resume it."))
+    if not poll.is_active:
+        obstacles.append(
+            Reason("paused", f"The poll is paused: {poll.paused_reason or 'no reason was given.'} Resume it.")
+        )
+    return Findings(
+        obstacles=tuple(obstacles),
+        remarks=_last_error(poll),
+        last_execution=_recent(trigger, kind=TriggerType.POLLING, trigger_id=trigger.pk),
+        next_fire_at=poll.next_run,
+    )
+
+
+def _last_error(poll: Poll) -> tuple[Reason, ...]:
+    if not poll.consecutive_errors or not poll.last_error:
+        return ()
+    times = "The last poll" if poll.consecutive_errors == 1 else f"The last {poll.consecutive_errors} polls"
+    return (Reason("last_failed", f"{times} failed: {poll.last_error['message']}"),)

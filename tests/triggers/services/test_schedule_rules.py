@@ -15,7 +15,7 @@ from projects.models import AuditEntry
 from tests.builders import node
 from tests.clock import NOON
 from tests.factories import UserFactory
-from tests.triggers.stories import job_of, publish_again, published, schedule, started_by, webhook
+from tests.triggers.stories import event, job_of, publish_again, published, schedule, started_by, webhook
 from triggers.exceptions import TriggerGone
 from triggers.models import ScheduledJob, SkippedSlots
 from triggers.schedules.misfires import MisfirePolicy
@@ -28,7 +28,6 @@ from triggers.services import (
     remove_old_skips,
     resume_job,
 )
-from triggers.signals import schedule_paused
 from workflows.services import disable, pause, resume
 
 pytestmark = pytest.mark.django_db
@@ -369,21 +368,16 @@ class TestFailures:
             fire_due_schedules(hour(number + 1))
             end(live(job).get(), ExecutionStatus.FAILED)
 
-    def test_are_too_many_when_the_version_says_so_and_it_is_announced(self):
-        job, heard = a_job(max_consecutive_failures=2), []
+    def test_are_too_many_when_the_version_says_so_and_an_event_tells_it(self):
+        job = a_job(max_consecutive_failures=2)
+        listening = published(started_by(told=event("schedule.paused")), project=job.workflow.project)
 
-        def listen(*, job, reason, **_):
-            heard.append((job.pk, reason))
-
-        schedule_paused.connect(listen)
-        try:
-            self.fail(job, 2)
-        finally:
-            schedule_paused.disconnect(listen)
+        self.fail(job, 2)
 
         job.refresh_from_db()
         assert not job.is_active
-        assert heard == [(job.pk, job.paused_reason)]
+        told = listening.executions.get().execution_context["trigger"]["data"]
+        assert (told["schedule"], told["reason"]) == (str(job.pk), job.paused_reason)
 
     def test_of_reruns_do_not_count(self):
         job = a_job()

@@ -7,11 +7,18 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from executions.engine.ending import end_execution
+from executions.models import ExecutionStatus
+from executions.services import start_manually
+from tests.builders import node
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, TriggerFactory
 from tests.triggers.stories import (
+    after,
+    event,
     hook_of,
     job_of,
+    poll,
     publish_again,
     published,
     schedule,
@@ -20,10 +27,12 @@ from tests.triggers.stories import (
     webhook,
 )
 from tests.triggers.webhooks.senders import send
-from triggers.models import Trigger, WebhookRegistration
+from triggers.models import Poll, Trigger, WebhookRegistration
 from triggers.services import (
+    emit,
     fire_due_schedules,
     pause_job,
+    pause_poll,
     set_secret,
     status_of,
     switch_trigger,
@@ -106,10 +115,11 @@ class TestEveryKind:
 
         assert obstacles(workflow, "hook") == ["switched_off", "workflow_disabled", "route_closed", "secret_not_set"]
 
-    def test_of_a_kind_that_nobody_looks_at_says_what_holds_for_all(self):
-        trigger = TriggerFactory(type=TriggerType.POLLING, is_active=False)
+    @pytest.mark.parametrize("kind", TriggerType)
+    def test_is_looked_at(self, kind):
+        trigger = TriggerFactory(type=kind, is_registered=False)
 
-        assert codes(status_of(trigger, now=NOON).obstacles) == ["switched_off"]
+        assert codes(status_of(trigger, now=NOON).obstacles)[0] == "node_gone"
 
     def test_has_one_function(self):
         with pytest.raises(ValueError, match="Two functions"):
@@ -268,3 +278,64 @@ class TestCost:
 
         with django_assert_max_num_queries(queries):
             status_of(trigger, now=NOON)
+
+
+class TestEvents:
+    def test_name_the_last_execution_that_one_has_started(self):
+        workflow = published(started_by(told=event("order.created")))
+
+        emit(workflow.project, "order.created", now=NOON)
+
+        assert status(workflow, "told").last_execution == workflow.executions.get()
+
+    def test_say_why_the_last_one_started_nothing(self):
+        workflow = published(started_by(told=event("order.created", filter="{{ trigger.data.total > 100 }}")))
+
+        emit(workflow.project, "order.created", {"total": 1}, now=NOON)
+
+        (remark,) = status(workflow, "told").remarks
+        assert remark.code == "last_filtered"
+        assert "order.created" in remark.message
+
+    def test_of_other_workflows_ends_are_told_likewise(self):
+        first = published(started_by(start=node("trigger", {"kind": "manual"})))
+        follower = published(started_by(told=after(first)), project=first.project)
+        execution = start_manually(first, input={}, by=None, now=NOON)
+
+        end_execution(execution, ExecutionStatus.FAILED, now=NOON, error={"code": "x", "message": "x"})
+
+        assert status(follower, "told").last_execution is None
+        assert status(follower, "told").fires
+
+
+class TestPolls:
+    def polled(self):
+        return published(started_by(look=poll("feed.read", **{"with": {"url": "http://127.0.0.1:1/"}})))
+
+    def test_tell_when_they_look_next(self):
+        workflow = self.polled()
+
+        assert status(workflow, "look").next_fire_at == Poll.objects.get().next_run
+
+    def test_say_why_they_are_paused(self):
+        workflow = self.polled()
+        pause_poll(Poll.objects.get(), by=None, now=NOON, reason="The feed moves.")
+
+        found = status(workflow, "look")
+
+        assert (codes(found.obstacles), found.next_fire_at) == (["paused"], None)
+        assert "The feed moves." in found.obstacles[0].message
+
+    def test_do_not_look_for_a_paused_workflow(self):
+        workflow = self.polled()
+        pause(workflow, by=None, now=NOON)
+
+        assert obstacles(workflow, "look") == ["workflow_paused"]
+
+    def test_say_what_went_wrong_last(self):
+        workflow = self.polled()
+        Poll.objects.update(consecutive_errors=2, last_error={"code": "x", "message": "The feed is gone.", "at": ""})
+
+        (remark,) = status(workflow, "look").remarks
+
+        assert (remark.code, remark.message) == ("last_failed", "The last 2 polls failed: The feed is gone.")

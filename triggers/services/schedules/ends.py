@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 
 from executions.models import ExecutionStatus, WorkflowExecution
 from projects import audit
 from triggers.models import ScheduledJob
-from triggers.signals import schedule_paused
+from triggers.services.events import emit
 from workflows.models import TriggerType
 
 logger = logging.getLogger(__name__)
 
 MAX_REASON = 500
+# The event that a schedule sends when it pauses itself.
+PAUSED = "schedule.paused"
 
 
 def note_end(execution: WorkflowExecution, *, now: datetime) -> None:
@@ -56,10 +59,19 @@ def count_failure(job: ScheduledJob, last: str, *, now: datetime) -> None:
 
 
 def pause_itself(job: ScheduledJob, reason: str, *, now: datetime) -> None:
-    """Stop a job's clock, say why, and announce it. Of several at once, one does."""
+    """Stop a job's clock, say why, and send an event. Of several at once, one does."""
     reason = reason[:MAX_REASON]
     row = ScheduledJob.objects.filter(pk=job.pk, is_active=True)
     if row.update(is_active=False, paused_reason=reason, updated_at=now):
         logger.warning("A schedule paused itself.", extra={"job_id": str(job.pk), "reason": reason})
         audit.record("scheduled_job.paused", job, project=job.workflow.project, by=None, details={"reason": reason})
-        schedule_paused.send(sender=ScheduledJob, job=job, reason=reason, now=now)
+        emit(job.workflow.project, PAUSED, _described(job, reason), source="segue", now=now)
+
+
+def _described(job: ScheduledJob, reason: str) -> dict[str, Any]:
+    return {
+        "schedule": str(job.pk),
+        "trigger": job.trigger.node_id,
+        "workflow": {"id": str(job.workflow_id), "name": job.workflow.name},
+        "reason": reason,
+    }
