@@ -25,12 +25,12 @@ from workflows.nodes.fields import Dynamic
 from workflows.tools.base import Freshness, Tool, register
 
 # Feeds of whole archives are large; what is longer is no feed that somebody reads.
-MAX_BYTES = 5 * 1024 * 1024
+MAX_BYTES = 2 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
 MAX_ENTRIES = 1_000
 MAX_TEXT_CHARS = 100_000
 # What no feed needs, and what would cost the library more time than it is worth.
-MAX_ELEMENTS = 20_000
+MAX_ELEMENTS = 10_000
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 50  # of one element
 MAX_NAMESPACES = 100  # declarations of them, all together
