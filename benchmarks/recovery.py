@@ -61,6 +61,7 @@ def seconds_until_they_go_on(segue: Measured, *, executions: int) -> list[float]
         killed_at = time.time()
         segue.kill("worker")
         _wait_for_calls(segue, service, executions, each=2)
+        segue.start("worker")
         return [calls[1] - killed_at for calls in service.calls.values()]
 
 

@@ -232,6 +232,7 @@ SPECTACULAR_SETTINGS = {
         "RoleEnum": "projects.models.Role",
         "BlockedOnEnum": "executions.models.BlockedOn",
         "DeliveryVerdictEnum": "triggers.models.DeliveryVerdict",
+        "MisfirePolicyEnum": "triggers.models.MISFIRE_POLICIES",
     },
 }
 

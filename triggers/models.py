@@ -199,6 +199,9 @@ def choices_of(values: type[StrEnum]) -> list[tuple[str, str]]:
     return [(value.value, value.value) for value in values]
 
 
+MISFIRE_POLICIES = choices_of(MisfirePolicy)
+
+
 class Overlap(models.TextChoices):
     """What a slot does while an execution of its trigger has not ended."""
 
@@ -251,9 +254,7 @@ class ScheduledJob(models.Model):
     # For times that clocks skip or show twice; empty: as the kind of expression has it.
     skipped_times = models.CharField(max_length=16, choices=choices_of(SkippedTimes), blank=True, default="")
     repeated_times = models.CharField(max_length=16, choices=choices_of(RepeatedTimes), blank=True, default="")
-    misfire_policy = models.CharField(
-        max_length=16, choices=choices_of(MisfirePolicy), default=MisfirePolicy.LAST.value
-    )
+    misfire_policy = models.CharField(max_length=16, choices=MISFIRE_POLICIES, default=MisfirePolicy.LAST.value)
     misfire_max = models.PositiveSmallIntegerField(default=10)
     misfire_grace_seconds = models.PositiveIntegerField(default=60)
     overlap = models.CharField(max_length=16, choices=Overlap.choices, default=Overlap.ALLOW)
@@ -270,9 +271,7 @@ class ScheduledJob(models.Model):
     # Whether the slots from ``next_run`` on have waited like that: they were not missed.
     is_queued = models.BooleanField(default=False, editable=False)
     # What whoever resumed it wants to be done with the slots that passed meanwhile, once; empty: nothing special.
-    catch_up = models.CharField(
-        max_length=16, choices=choices_of(MisfirePolicy), blank=True, default="", editable=False
-    )
+    catch_up = models.CharField(max_length=16, choices=MISFIRE_POLICIES, blank=True, default="", editable=False)
     run_count = models.PositiveBigIntegerField(default=0, editable=False)
     consecutive_failures = models.PositiveIntegerField(default=0, editable=False)
     # 0: it goes on whatever happens.

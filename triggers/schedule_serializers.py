@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rest_framework import serializers
 
 from projects.rest import StrictSerializer
-from triggers.models import BackfillMode, ScheduleBackfill, ScheduledJob, SkippedSlots, choices_of
+from triggers.models import MISFIRE_POLICIES, BackfillMode, ScheduleBackfill, ScheduledJob, SkippedSlots, choices_of
 from triggers.schedules.misfires import MisfirePolicy
 from triggers.serializers import NoteInput, OfTrigger
 from triggers.services.schedules.backfills import MAX_RUNNING, Backfill, Deed
@@ -79,7 +79,7 @@ class ResumeInput(NoteInput):
     """Why it goes on, and what becomes of what it missed."""
 
     missed = serializers.ChoiceField(
-        choices=choices_of(MisfirePolicy),
+        choices=MISFIRE_POLICIES,
         required=False,
         default=MisfirePolicy.SKIP.value,
         help_text="What becomes of the slots that passed meanwhile: fire none, the last, or the last `misfire_max`.",

@@ -160,7 +160,12 @@ class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         again = services.redeliver(delivery, version=version, by=self.actor, now=timezone.now())
         return Response(self.get_serializer(again).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(request=RedeliverManyInput, responses=RedeliveredManySerializer, filters=False)
+    @extend_schema(
+        operation_id="webhook_registrations_deliveries_redeliver_many",
+        request=RedeliverManyInput,
+        responses=RedeliveredManySerializer,
+        filters=False,
+    )
     @action(detail=False, methods=["post"], url_path="redeliver", pagination_class=None)
     def redeliver_many(self, request: Request, registration_id: str) -> Response:
         """Deliver several again, each for itself: what keeps one back does not keep back the others."""

@@ -213,7 +213,7 @@ class TestStartErrorWorkflow:
             with transaction.atomic():
                 raise KeyError("what nobody thought of")
 
-        monkeypatch.setattr(failures, "_told", broken)
+        monkeypatch.setattr(failures, "told", broken)
         execution = failing(tell)
 
         with caplog.at_level(logging.ERROR):
