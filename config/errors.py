@@ -47,6 +47,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _json(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message))
 
 
+def length_required() -> HttpResponse:
+    """Answer that a body was not read, because nothing said how long it is."""
+    message = "Send a Content-Length: a body in chunks is not read here."
+    return _json(Problem(HTTPStatus.LENGTH_REQUIRED, "length_required", message))
+
+
 def unavailable(request: HttpRequest, problem: Problem) -> HttpResponse:
     """Answer that something is down, or took too long. Asks the database nothing."""
     if request.path.startswith(PROGRAMS_CALL):

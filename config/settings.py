@@ -18,9 +18,16 @@ from kombu import Queue  # type: ignore[attr-defined]
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+SWITCHES = dict.fromkeys(("1", "true", "on", "yes", "y", "t", "ok"), True) | dict.fromkeys(
+    ("", "0", "false", "off", "no", "n", "f"), False
+)
+
 env = environ.Env()
+own_file = env.str("SEGUE_ENV_FILE", default="")
+if own_file and not Path(own_file).exists():
+    raise ImproperlyConfigured(f"SEGUE_ENV_FILE names {own_file!r}, and there is no such file.")
 env_files = (
-    Path(env.str("SEGUE_ENV_FILE", default=str(BASE_DIR / ".env"))),
+    Path(own_file or BASE_DIR / ".env"),
     BASE_DIR / "var" / "keys.env",
     BASE_DIR / "var" / "up.env",
 )
@@ -30,6 +37,17 @@ for env_file in env_files:
             env.ENVIRON.pop(key, None)  # A copy of .env.example names it empty; the next file may have it.
     if env_file.is_file():
         env.read_env(env_file)
+
+
+def switch(name: str, default: bool) -> bool:
+    """Return whether something is on, as the environment says.
+
+    :raises ImproperlyConfigured: if it says neither: a word that is mistyped must not switch anything off.
+    """
+    text = env.str(name, default="").strip().lower()
+    if text not in SWITCHES:
+        raise ImproperlyConfigured(f"{name} is {text!r}; it must be on or off (also: true, false, yes, no, 1, 0).")
+    return default if text == "" else SWITCHES[text]
 
 
 def positive(name: str, default: int) -> int:
@@ -68,13 +86,13 @@ def required(name: str) -> str:
 # --- Django -----------------------------------------------------------------------------------------------------------
 
 SECRET_KEY = required("SECRET_KEY")
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = switch("DEBUG", False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Behind a proxy that ends TLS and sets X-Forwarded-Proto and -For itself.
-BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+BEHIND_PROXY = switch("BEHIND_PROXY", False)
 # Served over TLS: secure cookies, redirects to https, HSTS.
-SECURE = env.bool("SECURE", default=False)
+SECURE = switch("SECURE", False)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -105,6 +123,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.middleware.AskForLength",
     "config.middleware.SayUnavailable",
 ]
 
@@ -145,7 +164,7 @@ else:
     DATABASE.setdefault("OPTIONS", {})
     DATABASE["OPTIONS"].setdefault("connect_timeout", 5)
     DATABASE["OPTIONS"].setdefault("application_name", "segue")
-    if env.bool("DATABASE_PREPARED_STATEMENTS", default=True):
+    if switch("DATABASE_PREPARED_STATEMENTS", True):
         # Statements are planned once for each connection: a third of what PostgreSQL does for an execution is planning.
         DATABASE["OPTIONS"] |= {"server_side_binding": True, "prepare_threshold": 5}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -296,7 +315,7 @@ ENGINE_THREADS = positive("ENGINE_THREADS", 32)  # nodes with effects that one w
 ENGINE_SWEEP_SECONDS = positive("ENGINE_SWEEP_SECONDS", 3)  # how often each worker sweeps by itself
 ENGINE_GRACE_SECONDS = positive("ENGINE_GRACE_SECONDS", 10)  # for what is in flight when a worker is asked to end
 # Executions of pure nodes alone are run by the web process that accepts them, in the same commit.
-ENGINE_IN_PLACE = env.bool("ENGINE_IN_PLACE", default=True)
+ENGINE_IN_PLACE = switch("ENGINE_IN_PLACE", True)
 ENGINE_MAX_LOST_WORKERS = positive("ENGINE_MAX_LOST_WORKERS", 3)
 
 # "process": a child with hard limits. "in_process": for installations that trust the authors of all workflows.

@@ -6,6 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.filters import MomentFilter
 from workflows.models import TriggerType
 
 
@@ -18,8 +19,8 @@ class ExecutionFilter(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices, distinct=False)
     triggered_by = django_filters.ChoiceFilter(choices=TriggerType.choices)
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     rerun_of = django_filters.UUIDFilter(field_name="rerun_of_id")
     parent = django_filters.UUIDFilter(field_name="parent_id")
     failure_of = django_filters.UUIDFilter(field_name="failure_of_id")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -15,6 +18,22 @@ from rest_framework.views import APIView
 
 from projects.exceptions import Invalid, did_you_mean
 from projects.models import AuditEntry
+
+
+class _MomentField(IsoDateTimeField):
+    def to_python(self, value: Any) -> datetime | None:
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment.astimezone(UTC) if moment is not None else None
+        except OverflowError:
+            raise DjangoValidationError("This moment lies outside of the years 1 to 9999 of UTC.", "overflow") from None
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """By a moment in ISO 8601, which the calendar must have in UTC as well: databases compare it there."""
+
+    field_class = _MomentField
+
 
 # What one list may be narrowed by at once: values, not names, because some may come several times.
 MAX_TERMS = 10
@@ -65,8 +84,9 @@ class AuditEntryFilter(django_filters.FilterSet):
 
     project = django_filters.UUIDFilter(field_name="project_id")
     actor = django_filters.NumberFilter(field_name="actor_id")
-    created = django_filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lte")
 
     class Meta:
         model = AuditEntry
-        fields = ["project", "actor", "action", "target_type", "target_id", "created"]
+        fields = ["project", "actor", "action", "target_type", "target_id"]

@@ -26,6 +26,16 @@ class NewestFirstPagination(CursorPagination):
         self.column = queryset.model._meta.get_field(self.ordering[0].removeprefix("-"))
         return super().paginate_queryset(queryset, request, view)
 
+    def get_page_size(self, request: Request) -> int | None:
+        """Return how many rows a page has; what is more than there may be is as many as there may be."""
+        asked = request.query_params.get(self.page_size_query_param)
+        if asked is not None and not (asked.isascii() and asked.isdigit() and int(asked[:10]) > 0):
+            raise Invalid(
+                f"page_size is {asked[:20]!r}; it must be a whole number from 1 to {self.max_page_size}.",
+                path="?page_size",
+            )
+        return super().get_page_size(request)
+
     def decode_cursor(self, request: Request) -> Any:
         try:
             cursor = super().decode_cursor(request)

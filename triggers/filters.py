@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
+from projects.filters import MomentFilter
 from triggers.models import (
     BackfillStatus,
     DeliveryVerdict,
@@ -64,8 +65,8 @@ class DeliveryFilter(django_filters.FilterSet):
 
     verdict = django_filters.ChoiceFilter(choices=DeliveryVerdict.choices)
     execution = django_filters.UUIDFilter(field_name="execution_id")
-    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gte")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt")
 
     class Meta:
         model = WebhookDelivery
@@ -90,8 +91,8 @@ class EventFilter(django_filters.FilterSet):
     name = django_filters.CharFilter()
     id_of_sender = django_filters.CharFilter(field_name="dedupe_key")
     trigger = django_filters.UUIDFilter(field_name="matches__trigger_id")
-    received_after = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="gte")
-    received_before = django_filters.IsoDateTimeFilter(field_name="received_at", lookup_expr="lt")
+    received_after = MomentFilter(field_name="received_at", lookup_expr="gte")
+    received_before = MomentFilter(field_name="received_at", lookup_expr="lt")
 
     class Meta:
         model = Event
@@ -112,8 +113,8 @@ class SkippedSlotsFilter(django_filters.FilterSet):
     """By why they did not fire, and when they were due."""
 
     reason = django_filters.ChoiceFilter(choices=SkipReason.choices)
-    due_after = django_filters.IsoDateTimeFilter(field_name="last_slot", lookup_expr="gte")
-    due_before = django_filters.IsoDateTimeFilter(field_name="first_slot", lookup_expr="lt")
+    due_after = MomentFilter(field_name="last_slot", lookup_expr="gte")
+    due_before = MomentFilter(field_name="first_slot", lookup_expr="lt")
 
     class Meta:
         model = SkippedSlots

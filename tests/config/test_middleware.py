@@ -37,3 +37,13 @@ class TestSayUnavailable:
 
     def test_leaves_our_own_mistakes_to_django(self, monkeypatch):
         assert failing(monkeypatch, ZeroDivisionError()).get("/").status_code == 500
+
+
+class TestAskForLength:
+    def test_refuses_a_body_for_the_api_that_django_would_not_read(self):
+        response = Client().post("/api/projects/", headers={"Transfer-Encoding": "chunked"}, CONTENT_LENGTH="")
+
+        assert (response.status_code, response.json()["code"]) == (411, "length_required")
+
+    def test_leaves_everything_else_alone(self):
+        assert Client().get("/api/projects/").status_code == 401

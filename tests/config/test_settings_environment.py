@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+
+import pytest
 
 from tests.environment import ROOT, known_names
 
 APPS = ("config", "projects", "workflows", "executions", "triggers", "templates_app")
 PYTHON = re.compile(
-    r"""(?:env\.\w+\(|positive\(|whole\(|required\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
+    r"""(?:env\.\w+\(|positive\(|whole\(|switch\(|required\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
 )
 COMPOSE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
 # Read by gunicorn itself.
@@ -48,3 +53,23 @@ def test_the_examples_defaults_are_the_settings_own():
         for factor in default.replace("_", "").split("*"):
             value *= int(factor)
         assert f"#{name}={value}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SECURE", "perhaps", "SECURE is 'perhaps'"),
+        ("DEBUG", "yess", "DEBUG is 'yess'"),
+        ("SEGUE_ENV_FILE", "/there/is/no/such/file", "there is no such file"),
+    ],
+)
+def test_what_means_nothing_is_refused(name, value, said):
+    """A word that is mistyped must not switch safety off in silence."""
+    environment = {**os.environ, "SECRET_KEY": "x", "SEGUE_ENV_FILE": os.devnull, name: value}
+
+    done = subprocess.run(
+        [sys.executable, "-c", "import config.settings"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+    assert done.returncode != 0
+    assert said in done.stderr

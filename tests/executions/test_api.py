@@ -124,7 +124,20 @@ class TestList:
             assert (row["id"], row["depth"]) == (str(wanted.pk), wanted.depth)
             assert (row["parent"], row["failure_of"]) == (wanted.parent_id, wanted.failure_of_id)
 
-    @pytest.mark.parametrize("query", ["status=nope", "workflow=7", "created_after=yesterday", "project=x'--"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "status=nope",
+            "workflow=7",
+            "created_after=yesterday",
+            "project=x'--",
+            "created_after=9999-12-31T23:59:59-23:59",
+            "created_before=0001-01-01T00:00:00%2B23:59",
+            "page_size=0",
+            "page_size=x",
+            "page_size=-5",
+        ],
+    )
     def test_refuses_filters_that_make_no_sense(self, api, query):
         assert api("viewer").get(f"/api/executions/?{query}").status_code == 400
 
