@@ -176,6 +176,7 @@ def about(event: str, payload: dict) -> str:
 
 
 class TestGitHubEvents:
+    @pytest.mark.crash
     def test_a_thousand_deliveries_survive_three_killed_workers(self, segue, service, workflow_id, payloads):
         """1,000 deliveries by 8 clients give 1,000 completed executions with the right outputs. [R-1, R-2, R-4, R-7]"""
         began = datetime.now(UTC)
