@@ -20,17 +20,16 @@ def children_of(stage: Stage, order: Order) -> list[tuple[str, str]]:
     return [(str(child), status) for child, status in found]
 
 
-@pytest.mark.parametrize("action", ["kill", "kill_group"])
 @pytest.mark.parametrize(
-    "rule",
+    ("rule", "action"),
     [
-        "child.inside",  # In the commit that starts it.
-        "record.after_commit",  # It is there, and nobody has rung for it.
-        "claim.after_commit@2",  # Somebody has it, and has done nothing.
-        "effect.before",
-        "effect.after",
-        "end.inside",  # In the commit that ends it and answers its parent.
-        "effect.before@2",  # The parent has its answer.
+        ("child.inside", "kill"),  # In the commit that starts it.
+        ("record.after_commit", "kill_group"),  # It is there, and nobody has rung for it.
+        ("claim.after_commit@2", "kill"),  # Somebody has it, and has done nothing.
+        ("effect.before", "kill_group"),
+        ("effect.after", "kill"),
+        ("end.inside", "kill_group"),  # In the commit that ends it and answers its parent.
+        ("effect.before@2", "kill"),  # The parent has its answer.
     ],
 )
 def test_a_worker_that_dies_starts_no_second_one_and_loses_no_answer(stage, rule, action):
