@@ -266,7 +266,7 @@ class WorkflowExecution(models.Model):
         where: dict[str, Any] = {"id": self.pk, "status__in": REACHED_FROM[status]}
         if fence is not None:
             where |= {"fence": fence, "lease_owner__isnull": False}
-        changes |= {"status": status}
+        changes = {"status": status, **changes}
         if status in ENDED:
             changes |= _FREE
         if not update(WorkflowExecution, where, changes, raised="fence" if status in ENDED else ""):
