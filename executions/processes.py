@@ -20,6 +20,9 @@ from projects.database import end_forgotten_transactions
 
 logger = logging.getLogger(__name__)
 
+# How long writing back may take after the grace; later, leases run out.
+HAND_BACK_SECONDS = 5
+
 
 @signals.worker_init.connect
 def forget_the_last_end(**_: object) -> None:
@@ -54,6 +57,12 @@ def go_on_without_bells(**_: object) -> None:
     liveness.begin()
     end_forgotten_transactions()
     threading.Thread(target=_look_for_ever, name="look", daemon=True).start()
+
+
+@signals.worker_process_shutdown.connect
+def let_the_look_end(worker: Worker | None = None, **_: object) -> None:
+    """A worker process ends: what its looks took up is handed back first. Celery waits for tasks only, not for threads."""
+    (worker or Worker.of_this_process()).wait_until_idle(settings.ENGINE_GRACE_SECONDS + HAND_BACK_SECONDS)
 
 
 def _look_for_ever() -> None:

@@ -88,6 +88,13 @@ class Worker:
         finally:
             self._is_working.release()
 
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no thread of this process is at work, and return whether that is so."""
+        is_idle = self._is_working.acquire(timeout=seconds)
+        if is_idle:
+            self._is_working.release()
+        return is_idle
+
     def close(self) -> None:
         """End the worker's threads. It must hold nothing."""
         self._heartbeat.stop()

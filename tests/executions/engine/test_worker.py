@@ -12,7 +12,7 @@ from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 from werkzeug import Response
 
-from executions import services
+from executions import processes, services
 from executions.engine import leases, recovery, stopping
 from executions.engine.clock import database_now, database_started_at
 from executions.engine.turn import Turn
@@ -535,6 +535,25 @@ class TestLetGo:
         execution.refresh_from_db()
         assert (execution.status, execution.lease_owner, execution.claims) == ("running", None, 0)
         assert carry(worker, execution).status == "completed"
+
+    def test_no_process_ends_before_it_has_handed_back_what_a_thread_of_it_took(self, worker, httpserver, settings):
+        """Celery waits for its tasks; what a look without a bell took is in a thread of ours. [R-12]"""
+        settings.ENGINE_GRACE_SECONDS = 1
+        release = threading.Event()
+        httpserver.expect_request("/").respond_with_handler(lambda request: (release.wait(20), Response("ok"))[1])
+        execution = start(definition("start > slow", slow=call(httpserver.url_for("/"))))
+        working = beside(worker.work)
+        while not execution.node_runs.filter(node_id="slow").exists():
+            time.sleep(0.02)
+
+        stopping.ask()
+        processes.let_the_look_end(worker)
+
+        execution.refresh_from_db()
+        release.set()
+        working.join(10)
+        stopping.reset()
+        assert (execution.lease_owner, execution.blocked_on) == (None, "queue")
 
 
 class TestHops:
