@@ -338,6 +338,7 @@ if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kep
         f"WEBHOOK_MAX_BODY_BYTES is {WEBHOOK_MAX_BODY_BYTES}; at most 16 MiB (16777216) are possible."
     )
 WEBHOOK_RATE_PER_MINUTE = whole("WEBHOOK_RATE_PER_MINUTE", 0)
+WEBHOOK_TEST_HOURS = positive("WEBHOOK_TEST_HOURS", 24)
 WEBHOOK_RETENTION_DAYS = whole("WEBHOOK_RETENTION_DAYS", 0)  # 0: as long as executions
 
 # What all executions of one project may take; 0 of any of them is no limit.

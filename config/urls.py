@@ -13,7 +13,7 @@ urlpatterns = [
     path("health/ready/", views.ready, name="health-ready"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
-    path("webhooks/", include("triggers.webhooks.urls")),
+    path("", include("triggers.webhooks.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

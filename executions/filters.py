@@ -21,6 +21,7 @@ class ExecutionFilter(django_filters.FilterSet):
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    is_test = django_filters.BooleanFilter(help_text="Those that try drafts, or those that do not.")
     rerun_of = django_filters.UUIDFilter(field_name="rerun_of_id")
     parent = django_filters.UUIDFilter(field_name="parent_id")
     failure_of = django_filters.UUIDFilter(field_name="failure_of_id")

@@ -155,6 +155,8 @@ class WorkflowExecution(models.Model):
     # Claims that were not handed back cleanly: each may have been a crash.
     claims = models.PositiveSmallIntegerField(default=0, editable=False)
     # Somebody waits for the end: announce it.
+    # It tries a draft, or was started by such a one: limits, error workflows, followers and statistics do not know of it.
+    is_test = models.BooleanField(default=False, db_default=False)
     is_awaited = models.BooleanField(default=False, editable=False)
     # The node run whose answer a caller gets that waits for one: the first that answered.
     answered_by = models.UUIDField(null=True, blank=True, editable=False)

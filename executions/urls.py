@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework.routers import BaseRouter
 
 from executions.statistics_views import ProjectStatisticsViewSet, WorkflowStatisticsViewSet
-from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet
+from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet, TestViewSet
 
 
 def register(router: BaseRouter) -> None:
@@ -13,6 +13,7 @@ def register(router: BaseRouter) -> None:
     router.register("executions", ExecutionViewSet, basename="execution")
     router.register(r"executions/(?P<execution_id>[^/.]+)/node-runs", NodeRunViewSet, basename="node-run")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/run", RunViewSet, basename="workflow-run")
+    router.register(r"workflows/(?P<workflow_id>[^/.]+)/test", TestViewSet, basename="workflow-test")
     router.register(
         r"projects/(?P<project_id>[^/.]+)/statistics", ProjectStatisticsViewSet, basename="project-statistics"
     )

@@ -31,6 +31,8 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
 from workflows.models import (
     NodeType,
@@ -268,6 +270,32 @@ class WebhookFactory(RowFactory[WebhookRegistration]):
     pattern = factory.LazyAttribute(lambda webhook: pattern_of(webhook.path))
     methods = factory.LazyFunction(lambda: ["POST"])
     auth = factory.LazyFunction(lambda: {"scheme": "none"})
+
+
+class WebhookTestFactory(RowFactory[WebhookTest]):
+    """A test URL that answers."""
+
+    class Meta:
+        model = WebhookTest
+
+    workflow = factory.SubFactory(WorkflowFactory)
+    node_id = "hook"
+    token = factory.Sequence(lambda number: f"test-{number:038x}")
+    expires_at = NOON.replace(year=2200)
+    created_at = NOON
+
+
+class WebhookTestDeliveryFactory(RowFactory[WebhookTestDelivery]):
+    """A request to a test URL."""
+
+    class Meta:
+        model = WebhookTestDelivery
+
+    test = factory.SubFactory(WebhookTestFactory)
+    method = "POST"
+    body = b"{}"
+    verdict = DeliveryVerdict.ACCEPTED
+    received_at = NOON
 
 
 class DeliveryFactory(RowFactory[WebhookDelivery]):

@@ -44,6 +44,8 @@ from tests.factories import (
     VariableFactory,
     VersionFactory,
     WebhookFactory,
+    WebhookTestDeliveryFactory,
+    WebhookTestFactory,
     WorkflowFactory,
     token_and_key,
 )
@@ -56,6 +58,8 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
@@ -88,7 +92,7 @@ BODIES = {"schedule-preview": {"config": {"cron": "@daily"}}}
 # The last of the API's URLs, which tells that there is no such path.
 NO_SUCH_ROUTE = "no_such_route"
 # Everything outside /api/ and the admin, all of it without login. Webhooks check their callers themselves.
-OUTSIDE = {"home", "health-live", "health-ready", "webhook"}
+OUTSIDE = {"home", "health-live", "health-ready", "webhook", "webhook-test"}
 
 # One row of a project for each model that has an endpoint. Some endpoints show people only what is theirs.
 ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
@@ -104,6 +108,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
+    WebhookTest: lambda project, user: WebhookTestFactory(workflow__project=project),
+    WebhookTestDelivery: lambda project, user: WebhookTestDeliveryFactory(test__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
     Event: lambda project, user: EventFactory(project=project),
     Poll: lambda project, user: PollFactory(trigger__workflow__project=project),

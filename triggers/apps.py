@@ -18,6 +18,7 @@ class TriggersConfig(AppConfig):
         recovery.register_sweeper(services.fire_due_schedules)
         recovery.register_sweeper(services.carry_on_backfills)
         recovery.register_sweeper(services.remove_old_deliveries)
+        recovery.register_sweeper(services.remove_old_tests)
         recovery.register_sweeper(services.remove_old_events)
         recovery.register_sweeper(import_module("triggers.polling.worker").look)
         recovery.register_sweeper(services.remove_old_skips)

@@ -129,12 +129,21 @@ class Workflow(models.Model):
         self.refresh_from_db()
 
 
+class VersionQuerySet(models.QuerySet["WorkflowVersion"]):
+    """Names for sets of versions."""
+
+    def published(self) -> VersionQuerySet:
+        """Those that have a number; others are drafts as they stood when they were tried."""
+        return self.filter(number__isnull=False)
+
+
 class WorkflowVersion(models.Model):
-    """One published definition: numbered, immutable (a database trigger sees to it), what executions run."""
+    """One definition that executions run, immutable (a database trigger sees to it): numbered if it was published, without a
+    number if it is a draft as it stood when it was tried."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(null=True)
     definition = models.JSONField()
     # SHA-256 of the canonical definition without ``ui``.
     content_hash = models.CharField(max_length=64)
@@ -144,15 +153,28 @@ class WorkflowVersion(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = VersionQuerySet.as_manager()
+
     class Meta:
         db_table = "workflow_versions"
         constraints = [
             models.UniqueConstraint(fields=["workflow", "number"], name="workflow_versions_number_once"),
             models.CheckConstraint(condition=Q(number__gte=1), name="workflow_versions_number_from_one"),
+            # A draft that is tried again as it is needs no second row.
+            models.UniqueConstraint(
+                fields=["workflow", "content_hash"],
+                condition=Q(number__isnull=True),
+                name="workflow_versions_draft_once",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.workflow} v{self.number}"
+        return f"{self.workflow} {self.label}"
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``v3``, or ``draft``."""
+        return f"v{self.number}" if self.number else "draft"
 
 
 class WorkflowVariable(models.Model):

@@ -183,6 +183,29 @@ def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -
     return version
 
 
+def version_to_try(workflow: Workflow, *, by: Actor | None, now: datetime) -> WorkflowVersion:
+    """Keep the draft as it stands, without publishing it, for an execution that tries it. The same draft is kept once.
+
+    :raises InvalidDefinition: with all problems at once.
+    :raises WorkflowArchived: if it is read-only.
+    """
+    draft = Workflow.objects.get(pk=workflow.pk)
+    _refuse_archived(draft)
+    if problems := validate(draft):
+        raise _invalid(f"The draft of {draft.name!r} cannot be tried.", problems)
+    version, _ = WorkflowVersion.objects.get_or_create(
+        workflow=draft,
+        number=None,
+        content_hash=content_hash(draft.definition),
+        defaults={
+            "definition": draft.definition,
+            "created_by_id": by.user.pk if by else None,
+            "created_at": now,
+        },
+    )
+    return version
+
+
 def version_of(workflow: Workflow, number: int) -> WorkflowVersion:
     """Return a version by its number.
 

@@ -210,7 +210,7 @@ class LatestFirst(NewestFirstPagination):
 class VersionViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     """What was published of a workflow. Versions never change."""
 
-    queryset = WorkflowVersion.objects.select_related("created_by")
+    queryset = WorkflowVersion.objects.published().select_related("created_by")
     parent = Parent(Workflow, kwarg="workflow_id")
     project_path = "workflow__project"
     serializer_class = VersionDetailSerializer

@@ -142,7 +142,7 @@ class CompiledVersion:
     """A version's graph, and each of its nodes made ready. ``top`` is the part of the graph that lies in no scope."""
 
     workflow_id: UUID
-    number: int
+    number: int | None  # None: a draft that is tried.
     definition: Definition
     graph: Graph
     top: Graph

@@ -147,7 +147,11 @@ class Worker:
             journals = _journals_of(claimed)
             for execution in claimed:
                 lease = leases.Lease(execution.pk, execution.fence)
-                if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
+                if (
+                    execution.workflow_id in paused
+                    and not execution.is_test
+                    and self._park(lease, workflow_id=execution.workflow_id)
+                ):
                     continue
                 self._begin(execution, lease, journals.get(execution.pk), now=now)
         except DatabaseError as error:
@@ -190,7 +194,7 @@ class Worker:
             del self._turns[turn.lease.execution_id]
 
     def _paused_workflows(self, claimed: list[WorkflowExecution]) -> set[UUID]:
-        workflow_ids = {execution.workflow_id for execution in claimed}
+        workflow_ids = {execution.workflow_id for execution in claimed if not execution.is_test}
         return set(
             Workflow.objects.filter(pk__in=workflow_ids, status=WorkflowStatus.PAUSED).values_list("pk", flat=True)
         )

@@ -33,6 +33,8 @@ from tests.factories import (
     VariableFactory,
     VersionFactory,
     WebhookFactory,
+    WebhookTestDeliveryFactory,
+    WebhookTestFactory,
     WorkflowFactory,
 )
 from triggers.models import (
@@ -47,6 +49,8 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
 from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
 
@@ -74,6 +78,8 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     ApiToken: TokenFactory,
     AuditEntry: AuditEntryFactory,
     Workflow: WorkflowFactory,
+    WebhookTest: WebhookTestFactory,
+    WebhookTestDelivery: WebhookTestDeliveryFactory,
     WorkflowVersion: VersionFactory,
     WorkflowVariable: VariableFactory,
     WorkflowExecution: ExecutionFactory,
@@ -178,6 +184,15 @@ def harmful(model: type[Model]) -> Any:
             "reason": SCRIPT,
             "reason_code": SCRIPT[:64],
             "dedupe_key": SCRIPT,
+        },
+        WebhookTest: {"workflow": workflow, "node_id": SCRIPT[:64], "created_by": user},
+        WebhookTestDelivery: {
+            "test__workflow": workflow,
+            "query_string": SCRIPT,
+            "headers": {SCRIPT: SCRIPT},
+            "body": SCRIPT.encode() + bytes(range(256)),
+            "reason": SCRIPT,
+            "reason_code": SCRIPT[:64],
         },
         ScheduledJob: {
             "trigger": trigger,
