@@ -223,7 +223,7 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
 def register_all() -> None:
     """Tell Django of the checks. Called when the app is ready."""
     for check in ALWAYS:
-        register(check)
+        register(check, "segue")
     for check in IN_PRODUCTION:
         register(check, Tags.security, deploy=True)
     register(check_database, Tags.database)

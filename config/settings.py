@@ -95,7 +95,8 @@ BEHIND_PROXY = switch("BEHIND_PROXY", False)
 SECURE = switch("SECURE", False)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Its pages are found where the URLs are (config/urls.py): workers and beat have no use for them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

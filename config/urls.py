@@ -7,6 +7,8 @@ from django.urls import include, path
 
 from config import views
 
+admin.autodiscover()
+
 urlpatterns = [
     path("", views.home, name="home"),
     path("health/", views.live, name="health-live"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -13,6 +12,5 @@ class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        """Fill registries; and in tests that kill, arm the failpoints."""
-        import_module("projects.openapi")  # It registers itself with drf-spectacular.
+        """In tests that kill, arm the failpoints."""
         failpoints.arm(os.environ, secure=settings.SECURE)

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
+import config.urls  # noqa: F401 - it finds the admin's pages
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
