@@ -22,7 +22,7 @@ class HashValue(FieldOperation):
     algorithm: Literal["sha256", "sha384", "sha512", "sha1", "md5"] = Field(
         default="sha256", description="`sha1` and `md5` protect nothing; they are there for systems that ask for them."
     )
-    key: Annotated[Dynamic[str], Field(max_length=4096)] | None = Field(
+    key: Dynamic[Annotated[str, Field(max_length=4096)]] | None = Field(
         default=None,
         description="Makes it an HMAC. A secret goes here: `{{ secret('SIGNING_KEY') }}`; it is not recorded.",
     )
