@@ -15,9 +15,9 @@ from executions.engine.clock import database_now
 from projects.models import Project
 from tests.builders import definition, node
 from triggers.models import ScheduledJob, Trigger
-from triggers.schedules.calendar import next_slot
 from triggers.services import carry_on_backfills, fire_due_schedules
 from workflows.models import TriggerType, Workflow, WorkflowStatus, WorkflowVersion
+from workflows.schedules.calendar import next_slot
 
 AT_ONCE = 2000
 

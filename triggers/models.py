@@ -15,10 +15,10 @@ from executions.models import WorkflowExecution
 from projects.constraints import one_of
 from projects.ids import new_id
 from projects.models import Project
-from triggers.schedules.calendar import RepeatedTimes, Schedule, SkippedTimes
 from triggers.schedules.jitter import jitter_of
 from triggers.schedules.misfires import Misfire, MisfirePolicy
 from workflows.models import TriggerType, Workflow, WorkflowStatus
+from workflows.schedules.calendar import RepeatedTimes, Schedule, SkippedTimes
 
 
 class Trigger(models.Model):

@@ -9,9 +9,10 @@ class WorkflowsConfig(AppConfig):
 
     def ready(self) -> None:
         """Fill the catalogues of node types and tools, and choose where expressions are evaluated."""
-        from workflows.expressions import InProcessSandbox, share
+        from workflows.expressions import SCRIPT_LIMITS, InProcessSandbox, share, share_for_scripts
         from workflows.nodes.loading import load
 
         load()
         if settings.EXPRESSION_SANDBOX == "in_process":
             share(InProcessSandbox())
+            share_for_scripts(InProcessSandbox(SCRIPT_LIMITS))

@@ -17,6 +17,10 @@ from workflows.nodes.base import NodeError
 PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
 
 
+def _no_scripts(body: str, items: Sequence[Any]) -> Any:
+    raise NodeError("not_available_here", "No script can be run here.")
+
+
 @dataclass
 class RunContext:
     """One node run's view. Made by the worker's loop, used in the pool: it holds no connection to the database.
@@ -32,6 +36,8 @@ class RunContext:
     secret_mark: str
     secrets: Mapping[str, str]
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
+    run_body: Callable[[str, Sequence[Any]], Any] = _no_scripts
+    run_body_each: Callable[[str, Sequence[Any]], list[Any]] = _no_scripts
     cancel: Cancel = field(default_factory=Cancel)
     ends_at: float = math.inf
 
@@ -46,6 +52,20 @@ class RunContext:
         :raises NodeError: naming the expression and the index that failed.
         """
         return self.evaluate_items(expression, items)
+
+    def run_script(self, body: str, items: Sequence[Any]) -> Any:
+        """Run a script once, with ``items``.
+
+        :raises NodeError: naming the line that failed.
+        """
+        return self.run_body(body, items)
+
+    def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
+        """Run a script for each item.
+
+        :raises NodeError: naming the index and the line that failed.
+        """
+        return self.run_body_each(body, items)
 
     def fill_secrets(self, text: str) -> str:
         """Replace this node run's secret placeholders by their values. Any other text stays what it is.

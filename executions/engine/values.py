@@ -22,8 +22,9 @@ from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecut
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
-from workflows.expressions import Evaluator, ExpressionError, RenderError, prepared, render_each
+from workflows.expressions import Evaluator, ExpressionError, RenderError, prepared, render_each, script_evaluator
 from workflows.expressions.templates import substitute
+from workflows.expressions.vocabulary import ITEM_ROOTS
 from workflows.nodes.base import NodeError
 from workflows.nodes.fields import Unevaluated
 
@@ -58,7 +59,7 @@ class Values:
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
         mentions = compiled.begin.mentions
-        may_have_secrets = compiled.type.accepts_secrets
+        may_have_secrets = compiled.type.accepts_secrets or bool(compiled.type.secret_fields)
         mark = secrets.token_hex(8) if may_have_secrets else ""
         own_secrets = self._load_secrets(mentions.secrets)
         input = self.input_of(here, row.node_id)
@@ -76,6 +77,8 @@ class Values:
             secret_mark=mark,
             secrets=own_secrets,
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
+            run_body=lambda body, items: self._run_script(row.node_id, body, items, given),
+            run_body_each=lambda body, items: self._run_script_each(row.node_id, body, items, given),
         )
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
@@ -302,12 +305,25 @@ class Values:
             }
 
     def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
-        # Here an item is one of the list's, whatever scope lies around.
-        roots = {name: value for name, value in given.roots.items() if name not in ("item", "index")}
         try:
-            return render_each(text, items, self._sandbox, roots, now=given.now, absent=given.absent)
+            return render_each(text, items, self._sandbox, given.beside_items, now=given.now, absent=given.absent)
         except ExpressionError as error:
             raise _failed(error, where=f"Node `{node_id}`, item {error.index}") from error
+
+    def _run_script(self, node_id: str, body: str, items: Sequence[Any], given: _Given) -> Any:
+        try:
+            return script_evaluator().run_script(body, items, given.beside_items, now=given.now, absent=given.absent)
+        except ExpressionError as error:
+            raise _failed(error, where=f"Node `{node_id}`") from error
+
+    def _run_script_each(self, node_id: str, body: str, items: Sequence[Any], given: _Given) -> list[Any]:
+        try:
+            return script_evaluator().run_script_each(
+                body, items, given.beside_items, now=given.now, absent=given.absent
+            )
+        except ExpressionError as error:
+            where = f"Node `{node_id}`" if error.index is None else f"Node `{node_id}`, item {error.index}"
+            raise _failed(error, where=where) from error
 
 
 @dataclass(frozen=True)
@@ -318,6 +334,11 @@ class _Given:
     now: datetime
     absent: Mapping[str, str]
     secret_mark: str | None
+
+    @property
+    def beside_items(self) -> dict[str, Any]:
+        """What is there beside the items of a list. Among them an item is one of the list's, whatever scope lies around."""
+        return {name: value for name, value in self.roots.items() if name not in ITEM_ROOTS}
 
 
 def _failed(error: ExpressionError, *, where: str) -> NodeError:

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from workflows.definition.schema import Definition, Node, parse
 from workflows.expressions import parse_template
-from workflows.expressions.references import references
+from workflows.expressions.references import References, references
+from workflows.expressions.scripts import script_references
 from workflows.expressions.templates import Filler
 from workflows.graph import Graph
 from workflows.models import WorkflowVersion
@@ -41,7 +42,12 @@ class Mentions:
     @classmethod
     def in_templates(cls, texts: Iterable[str]) -> Mentions:
         """Read the templates of a published version, which are known to be well formed."""
-        found = [references(part.source) for text in texts for part in parse_template(text).interpolations]
+        return cls.together(references(part.source) for text in texts for part in parse_template(text).interpolations)
+
+    @classmethod
+    def together(cls, references: Iterable[References]) -> Mentions:
+        """Put together what several expressions or scripts mention."""
+        found = list(references)
         return cls(
             roots=frozenset().union(*(each.roots for each in found)),
             node_ids=frozenset().union(*(each.node_ids for each in found)),
@@ -58,13 +64,20 @@ class Evaluated:
     mentions: Mentions
 
     @classmethod
-    def of(cls, templates: Iterable[tuple[str, str]], *, beside: Iterable[str] = ()) -> Evaluated:
+    def of(
+        cls, templates: Iterable[tuple[str, str]], *, beside: Iterable[str] = (), scripts: Iterable[str] = ()
+    ) -> Evaluated:
         """Put them together.
 
         :param beside: templates that are not evaluated with them, but see the same values.
+        :param scripts: likewise.
         """
         templates = tuple(templates)
-        return cls(templates, Mentions.in_templates([*(text for _, text in templates), *beside]))
+        parts = [
+            part for text in (*(text for _, text in templates), *beside) for part in parse_template(text).interpolations
+        ]
+        found = [*(references(part.source) for part in parts), *map(script_references, scripts)]
+        return cls(templates, Mentions.together(found))
 
 
 @dataclass(frozen=True)
@@ -180,7 +193,7 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
     templates = templates_of(node_type, node.config)
     per_item = [
         text
-        for pointer, text in all_templates_of(node.config)
+        for pointer, text in all_templates_of(node_type, node.config)
         if (pointer, text) not in templates
         and not is_template_of_passes(node_type, pointer.split("/")[1:])
         and roots_beforehand(node_type, pointer) is None
@@ -188,7 +201,9 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
     found = CompiledNode(
         node=node,
         type=node_type,
-        begin=Evaluated.of(templates, beside=per_item),
+        begin=Evaluated.of(
+            templates, beside=per_item, scripts=[script.body for script in node_type.scripts(node.config)]
+        ),
         fill=filler_of(node.config),
         lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
         effect=node_type.effect(node.config),

@@ -17,15 +17,16 @@ from projects import filters, payloads
 from projects.access import RANKS, Permission, role_allows
 from projects.pagination import NewestFirstPagination
 from projects.problems import STATUS
+from tests.docs import transform_page
 from tests.docs.pages import ROOT, blocks, pages
 from triggers.services import deliveries, webhook_secrets
 from triggers.webhooks import received
 from workflows import services as workflows
 from workflows.definition import shape
-from workflows.expressions import Limits
+from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch
+from workflows.nodes.transform import batch, csv_dialect, xml_mapping
 
 DOCS = ROOT / "docs"
 OUR_APPS = {"config", "projects", "workflows", "executions", "triggers", "templates_app"}
@@ -168,6 +169,15 @@ def _needs(callback: Any, method: str) -> str:
     return "login" if needed is None else str(needed)
 
 
+class TestTransform:
+    """docs/reference/transform.md against the operations. Their examples are run in tests/workflows/nodes/transform."""
+
+    def test_is_what_the_operations_say(self):
+        text = transform_page.PAGE.read_text(encoding="utf-8")
+
+        assert text == transform_page.page(), "Write it again: python -m tests.docs.transform_page"
+
+
 MIB = 1024 * 1024
 LIMITS = Limits()
 
@@ -221,6 +231,20 @@ class TestSafety:
                 "all expressions of a node",
                 f"{LIMITS.batch_cpu_seconds:g} s of processor time, {LIMITS.input_bytes // MIB} MiB of input, "
                 f"{LIMITS.memory_bytes // MIB} MiB of memory",
+            ),
+            (
+                "script of a transform",
+                f"{SCRIPT_LIMITS.source_bytes // 1024} KiB of source, {SCRIPT_LIMITS.cpu_seconds:g} s of processor time, "
+                f"{SCRIPT_LIMITS.memory_bytes // MIB} MiB of memory, {SCRIPT_LIMITS.input_bytes // MIB} MiB of input, "
+                f"a result of {SCRIPT_LIMITS.output_bytes // MIB} MiB",
+            ),
+            (
+                "CSV",
+                f"{batch.MAX_ITEMS:,} rows, {csv_dialect.MAX_CELLS:,} cells, {csv_dialect.MAX_COLUMNS:,} columns",
+            ),
+            (
+                "XML",
+                f"{xml_mapping.MAX_CHARS // MIB} MiB, {xml_mapping.MAX_ELEMENTS:,} elements, {xml_mapping.MAX_DEPTH} levels",
             ),
             (
                 "execution",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 
-from triggers.schedules.calendar import INSTANT, Schedule, latest_slot, latest_slots, next_slot, slots_between
+from workflows.schedules.calendar import INSTANT, Schedule, latest_slot, latest_slots, next_slot, slots_between
 
 # Missed slots are counted up to here; more are told as so many.
 MOST_COUNTED = 1000

@@ -10,13 +10,13 @@ from workflows.definition.draft import Draft, DraftNode
 from workflows.definition.problems import listed
 from workflows.definition.scopes import parent_problems
 from workflows.definition.structure import NodeTypes
-from workflows.expressions.templates import find_templates
-from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS
+from workflows.expressions.vocabulary import ITEM_ROOTS, PASS_ROOTS, ROOTS, SCRIPT_ROOTS
 from workflows.nodes.base import NodeType, lies_at
-from workflows.nodes.evaluation import is_deferred, roots_beforehand
+from workflows.nodes.evaluation import all_templates_of, is_deferred, roots_beforehand
 from workflows.nodes.scopes import ScopeType
 
 _OF_SCOPES = PASS_ROOTS | {"scopes"}
+_ELSEWHERE = _OF_SCOPES | SCRIPT_ROOTS
 
 # What the expression of an edge sees: what its source put out, and what started the execution.
 _ON_EDGES = frozenset({"input", "trigger", "now"})
@@ -29,9 +29,14 @@ _INSTEAD = {
     "item": "It is there in the nodes of a `loop` or `parallel`, and where a list is gone through. Elsewhere use `input`.",
     "index": "It is there in the nodes of a `loop` or `parallel`, and where a list is gone through.",
     "accumulator": "It is there in the nodes of a `loop` that has an `accumulator`.",
+    "items": "It is there in a script that runs once for all items. Elsewhere use `input`.",
     "scopes": "Nodes of a `loop` or `parallel` have it: those with its id as `parent`. This one lies in none.",
     "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
 }
+_INSTEAD_IN_SCRIPTS = (
+    "A script that runs once for all has `items`, one that runs for each (`for_each`) has `item` and `index`. Those of a "
+    "pass are `scopes.<id>.item`."
+)
 # The same, within a scope.
 _INSTEAD_WITHIN = {
     "item": "`{scope}` has no `items` to go over: use `input`.",
@@ -76,6 +81,14 @@ def templates_in(draft: Draft, node_types: NodeTypes) -> Iterator[tuple[Place, s
         yield Place(path, frozenset({"trigger"}), instead=dict.fromkeys(ROOTS, _KEY_HINT)), draft.concurrency_key
 
 
+def scripts_in(draft: Draft, node_types: NodeTypes) -> Iterator[tuple[Place, str]]:
+    """Yield every script of a draft."""
+    bodies = _Bodies(draft, node_types)
+    for node in draft.nodes:
+        if node.type in node_types:
+            yield from bodies.scripts_of(node)
+
+
 class _Bodies:
     """What lies in what, and so what the expressions of a node may mention."""
 
@@ -91,7 +104,7 @@ class _Bodies:
         node_type = self._types[node.type]
         own = self._of_node(node, node_type)
         before_pass, after_pass = self._of_passes(own, node, node_type)
-        for path, text in find_templates(node.config):
+        for path, text in all_templates_of(node_type, node.config):
             keys, place = path.split("/")[1:], own
             if (early := roots_beforehand(node_type, path)) is not None:
                 hint = dict.fromkeys(ROOTS, _BEFOREHAND_HINT)
@@ -102,13 +115,24 @@ class _Bodies:
             elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):
                 place = after_pass
             roots = place.roots | ITEM_ROOTS if is_deferred(node_type, path) else place.roots
+            if lies_at(keys, node_type.secret_fields):
+                roots |= {"secret"}
             yield replace(place, path=f"{node.at}/config{path}", roots=roots), text
+
+    def scripts_of(self, node: DraftNode) -> Iterator[tuple[Place, str]]:
+        """Yield every script of a node's config."""
+        node_type = self._types[node.type]
+        own = self._of_node(node, node_type)
+        for script in node_type.scripts(node.config):
+            roots = own.roots - ITEM_ROOTS - {"secret"} | script.roots
+            instead = {**own.instead, **dict.fromkeys(ITEM_ROOTS | SCRIPT_ROOTS, _INSTEAD_IN_SCRIPTS)}
+            yield replace(own, path=f"{node.at}/config{script.path}", roots=roots, instead=instead), script.body
 
     def _of_node(self, node: DraftNode, node_type: NodeType[Any]) -> Place:
         """Return what a node sees before it runs; of a scope, before its first pass."""
         place = Place(
             path="",
-            roots=ROOTS - _OF_SCOPES if node_type.accepts_secrets else ROOTS - _OF_SCOPES - {"secret"},
+            roots=ROOTS - _ELSEWHERE if node_type.accepts_secrets else ROOTS - _ELSEWHERE - {"secret"},
             node_id=node.id,
             before=self._graph.known_before(node.id) if self._is_ordered else None,
             instead=_INSTEAD,

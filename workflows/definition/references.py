@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from workflows.definition.draft import Draft
-from workflows.definition.places import Place, templates_in
+from workflows.definition.places import Place, scripts_in, templates_in
 from workflows.definition.problems import Problem, did_you_mean, listed
 from workflows.definition.structure import NodeTypes
 from workflows.expressions.errors import ExpressionError, shown
 from workflows.expressions.references import Finding, References, references
+from workflows.expressions.scripts import in_body, script_references, source_of
 from workflows.expressions.templates import Interpolation, parse_template
 
 # Asks the engine that will evaluate them whether sources compile; a finding for each that does not.
@@ -21,6 +23,41 @@ _CODES = {"syntax": "expression_syntax", "too_large": "expression_too_large"}
 MAX_EXPRESSIONS = 10_000
 
 
+@dataclass(frozen=True)
+class _Written:
+    """An expression, or a script, as somebody wrote it, and the place where it stands."""
+
+    place: Place
+    source: str
+    line: int = 1  # In the text that it stands in.
+    column: int = 1
+    is_script: bool = False
+
+    @classmethod
+    def between_braces(cls, place: Place, expression: Interpolation) -> _Written:
+        return cls(place, expression.source, expression.line, expression.column)
+
+    @property
+    def compiled(self) -> str:
+        """What the engine is given to compile."""
+        return source_of(self.source) if self.is_script else self.source
+
+    @property
+    def references(self) -> References:
+        """What it mentions."""
+        return script_references(self.source) if self.is_script else references(self.source)
+
+    def problem(self, finding: Finding) -> Problem:
+        """Return a finding with the place."""
+        code = _CODES.get(finding.code, finding.code)
+        where = ""
+        if finding.line is not None and finding.column is not None:
+            # Its position is counted from the expression's beginning; people count from the text's.
+            column = finding.column + (self.column - 1 if finding.line == 1 else 0)
+            where = f" (line {finding.line + self.line - 1}, column {column})"
+        return Problem(code, self.place.path, f"In {shown(self.source)}{where}: {finding.message}")
+
+
 def expression_problems(
     draft: Draft,
     node_types: NodeTypes,
@@ -28,11 +65,14 @@ def expression_problems(
     variables: Mapping[str, bool],
     compile: Compile | None,
 ) -> Iterator[Problem]:
-    """Yield what is wrong with the expressions in configs and on edges.
+    """Yield what is wrong with the expressions in configs and on edges, and with scripts.
 
     :param variables: the workflow's variables by name, and whether each is a secret.
     """
-    to_compile: list[tuple[Place, Interpolation]] = []
+    to_compile: list[_Written] = []
+    for place, body in scripts_in(draft, node_types):
+        script = _Written(place, body, is_script=True)
+        yield from _read(script, draft, variables, to_compile)
     count = 0
     for place, text in templates_in(draft, node_types):
         try:
@@ -46,36 +86,32 @@ def expression_problems(
             yield Problem("too_many_expressions", place.path, message)
             break
         for expression in expressions:
-            found = references(expression.source)
-            yield from (_finding(place, expression, finding) for finding in found.findings)
-            yield from _mentions(place, found, draft.ids, variables)
-            if not found.findings:
-                to_compile.append((place, expression))
+            yield from _read(_Written.between_braces(place, expression), draft, variables, to_compile)
     if compile is not None and to_compile:
         yield from _compiled(to_compile, compile)
 
 
-def _compiled(expressions: Sequence[tuple[Place, Interpolation]], compile: Compile) -> Iterator[Problem]:
+def _read(
+    written: _Written, draft: Draft, variables: Mapping[str, bool], to_compile: list[_Written]
+) -> Iterator[Problem]:
+    found = written.references
+    yield from map(written.problem, found.findings)
+    yield from _mentions(written.place, found, draft.ids, variables)
+    if not found.findings:
+        to_compile.append(written)
+
+
+def _compiled(expressions: Sequence[_Written], compile: Compile) -> Iterator[Problem]:
     try:
-        faults = compile([expression.source for _, expression in expressions])
+        faults = compile([expression.compiled for expression in expressions])
     except ExpressionError as error:
         yield Problem(
             "expressions_unchecked", "", error.message, "Save it again; if that does not help, tell the operator."
         )
         return
-    for (place, expression), fault in zip(expressions, faults, strict=True):
+    for expression, fault in zip(expressions, faults, strict=True):
         if fault is not None:
-            yield _finding(place, expression, fault)
-
-
-def _finding(place: Place, expression: Interpolation, finding: Finding) -> Problem:
-    code = _CODES.get(finding.code, finding.code)
-    where = ""
-    if finding.line is not None and finding.column is not None:
-        # Its position is counted from the expression's beginning; people count from the text's.
-        column = finding.column + (expression.column - 1 if finding.line == 1 else 0)
-        where = f" (line {finding.line + expression.line - 1}, column {column})"
-    return Problem(code, place.path, f"In {shown(expression.source)}{where}: {finding.message}")
+            yield expression.problem(in_body(fault) if expression.is_script else fault)
 
 
 def _mentions(place: Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]) -> Iterator[Problem]:

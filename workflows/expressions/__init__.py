@@ -7,6 +7,7 @@ r"""The expression language: JavaScript expressions in ``{{ }}``, evaluated wher
 - ``now()`` is the recorded moment of the run, as text in UTC (``2026-11-23T14:33:00.000Z``); ``new Date(now())`` calculates with it.
   There is no other clock, and no chance. ``secret('NAME')`` is a placeholder, and only there where it is allowed.
 - Integers beyond 2^53 are BigInt, and stay exact. Halves of surrogate pairs in a result become U+FFFD.
+- A script is the body of a function (see :mod:`workflows.expressions.scripts`), with the same roots and wider limits.
 - A missing value, in the result or in a text, is an error: ``?? …`` says what to take instead. So is all that is not JSON.
 """
 
@@ -18,7 +19,9 @@ from workflows.expressions.limits import Limits
 from workflows.expressions.references import Finding, NodeReference, References
 from workflows.expressions.rendering import RenderError, prepared, render, render_each
 from workflows.expressions.sandbox import Sandbox
-from workflows.expressions.shared import share, shared_evaluator
+from workflows.expressions.sandboxes import Sandboxes
+from workflows.expressions.scripts import SCRIPT_LIMITS, script_references
+from workflows.expressions.shared import script_evaluator, share, share_for_scripts, shared_evaluator
 from workflows.expressions.templates import (
     Interpolation,
     Template,
@@ -30,6 +33,7 @@ from workflows.expressions.templates import (
 )
 
 __all__ = [
+    "SCRIPT_LIMITS",
     "Evaluator",
     "Expression",
     "ExpressionError",
@@ -42,6 +46,7 @@ __all__ = [
     "RenderError",
     "Result",
     "Sandbox",
+    "Sandboxes",
     "Template",
     "analyse",
     "escape",
@@ -51,7 +56,10 @@ __all__ = [
     "prepared",
     "render",
     "render_each",
+    "script_evaluator",
+    "script_references",
     "share",
+    "share_for_scripts",
     "shared_evaluator",
     "substitute",
 ]

@@ -16,6 +16,7 @@ from workflows.expressions.paths import MISSING, shortcut
 from workflows.expressions.payloads import decode, encode, is_deeper
 from workflows.expressions.references import Finding, mentioned, references
 from workflows.expressions.request import Request
+from workflows.expressions.scripts import SCRIPT_LIMITS, is_script, script_fault, source_of
 
 NOTHING_ABSENT: Mapping[str, str] = MappingProxyType({})
 
@@ -112,6 +113,55 @@ class Evaluator(ABC):
             given = replace(given, roots={**roots, "item": items[index], "index": index})
         raise explain(outcome["error"], expression.source, given)
 
+    def run_script(
+        self,
+        body: str,
+        items: Sequence[Any],
+        roots: Mapping[str, Any],
+        *,
+        now: datetime,
+        absent: Mapping[str, str] = NOTHING_ABSENT,
+    ) -> Any:
+        """Run a script once, with a list as ``items``, and return what it gives back.
+
+        :raises ExpressionError: if it fails.
+        """
+        given = Given({**roots, "items": items}, now, absent, None, is_script=True)
+        return self._run("evaluate", body, given, None)
+
+    def run_script_each(
+        self,
+        body: str,
+        items: Sequence[Any],
+        roots: Mapping[str, Any],
+        *,
+        now: datetime,
+        absent: Mapping[str, str] = NOTHING_ABSENT,
+    ) -> list[Any]:
+        """Run a script for each item, as ``item`` and ``index``, in one round trip, and return what it gives back for each.
+
+        :raises ExpressionError: for the first item for which it fails; its ``index`` says which.
+        """
+        given = Given(roots, now, absent, None, is_script=True)
+        answered: list[Any] = self._run("each", body, given, items)
+        return answered
+
+    def _run(self, kind: Literal["evaluate", "each"], body: str, given: Given, items: Sequence[Any] | None) -> Any:
+        source = source_of(body)
+        finding = self._unfit(source)
+        if finding is not None:
+            raise ExpressionError(finding.code, f"The script cannot be run: {finding.message}", expression=body)
+        if fault := script_fault(body):
+            raise fault
+        (answer,) = self._ask(self._request(kind, [Expression(source)], given, items))
+        outcome = self._read(answer)
+        if "error" not in outcome:
+            return outcome["value"]
+        index = outcome["error"].get("index")
+        if index is not None and items is not None:
+            given = replace(given, roots={**given.roots, "item": items[index], "index": index})
+        raise explain(outcome["error"], source, given)
+
     def check(self, sources: Sequence[str]) -> list[Finding | None]:
         """Compile sources without running them, and return for each ``None``, or why it is not one expression.
 
@@ -161,7 +211,10 @@ class Evaluator(ABC):
     def _unfit(self, source: str) -> Finding | None:
         """Return why a source is not even looked at."""
         try:
-            size, most = len(source.encode()), self.limits.source_bytes
+            size, most = (
+                len(source.encode()),
+                SCRIPT_LIMITS.source_bytes if is_script(source) else self.limits.source_bytes,
+            )
         except UnicodeEncodeError:
             return Finding("syntax", "It holds half of a character (a lone surrogate).")
         if "\0" in source:
@@ -209,6 +262,7 @@ class Evaluator(ABC):
             has_long_integers=has_long_roots or has_long_items,
             roots=roots,
             items=encoded_items,
+            is_script=given.is_script,
         )
 
     def _too_large_input(self, sources: Sequence[str], reason: str) -> ExpressionError:

@@ -10,6 +10,7 @@ from typing import Any
 
 from workflows.expressions.errors import ExpressionError, shown
 from workflows.expressions.paths import MISSING, Path, plain_path, resolve, shown_path
+from workflows.expressions.scripts import LINES_BEFORE, body_of
 from workflows.expressions.syntax_tree import called_members, member_reads
 from workflows.expressions.vocabulary import PASS_ROOTS
 
@@ -26,6 +27,7 @@ class Given:
     now: datetime
     absent: Mapping[str, str]
     secret_mark: str | None
+    is_script: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class _Failure:
     source: str
     given: Given
 
+    @property
+    def shown(self) -> str:
+        """What failed, as a message names it."""
+        return "the script" if self.given.is_script else shown(self.source)
+
 
 def explain(raw: Mapping[str, Any], source: str, given: Given) -> ExpressionError:
     """Return the error that an author is shown.
@@ -41,14 +48,21 @@ def explain(raw: Mapping[str, Any], source: str, given: Given) -> ExpressionErro
     ``raw`` is what the engine says: ``code``, and where known ``name``, ``message``, ``line`` and ``index``.
     """
     code, message = _say(_Failure(raw, source, given))
-    line = raw.get("line")
-    if line is not None and not 1 <= line <= source.count("\n") + 1:
-        line = None  # A line of our own scripts.
-    return ExpressionError(code, message, expression=source, line=line, index=raw.get("index"))
+    line, column = raw.get("line"), raw.get("column")
+    if line is not None and given.is_script:
+        line -= LINES_BEFORE
+    written = body_of(source) if given.is_script else source
+    if line is None or not 1 <= line <= written.count("\n") + 1:
+        line = column = None  # A line of our own scripts.
+    if given.is_script:
+        message = f"The{message[3:]}" if message.startswith("the script") else message
+        if line is not None:
+            message = f"Line {line}, column {column}: {message}"
+    return ExpressionError(code, message, expression=written, line=line, column=column, index=raw.get("index"))
 
 
 def _say(failure: _Failure) -> tuple[str, str]:
-    raw, source = failure.raw, shown(failure.source)
+    raw, source = failure.raw, failure.shown
     code, name, message = raw["code"], raw.get("name", ""), raw.get("message", "")
     match code:
         case "time_limit" | "memory_limit":
@@ -60,7 +74,8 @@ def _say(failure: _Failure) -> tuple[str, str]:
         case "secret_not_allowed":
             return code, "secret() is not allowed here: this field is not handed to the outside."
         case "syntax":
-            return code, f"{source} is not one JavaScript expression: {message}."
+            kind = "no body of a function" if failure.given.is_script else "not one JavaScript expression"
+            return code, f"{source} is {kind}: {message}."
         case "result_type":
             return code, f"The result of {source} is or holds {message}, which JSON cannot express. {_way_out(message)}"
         case "missing_value":
@@ -85,25 +100,27 @@ def _unknown_name(failure: _Failure, message: str) -> str:
     name = message.removesuffix(" is not defined")
     if name in PASS_ROOTS:
         return (
-            f"In {shown(failure.source)}, there is no `{name}`: it exists only inside a loop or a parallel, or for each "
+            f"In {failure.shown}, there is no `{name}`: it exists only inside a loop or a parallel, or for each "
             "item of a list."
         )
-    return f"In {shown(failure.source)}, there is no `{name}`."
+    return f"In {failure.shown}, there is no `{name}`."
 
 
 def _missing_result(failure: _Failure, where: str) -> str:
-    source = shown(failure.source)
+    source = failure.shown
     if where == "null":
         return f"{source} is null, which is no text. Use `?? …` {_DEFAULT}."
     if where:
         return f"`{where}` in the result of {source} has no value. Use `?? …` {_DEFAULT}, such as `?? null`."
+    if failure.given.is_script:
+        return "The script gave no value back. Let every way through it end with `return …`."
     path = plain_path(failure.source)
     reason = _why_missing(path, failure) if path is not None else ""
     return f"{source} has no value{reason}. Use `?? …` {_DEFAULT}."
 
 
 def _type_error(failure: _Failure, message: str) -> tuple[str, str]:
-    source = shown(failure.source)
+    source = failure.shown
     if match := _READ_OF_NOTHING.search(message):
         return "missing_value", _read_of_nothing(failure, match[1], match[2])
     if "undefined or null" in message:
@@ -123,7 +140,7 @@ def _type_error(failure: _Failure, message: str) -> tuple[str, str]:
 
 def _read_of_nothing(failure: _Failure, name: str, kind: str) -> str:
     if name == "Symbol.iterator":
-        return f"Something in {shown(failure.source)} that is spread or taken apart is {kind}. Use `?? []` {_DEFAULT}."
+        return f"Something in {failure.shown} that is spread or taken apart is {kind}. Use `?? []` {_DEFAULT}."
     read = f'["{name}"]' if not name.isidentifier() else f".{name}"
     targets = [target for target, member in member_reads(failure.source) if member in (name, None)]
     for target in targets:
@@ -131,7 +148,7 @@ def _read_of_nothing(failure: _Failure, name: str, kind: str) -> str:
         if path is not None and resolve(path, failure.given.roots) in (MISSING, None):
             reason = _why_missing(path, failure)
             return f"`{target}` has no value{reason}, so `{read}` cannot be read. Use `{target}?.{read.lstrip('.')} ?? …` {_DEFAULT}."
-    subject = shown(targets[0]) if len(targets) == 1 else f"Something in {shown(failure.source)}"
+    subject = shown(targets[0]) if len(targets) == 1 else f"Something in {failure.shown}"
     return f"{subject} is {kind}, so `{read}` cannot be read. Use `?.` and `?? …` {_DEFAULT}."
 
 
@@ -166,9 +183,7 @@ def _what_is_called(failure: _Failure) -> str:
         value = resolve(path, failure.given.roots) if path is not None else MISSING
         if value is not MISSING and (len(calls) == 1 or isinstance(value, Mapping)):
             return f"`{target}` is {_kind(value)}, and its `{name}`"
-    return (
-        f"`{calls[0][0]}.{calls[0][1]}`" if len(calls) == 1 else f"Something that is called in {shown(failure.source)}"
-    )
+    return f"`{calls[0][0]}.{calls[0][1]}`" if len(calls) == 1 else f"Something that is called in {failure.shown}"
 
 
 def _kind(value: Any) -> str:

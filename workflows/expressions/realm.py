@@ -95,6 +95,7 @@ class Realm:
             _SCRIPTS["results"],
             _SCRIPTS["errors"],
             _SCRIPTS["each"] if is_each else None,
+            request.is_script,
         )
         if is_each or len(request.expressions) > 1:
             context.eval(_SCRIPTS["isolation"])

@@ -5,9 +5,13 @@ from __future__ import annotations
 # What a pass of a scope is about, in the nodes that it runs. A list's items have the first two as well.
 PASS_ROOTS = frozenset({"item", "index", "accumulator"})
 ITEM_ROOTS = frozenset({"item", "index"})
+# What a script works on that runs once for all items.
+SCRIPT_ROOTS = frozenset({"items"})
 
 # What an expression is about. `scopes` holds the roots of the passes of all scopes around, by the scopes' ids.
-VALUE_ROOTS = frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow"}) | PASS_ROOTS
+VALUE_ROOTS = (
+    frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow"}) | PASS_ROOTS | SCRIPT_ROOTS
+)
 FUNCTION_ROOTS = frozenset({"now", "secret"})
 ROOTS = VALUE_ROOTS | FUNCTION_ROOTS
 

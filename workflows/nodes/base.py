@@ -47,6 +47,19 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Script:
+    """The body of a JavaScript function in a config.
+
+    :param path: JSON Pointer below the config. What lies there is never taken for a template.
+    :param roots: what it may mention beside what every expression of the node may, other than ``item`` and ``index``.
+    """
+
+    path: str
+    body: str
+    roots: frozenset[str]
+
+
+@dataclass(frozen=True)
 class StartWorkflow:
     """The node starts another workflow of its project, in the commit that records it.
 
@@ -133,6 +146,18 @@ class Context(Protocol):
         :raises NodeError: naming the field, the expression and the index that failed.
         """
 
+    def run_script(self, body: str, items: Sequence[Any]) -> Any:
+        """Run the body of a JavaScript function once (root ``items`` beside the usual ones), and return what it gives back.
+
+        :raises NodeError: naming the line that failed, if it can be told.
+        """
+
+    def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
+        """Run the body of a JavaScript function for each item (roots ``item`` and ``index`` beside the usual ones).
+
+        :raises NodeError: naming the index and the line that failed.
+        """
+
     def fill_secrets(self, text: str) -> str:
         """Replace secret placeholders by their values. Only for the door to the outside."""
 
@@ -151,6 +176,8 @@ class NodeType(Generic[C]):
     Config: ClassVar[type[BaseModel]]
     icon: ClassVar[str] = "box"
     accepts_secrets: ClassVar[bool] = False
+    # Config paths (dotted, ``*`` for any index) at which secret() is allowed, if it is not everywhere.
+    secret_fields: ClassVar[tuple[str, ...]] = ()
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
     is_scope: ClassVar[bool] = False  # Nodes may have it as their ``parent``: see workflows.nodes.scopes.
     # If its nodes may not lie in a scope: what to do instead, a sentence.
@@ -175,6 +202,10 @@ class NodeType(Generic[C]):
 
     def check(self, config: C) -> list[Problem]:
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""
+        return []
+
+    def scripts(self, config: Mapping[str, Any]) -> list[Script]:
+        """Return the scripts of a node with this raw config. Never raises."""
         return []
 
     def workflows(self, config: Mapping[str, Any]) -> list[tuple[str, str]]:

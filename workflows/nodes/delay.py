@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.definition.problems import Problem
 from workflows.nodes.base import Config, Context, Done, NodeError, NodeType, Outcome, Wait, register
 from workflows.nodes.fields import Dynamic
-from workflows.nodes.moments import DurationText, MomentText, parse_duration, parse_moment
+from workflows.nodes.moments import DurationText, MomentText, TimeZoneName, parse_duration, parse_moment
+from workflows.nodes.trigger.cron import checked_cron
+from workflows.schedules.calendar import Schedule, next_slot
 
 MAX_DELAY = timedelta(days=90)
 
 
 class DelayConfig(Config):
-    """How long, or until when: exactly one of the three."""
+    """How long, or until when: exactly one of the four."""
 
     for_seconds: Dynamic[Annotated[float, Field(ge=0, le=MAX_DELAY.total_seconds())]] | None = Field(
         default=None, description="A number of seconds."
@@ -31,11 +33,25 @@ class DelayConfig(Config):
         description="An ISO 8601 date and time. Without an offset it is meant in the workflow's time zone.",
     )
 
+    cron: Dynamic[Annotated[str, Field(max_length=200), AfterValidator(checked_cron)]] | None = Field(
+        default=None,
+        description="Until the next time of a cron expression: minute, hour, day of month, month, day of week; or @daily and the like.",
+    )
+    timezone: Dynamic[TimeZoneName] | None = Field(
+        default=None, description="With `until` and `cron`: the zone whose clock is meant; left out, the workflow's."
+    )
+
     @model_validator(mode="after")
     def _exactly_one(self) -> DelayConfig:
-        given = [name for name in (self.for_seconds, self.duration, self.until) if name is not None]
+        given = [name for name in (self.for_seconds, self.duration, self.until, self.cron) if name is not None]
         if len(given) != 1:
-            raise PydanticCustomError("exactly_one", "Give exactly one of `for_seconds`, `for` and `until`.")
+            raise PydanticCustomError("exactly_one", "Give exactly one of `for_seconds`, `for`, `until` and `cron`.")
+        if self.timezone is not None and self.until is None and self.cron is None:
+            raise PydanticCustomError(
+                "unknown_key",
+                "`timezone` goes with `until` and `cron`: a duration is the same everywhere.",
+                {"key": "timezone"},
+            )
         return self
 
     def fixed_length(self) -> timedelta | None:
@@ -90,8 +106,14 @@ class Delay(NodeType[DelayConfig]):
 
 
 def _end(config: DelayConfig, context: Context) -> datetime:
+    timezone = config.timezone or context.default_timezone
     if config.until is not None:
-        return parse_moment(config.until, default_timezone=context.default_timezone)
+        return parse_moment(config.until, default_timezone=timezone)
+    if config.cron is not None:
+        slot = next_slot(Schedule(cron=config.cron, zone=timezone), after=context.now)
+        if slot is None:
+            raise NodeError("no_next_slot", f"Cron expression {config.cron!r} never comes again.")
+        return slot
     length = config.fixed_length()
-    assert length is not None, "A running delay has one of the three."  # noqa: S101
+    assert length is not None, "A running delay has one of the four."  # noqa: S101
     return context.now + min(length, MAX_DELAY + timedelta(days=1))

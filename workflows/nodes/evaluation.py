@@ -27,16 +27,17 @@ from workflows.nodes.scopes import is_template_of_passes
 C = TypeVar("C", bound=BaseModel)
 
 
-def all_templates_of(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return every template of a raw config, with the JSON Pointer to it."""
-    return list(find_templates(config))
+def all_templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return every template of a raw config, with the JSON Pointer to it. What a script holds is none."""
+    scripts = {script.path for script in node_type.scripts(config)}
+    return [(pointer, text) for pointer, text in find_templates(config) if pointer not in scripts]
 
 
 def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the templates of a raw config that are evaluated before the node runs, with the JSON Pointer to each."""
     return [
         (pointer, text)
-        for pointer, text in find_templates(config)
+        for pointer, text in all_templates_of(node_type, config)
         if not (is_deferred(node_type, pointer) and is_per_item(text))
         and not is_template_of_passes(node_type, _keys(pointer))
         and roots_beforehand(node_type, pointer) is None

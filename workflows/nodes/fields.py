@@ -130,6 +130,10 @@ def _one_expression(value: Any) -> Any:
     return text
 
 
+def _text_as_written(value: Any) -> Any:
+    return value.text if isinstance(value, Template) else value
+
+
 class _IsExpression:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return handler(source)
@@ -142,3 +146,5 @@ class _IsExpression:
 # text with expressions in it, and exactly one expression, which keeps its value's type.
 TemplateText = Annotated[str, BeforeValidator(_as_written), _IsExpression()]
 OneExpression = Annotated[str, BeforeValidator(_one_expression), _IsExpression()]
+# The body of a JavaScript function: its braces are its own (``NodeType.scripts``).
+ScriptText = Annotated[str, BeforeValidator(_text_as_written)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config, Context, Done, NodeType, register
@@ -36,6 +36,20 @@ class OutputConfig(Config):
     value: Dynamic[Any] = Field(default=None, description="The result. Left out, it is the node's input.")
     status: AnswerStatus = Field(default=200, description="The HTTP status of a webhook's answer.")
     headers: AnswerHeaders = Field(default={}, description="HTTP headers of a webhook's answer.")
+    content_type: Dynamic[HeaderValue] | None = Field(
+        default=None,
+        description="What a text in `value` is: `text/csv; charset=utf-8`. The same as a header `Content-Type`.",
+    )
+
+    @model_validator(mode="after")
+    def _says_the_content_type_once(self) -> OutputConfig:
+        # Headers may be one expression as a whole.
+        names = [name.lower() for name in self.headers] if isinstance(self.headers, dict) else []
+        if self.content_type is not None and "content-type" in names:
+            raise PydanticCustomError(
+                "duplicate_value", "The content type stands in `headers` already.", {"key": "content_type"}
+            )
+        return self
 
 
 @register("output")
@@ -50,4 +64,5 @@ class OutputNode(NodeType[OutputConfig]):
     def run(self, config: OutputConfig, context: Context) -> Done:
         """Put value, status and headers together."""
         value = config.value if "value" in config.model_fields_set else context.input
-        return Done({"value": value, "status": config.status, "headers": dict(config.headers)})
+        content_type = {} if config.content_type is None else {"Content-Type": config.content_type}
+        return Done({"value": value, "status": config.status, "headers": {**config.headers, **content_type}})

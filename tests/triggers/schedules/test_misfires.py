@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from triggers.schedules.calendar import Schedule, slots_between
 from triggers.schedules.jitter import jitter_of
 from triggers.schedules.misfires import MOST_AT_ONCE, Misfire, MisfirePolicy, Span, due_slots
+from workflows.schedules.calendar import Schedule, slots_between
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

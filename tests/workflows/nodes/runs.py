@@ -9,13 +9,14 @@ from typing import Any
 
 from tests.clock import NOON
 from workflows.definition.problems import Problem
-from workflows.expressions import InProcessSandbox, render, render_each
+from workflows.expressions import SCRIPT_LIMITS, InProcessSandbox, render, render_each
 from workflows.nodes.base import Done, NodeType, Outcome, catalogue
 from workflows.nodes.evaluation import fill, templates_of, validated
 from workflows.nodes.loading import load
 
 load()
 SANDBOX = InProcessSandbox()
+SCRIPTS = InProcessSandbox(SCRIPT_LIMITS)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class FakeContext:
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)
         return render_each(expression, items, SANDBOX, {"input": self.input, **self.roots}, now=self.now)
+
+    def run_script(self, body: str, items: Sequence[Any]) -> Any:
+        return SCRIPTS.run_script(body, items, {"input": self.input, **self.roots}, now=self.now)
+
+    def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
+        return SCRIPTS.run_script_each(body, items, {"input": self.input, **self.roots}, now=self.now)
 
     def fill_secrets(self, text: str) -> str:
         return text

@@ -42,6 +42,45 @@ class TestDelay:
 
         assert waits == Wait(datetime(2026, 3, 5, 0, tzinfo=UTC), output=None)
 
+    @pytest.mark.parametrize(
+        ("config", "now", "until"),
+        [
+            # On the day on which Berlin's clocks skip from 02:00 to 03:00, and the one on which they show 02:00 to 03:00 twice.
+            ({"cron": "30 2 * * *"}, "2026-03-29T00:00:00+01:00", "2026-03-29T01:00:00+00:00"),
+            ({"cron": "30 2 * * *"}, "2026-10-25T00:00:00+02:00", "2026-10-25T00:30:00+00:00"),
+            ({"cron": "30 2 * * *"}, "2026-10-25T02:30:00+02:00", "2026-10-26T01:30:00+00:00"),
+            ({"cron": "@daily"}, "2026-03-28T12:00:00+01:00", "2026-03-28T23:00:00+00:00"),
+            ({"cron": "0 9 * * mon-fri"}, "2026-03-27T09:00:00+01:00", "2026-03-30T07:00:00+00:00"),
+            ({"cron": "0 9 * * *", "timezone": "Asia/Tokyo"}, "2026-03-27T12:00:00+00:00", "2026-03-28T00:00:00+00:00"),
+            (
+                {"until": "2026-03-29T09:00", "timezone": "Asia/Tokyo"},
+                "2026-03-27T12:00:00+00:00",
+                "2026-03-29T00:00:00+00:00",
+            ),
+            (
+                {"cron": "{{ input.cron }}", "timezone": "{{ input.zone }}"},
+                "2026-03-27T12:00:00+00:00",
+                "2026-03-27T12:05:00+00:00",
+            ),
+        ],
+    )
+    def test_waits_until_a_clock_on_the_wall_shows_a_time(self, config, now, until):
+        context = FakeContext(default_timezone="Europe/Berlin", now=datetime.fromisoformat(now))
+
+        waits = outcome("delay", config, {"cron": "5 * * * *", "zone": "UTC"}, context=context)
+
+        assert waits.until == datetime.fromisoformat(until)
+
+    def test_does_not_wait_for_a_time_that_never_comes(self):
+        with pytest.raises(NodeError) as caught:
+            outcome("delay", {"cron": "0 0 30 2 *"})
+
+        assert caught.value.code in ("invalid_config", "no_next_slot")
+
+    def test_s_dos_does_not_wait_for_a_time_that_is_far_away(self):
+        with pytest.raises(NodeError, match="at most 90 days"):
+            outcome("delay", {"cron": "0 0 29 2 *"})
+
     @pytest.mark.parametrize("config", [{"for_seconds": 0}, {"for": "PT0S"}, {"until": "2001-01-01T00:00:00Z"}])
     def test_is_done_at_once_when_the_moment_has_passed(self, config):
         assert outcome("delay", config, 7) == Done(7)
@@ -91,6 +130,10 @@ class TestConfig:
             ({"for": "soon"}, "invalid_duration"),
             ({"until": "soon"}, "invalid_moment"),
             ({"until": "2026-03-01T09:00"}, None),
+            ({"cron": "0 9 * * mon-fri"}, None),
+            ({"cron": "every morning"}, "invalid_cron"),
+            ({"cron": "@daily", "timezone": "Europe/Belrin"}, "unknown_timezone"),
+            ({"for": "PT5M", "timezone": "UTC"}, "unknown_key"),
         ],
     )
     def test_s_dos_is_checked_before_it_runs(self, config, code):

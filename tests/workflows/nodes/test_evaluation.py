@@ -43,7 +43,7 @@ class TestTemplatesOf:
         ]
 
     def test_of_all_are_in_the_order_of_writing(self):
-        assert [pointer for pointer, _ in all_templates_of(CONFIG)] == [
+        assert [pointer for pointer, _ in all_templates_of(ORDER, CONFIG)] == [
             "/count",
             "/names/1",
             "/rows/0/each/a~1b",

@@ -34,6 +34,19 @@ class TestOutput:
 
         assert output("output", config, {"id": 7})["headers"] == {"X-Order": "7-7"}
 
+    @pytest.mark.parametrize("content_type", ["text/csv; charset=utf-8", "{{ input.kind }}"])
+    def test_says_what_its_text_is(self, content_type):
+        done = output("output", {"value": "a,b", "content_type": content_type}, {"kind": "text/csv; charset=utf-8"})
+
+        assert done["headers"] == {"Content-Type": "text/csv; charset=utf-8"}
+
+    def test_does_not_say_it_twice(self):
+        config = {"content_type": "text/csv", "headers": {"content-type": "text/plain"}}
+
+        assert found(definition("start > it", it=node("output", config))) == [
+            ("duplicate_value", "/nodes/1/config/content_type")
+        ]
+
     @pytest.mark.parametrize(
         ("config", "value"),
         [

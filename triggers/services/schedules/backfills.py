@@ -27,11 +27,11 @@ from projects.access import Actor
 from projects.failpoints import failpoint
 from triggers.exceptions import BackfillEnded, BackfillRunning, InvalidBackfill, TriggerGone
 from triggers.models import BackfillMode, BackfillStatus, Overlap, ScheduleBackfill, ScheduledJob
-from triggers.schedules.calendar import INSTANT, slots_between
 from triggers.schedules.claims import locked
 from triggers.services.schedules.overlaps import live_of
 from triggers.services.schedules.payloads import newest_version, payload_of
 from workflows.models import TriggerType, WorkflowStatus, WorkflowVersion
+from workflows.schedules.calendar import INSTANT, slots_between
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from triggers.exceptions import InvalidSchedule
 from triggers.models import MAX_CONSECUTIVE_FAILURES, Overlap, ScheduledJob, Trigger
-from triggers.schedules.calendar import Schedule, next_slot, next_slots
 from workflows.definition.pydantic_problems import problems_in
 from workflows.models import Workflow
 from workflows.nodes.trigger.schedule import ScheduleTrigger
+from workflows.schedules.calendar import Schedule, next_slot, next_slots
 
 
 def set_clock(

@@ -25,13 +25,13 @@ from executions.services import Start, start_many, unlimited
 from projects.failpoints import failpoint
 from triggers.models import Overlap, ScheduledJob, SkipReason
 from triggers.schedules import claims
-from triggers.schedules.calendar import Schedule, next_slot
 from triggers.schedules.misfires import Due, Misfire, due_slots
 from triggers.services.schedules.ends import count_failure, pause_itself
 from triggers.services.schedules.overlaps import fire_alone
 from triggers.services.schedules.payloads import payload_of
 from triggers.services.schedules.skips import record_skip
 from workflows.models import TriggerType, WorkflowVersion
+from workflows.schedules.calendar import Schedule, next_slot
 
 logger = logging.getLogger(__name__)
 

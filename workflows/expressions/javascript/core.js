@@ -1,7 +1,7 @@
 // Evaluated in every fresh context; its value is this function. Compiling costs about 40 microseconds per kilobyte and
 // nothing can be kept from one context to the next: so this file is short, and what is not always needed is handed over
 // as text (other files of this folder) and compiled when it is.
-(function (roots, items, progress, results, errors, each) {
+(function (roots, items, progress, results, errors, each, isScript) {
   "use strict";
   const compile = eval; // By another name, eval works in the global scope and sees nothing of this file.
   const { stringify } = JSON;
@@ -16,10 +16,10 @@
   for (const name in roots) {
     const value = roots[name];
     if (name === "nodes" || name === "vars" || name === "scopes") setPrototypeOf(value, null); // A node may be called `constructor`.
-    deepFreeze(value);
+    if (!isScript || name !== "items") deepFreeze(value); // A script may work on its items in place: nobody sees them after it.
     defineProperty(globalThis, name, { value });
   }
-  deepFreeze(items);
+  if (!isScript) deepFreeze(items);
   delete globalThis.eval;
   delete getPrototypeOf(compile).constructor; // The way from any function to the compiler.
   defineProperty(Error, "prepareStackTrace", { value: null }); // It would be handed the functions of this file.

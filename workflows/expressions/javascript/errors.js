@@ -10,8 +10,8 @@
     const message = short(error.message);
     if (error.refused) return { code: short(error.refused), name: "", message, index }; // One of our own files threw it.
     if (name === "InternalError" || message === "Maximum call stack size exceeded") return { code: "memory_limit", name, message, index };
-    const [, line = null] = /:(\d+):\d+/.exec(error.stack) ?? [];
-    return { code: run ? "threw" : "syntax", name, message, line: line && line - 1, index };
+    const [, line = null, column = null] = /:(\d+):(\d+)/.exec(error.stack) ?? [];
+    return { code: run ? "threw" : "syntax", name, message, line: line && line - 1, column: column && +column, index };
   } catch {
     return { code: "threw", name: "", message: "something that cannot be shown", index };
   }

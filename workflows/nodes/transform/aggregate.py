@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Sequence
 from fractions import Fraction
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from workflows.nodes.base import Config, NodeError
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.identity import identity, identity_by, values_by
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read, written
 
 
@@ -33,6 +33,15 @@ class AggregateItems(Operation):
     by: Annotated[list[Path], Field(max_length=10)] = Field(default=[], description="The fields to group by.")
     fields: Annotated[dict[Path, Aggregate], Field(max_length=100)] = Field(
         default={}, description="Path of the new field to the figure that it gets."
+    )
+
+    example: ClassVar[Example] = Example(
+        value=[{"city": "Bonn", "total": 0.1}, {"city": "Rom", "total": 5}, {"city": "Bonn", "total": 0.2}],
+        settings={
+            "by": ["city"],
+            "fields": {"sum": {"of": "sum", "field": "total"}, "orders": {"of": "list", "field": "total"}},
+        },
+        output=[{"city": "Bonn", "sum": 0.3, "orders": [0.1, 0.2]}, {"city": "Rom", "sum": 5, "orders": [5]}],
     )
 
     @model_validator(mode="after")

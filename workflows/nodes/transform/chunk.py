@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import MAX_ITEMS, Batch
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 
 
 class Chunk(Operation):
@@ -15,6 +15,12 @@ class Chunk(Operation):
 
     operation: Literal["chunk"]
     size: Annotated[int, Field(ge=1, le=MAX_ITEMS)] = Field(description="How many items a list has.")
+
+    example: ClassVar[Example] = Example(
+        value=[1, 2, 3, 4, 5],
+        settings={"size": 2},
+        output=[[1, 2], [3, 4], [5]],
+    )
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return a list of lists."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import Batch
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 
 
 class FilterItems(Operation):
@@ -16,6 +16,12 @@ class FilterItems(Operation):
 
     operation: Literal["filter"]
     where: Dynamic[bool] = Field(description="An expression that is true or false: `{{ item.total > 100 }}`.")
+
+    example: ClassVar[Example] = Example(
+        value=[{"total": 80}, {"total": 250}],
+        settings={"where": "{{ item.total > 100 }}"},
+        output=[{"total": 250}],
+    )
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return a list of those that are kept."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import Batch, objects
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 
 
 class Flatten(Operation):
@@ -17,6 +17,11 @@ class Flatten(Operation):
     operation: Literal["flatten"]
     separator: Annotated[str, Field(min_length=1, max_length=10)] = Field(
         default="_", description="What stands between the keys."
+    )
+
+    example: ClassVar[Example] = Example(
+        value={"id": 1, "customer": {"name": "Ada", "city": "Bonn"}},
+        output={"id": 1, "customer_name": "Ada", "customer_city": "Bonn"},
     )
 
     def apply(self, batch: Batch, each: Each) -> Batch:

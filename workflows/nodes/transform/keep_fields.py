@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import Batch, objects
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read, written
 
 
@@ -16,6 +16,12 @@ class KeepFields(Operation):
 
     operation: Literal["keep"]
     fields: Annotated[list[Path], Field(min_length=1, max_length=200)] = Field(description="Paths to keep.")
+
+    example: ClassVar[Example] = Example(
+        value=[{"id": 1, "note": "x", "meta": {"a": 1, "b": 2}}],
+        settings={"fields": ["id", "meta.a"]},
+        output=[{"id": 1, "meta": {"a": 1}}],
+    )
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return new objects with only these fields."""

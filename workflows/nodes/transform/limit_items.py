@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import MAX_ITEMS, Batch
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 
 
 class LimitItems(Operation):
@@ -17,6 +17,12 @@ class LimitItems(Operation):
     count: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = Field(description="How many items to keep.")
     skip: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = Field(default=0, description="How many to leave out before.")
     side: Literal["first", "last"] = Field(default="first", description="From which end to count.")
+
+    example: ClassVar[Example] = Example(
+        value=[1, 2, 3, 4, 5],
+        settings={"count": 2, "skip": 1},
+        output=[2, 3],
+    )
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return a list of those that are kept, in their order."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import Batch, gathered, objects
 from workflows.nodes.transform.identity import identity_by, values_by
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import Path
 
 Item = dict[str, Any]
@@ -33,9 +33,15 @@ class Merge(Operation):
     other_key: Annotated[list[Path], Field(min_length=1, max_length=10)] | None = Field(
         default=None, description="With `by_key`: those fields' names in the other list, if they differ."
     )
-    keep: Literal["all", "matched", "first"] = Field(
+    keep: Literal["all", "matched", "first", "second"] = Field(
         default="all",
-        description="What happens to items without a partner: keep them, drop them, keep those of the first list.",
+        description="What happens to items without a partner: keep them (full outer join), drop them (inner), keep those of the first list (left) or of the other (right).",
+    )
+
+    example: ClassVar[Example] = Example(
+        value=[{"sku": "a", "count": 2}, {"sku": "x", "count": 1}],
+        settings={"how": "by_key", "key": ["sku"], "keep": "first", "with": [{"sku": "a", "name": "Chair"}]},
+        output=[{"sku": "a", "count": 2, "name": "Chair"}, {"sku": "x", "count": 1}],
     )
 
     @model_validator(mode="after")
@@ -67,6 +73,8 @@ class Merge(Operation):
                 return True
             case "first":
                 return left is not None
+            case "second":
+                return right is not None
             case "matched":
                 return left is not None and right is not None
 

@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from workflows.nodes.base import Config, Context, Done, NodeError, NodeType, register
+from workflows.definition.problems import Problem
+from workflows.expressions.vocabulary import ITEM_ROOTS, SCRIPT_ROOTS
+from workflows.nodes.base import Config, Context, Done, Effect, NodeError, NodeType, Script, register
 from workflows.nodes.fields import Dynamic
+from workflows.nodes.transform.add_time import AddTime
 from workflows.nodes.transform.aggregate import AggregateItems
 from workflows.nodes.transform.batch import Batch
+from workflows.nodes.transform.build_csv import BuildCsv
+from workflows.nodes.transform.build_json import BuildJson
+from workflows.nodes.transform.build_xml import BuildXml
+from workflows.nodes.transform.change_text import ChangeText
+from workflows.nodes.transform.check_schema import CheckSchema
 from workflows.nodes.transform.chunk import Chunk
+from workflows.nodes.transform.convert_zone import ConvertZone
+from workflows.nodes.transform.decode_text import DecodeText
+from workflows.nodes.transform.encode_text import EncodeText
+from workflows.nodes.transform.extract_text import ExtractText
 from workflows.nodes.transform.filter_items import FilterItems
 from workflows.nodes.transform.flatten import Flatten
+from workflows.nodes.transform.format_date import FormatDate
+from workflows.nodes.transform.hash_value import HashValue
+from workflows.nodes.transform.join_text import JoinText
 from workflows.nodes.transform.keep_fields import KeepFields
 from workflows.nodes.transform.limit_items import LimitItems
 from workflows.nodes.transform.map_items import MapItems
 from workflows.nodes.transform.merge import Merge
 from workflows.nodes.transform.operation import Each
+from workflows.nodes.transform.parse_csv import ParseCsv
+from workflows.nodes.transform.parse_date import ParseDate
+from workflows.nodes.transform.parse_json import ParseJson
+from workflows.nodes.transform.parse_xml import ParseXml
 from workflows.nodes.transform.remove_fields import RemoveFields
 from workflows.nodes.transform.rename_fields import RenameFields
+from workflows.nodes.transform.replace_text import ReplaceText
+from workflows.nodes.transform.script import RunScript
 from workflows.nodes.transform.set_fields import SetFields
 from workflows.nodes.transform.sort_items import SortItems
 from workflows.nodes.transform.split_out import SplitOut
+from workflows.nodes.transform.split_text import SplitText
+from workflows.nodes.transform.start_of import StartOf
+from workflows.nodes.transform.time_between import TimeBetween
 from workflows.nodes.transform.unique_items import UniqueItems
 
 Step = Annotated[
@@ -39,7 +65,29 @@ Step = Annotated[
     | AggregateItems
     | SplitOut
     | Chunk
-    | Merge,
+    | Merge
+    | RunScript
+    | ChangeText
+    | SplitText
+    | JoinText
+    | ReplaceText
+    | ExtractText
+    | ParseDate
+    | FormatDate
+    | AddTime
+    | TimeBetween
+    | StartOf
+    | ConvertZone
+    | ParseJson
+    | BuildJson
+    | ParseCsv
+    | BuildCsv
+    | ParseXml
+    | BuildXml
+    | CheckSchema
+    | HashValue
+    | EncodeText
+    | DecodeText,
     Field(discriminator="operation"),
 ]
 
@@ -55,12 +103,13 @@ class TransformConfig(Config):
 
 @register("transform")
 class Transform(NodeType[TransformConfig]):
-    """Reshape data: set, rename and remove fields, filter, sort, group, split and merge lists."""
+    """Reshape data: fields, lists, dates, text, JSON, CSV and XML, hashes; or by a script."""
 
     Config = TransformConfig
     icon = "shuffle"
     # A step's items exist only once the steps before it have run.
-    deferred = ("steps.*.fields", "steps.*.where", "steps.*.to")
+    deferred = ("steps.*.fields", "steps.*.where", "steps.*.to", "steps.*.duration", "steps.*.until")
+    secret_fields = ("steps.*.key",)  # That of an HMAC.
     example = {
         "value": "{{ input.orders }}",
         "steps": [
@@ -68,6 +117,28 @@ class Transform(NodeType[TransformConfig]):
             {"operation": "set", "fields": {"label": "{{ index + 1 }}: {{ item.id }}"}},
         ],
     }
+
+    def effect(self, config: Mapping[str, Any]) -> Effect:
+        """Return ``read`` where a script runs, which may take seconds: so it runs in the pool, not where all others wait."""
+        return Effect.READ if self.scripts(config) else Effect.NONE
+
+    def scripts(self, config: Mapping[str, Any]) -> list[Script]:
+        """Return the code of its steps."""
+        steps = config.get("steps")
+        found = enumerate(steps) if isinstance(steps, list) else ()
+        return [
+            Script(f"/steps/{index}/code", step["code"], ITEM_ROOTS if step.get("for_each") is True else SCRIPT_ROOTS)
+            for index, step in found
+            if isinstance(step, Mapping) and step.get("operation") == "script" and isinstance(step.get("code"), str)
+        ]
+
+    def check(self, config: TransformConfig) -> list[Problem]:
+        """Return what the steps say of themselves."""
+        return [
+            replace(problem, path=f"/steps/{index}{problem.path}")
+            for index, step in enumerate(config.steps)
+            for problem in step.problems()
+        ]
 
     def run(self, config: TransformConfig, context: Context) -> Done:
         """Take the value through the steps."""

@@ -3,18 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
 
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from workflows.definition.problems import Problem
 from workflows.nodes.base import Config, Context, NodeError
 from workflows.nodes.fields import Template
 from workflows.nodes.transform.batch import Batch
 
 
+@dataclass(frozen=True)
+class Example:
+    """What an operation makes of a value. The catalogue and the documentation show it, and a test runs it.
+
+    :param settings: the step without its ``operation``.
+    """
+
+    value: Any
+    output: Any
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
 class Each:
-    """Evaluates what a config says per item."""
+    """What an operation sees of the world. Evaluates what a config says per item."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
+
+    @property
+    def now(self) -> datetime:
+        """The recorded moment of the run."""
+        return self._context.now
+
+    @property
+    def default_timezone(self) -> str:
+        """The workflow's time zone."""
+        return self._context.default_timezone
+
+    def fill_secrets(self, text: str) -> str:
+        """Return a text with the secrets in it. It must not become part of what comes out."""
+        return self._context.fill_secrets(text)
+
+    def run_script(self, body: str, items: Sequence[Any]) -> Any:
+        """Return what a script makes of all items together."""
+        return self._context.run_script(body, items)
+
+    def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
+        """Return what a script makes of each item."""
+        return self._context.run_script_each(body, items)
 
     def value(self, config: Any, items: Sequence[Any]) -> list[Any]:
         """Return for each item what a config value is, with the templates in it evaluated for that item.
@@ -52,6 +93,27 @@ class Each:
 
 class Operation(Config):
     """One step. A subclass is one small class in one file; its ``operation`` is its name."""
+
+    example: ClassVar[Example]
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the operation's name."""
+        (name,) = cls.model_fields["operation"].annotation.__args__  # type: ignore[union-attr]
+        return str(name)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        if "example" in cls.__dict__:
+            shown = cls.example
+            handler.resolve_ref_schema(described)["examples"] = [{"operation": cls.name(), **shown.settings}]
+            handler.resolve_ref_schema(described)["x-example"] = {"input": shown.value, "output": shown.output}
+        return described
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the settings that their types cannot say. Paths are below the step."""
+        return []
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return the items that come out.

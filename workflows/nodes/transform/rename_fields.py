@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import Batch, objects
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read, without, written
 
 
@@ -17,6 +17,12 @@ class RenameFields(Operation):
     operation: Literal["rename"]
     fields: Annotated[dict[Path, Path], Field(min_length=1, max_length=200)] = Field(
         description="Old path to new path."
+    )
+
+    example: ClassVar[Example] = Example(
+        value={"customer": {"mail": "ada@example.com"}},
+        settings={"fields": {"customer.mail": "email"}},
+        output={"customer": {}, "email": "ada@example.com"},
     )
 
     def apply(self, batch: Batch, each: Each) -> Batch:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import Batch, objects
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import Path, written
 
 
@@ -20,6 +20,12 @@ class SetFields(Operation):
         description="Path to value. Expressions see the `item` and its `index`."
     )
     only: bool = Field(default=False, description="Keep nothing but these fields.")
+
+    example: ClassVar[Example] = Example(
+        value={"price": 4, "count": 3},
+        settings={"fields": {"total": "{{ item.price * item.count }}", "tax.rate": 0.19}},
+        output={"price": 4, "count": 3, "total": 12, "tax": {"rate": 0.19}},
+    )
 
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return copies with the fields set, in the order in which they are written."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.base import Config, NodeError
 from workflows.nodes.transform.batch import Batch
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read
 
 
@@ -26,6 +26,12 @@ class SortItems(Operation):
     operation: Literal["sort"]
     by: Annotated[list[SortKey], Field(min_length=1, max_length=10)] = Field(
         default=[SortKey()], description="What to sort by, the most important first."
+    )
+
+    example: ClassVar[Example] = Example(
+        value=[{"name": "b", "age": 30}, {"name": "a", "age": 41}, {"name": "c"}],
+        settings={"by": [{"field": "age", "descending": True}]},
+        output=[{"name": "a", "age": 41}, {"name": "b", "age": 30}, {"name": "c"}],
     )
 
     def apply(self, batch: Batch, each: Each) -> Batch:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import Batch, gathered, objects
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read, written
 
 
@@ -21,6 +21,12 @@ class SplitOut(Operation):
     keep_rest: bool = Field(
         default=False,
         description="Each element stays in a copy of its item, in place of the list, with the other fields.",
+    )
+
+    example: ClassVar[Example] = Example(
+        value={"id": 1, "lines": [{"sku": "a"}, {"sku": "b"}]},
+        settings={"field": "lines", "keep_rest": True},
+        output=[{"id": 1, "lines": {"sku": "a"}}, {"id": 1, "lines": {"sku": "b"}}],
     )
 
     def apply(self, batch: Batch, each: Each) -> Batch:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.identity import identity_by
-from workflows.nodes.transform.operation import Each, Operation
+from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import Path
 
 
@@ -19,6 +19,12 @@ class UniqueItems(Operation):
     operation: Literal["unique"]
     by: Annotated[list[Path], Field(max_length=10)] = Field(
         default=[], description="The fields that make two items the same; left out, all of them."
+    )
+
+    example: ClassVar[Example] = Example(
+        value=[{"id": 1, "at": "09:00"}, {"id": 2, "at": "09:01"}, {"id": 1, "at": "09:02"}],
+        settings={"by": ["id"]},
+        output=[{"id": 1, "at": "09:00"}, {"id": 2, "at": "09:01"}],
     )
 
     def apply(self, batch: Batch, each: Each) -> Batch:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from cronsim import CronSim, CronSimError
+from pydantic_core import PydanticCustomError
 
 NAMES = {
     "@yearly": "0 0 1 1 *",
@@ -39,3 +40,23 @@ def hours_of(text: str) -> frozenset[int]:
     except (ValueError, TypeError, AssertionError, RecursionError) as error:
         # Cronsim's answers to combinations that it does not foresee, such as 5#3/2.
         raise ValueError("this combination means nothing") from error
+
+
+def checked_cron(text: str) -> str:
+    """Return cron text as it is, if it means something.
+
+    :raises PydanticCustomError: if it does not.
+    """
+    try:
+        hours_of(text)
+    except ValueError as error:
+        raise PydanticCustomError(
+            "invalid_cron",
+            "{text} is no cron expression: {reason}.",
+            {
+                "text": repr(text[:60]),
+                "reason": str(error),
+                "hint": "Minute, hour, day of month, month, day of week: `30 6 * * mon-fri`.",
+            },
+        ) from error
+    return text

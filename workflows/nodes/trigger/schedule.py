@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config
 from workflows.nodes.moments import MomentText, TimeZoneName, parse_moment
-from workflows.nodes.trigger.cron import hours_of
+from workflows.nodes.trigger.cron import checked_cron
 
 SHORTEST = timedelta(seconds=10)
 LONGEST = timedelta(days=366)
@@ -21,22 +21,6 @@ MAX_SECONDS_OF_JITTER = 3600
 
 _INTERVAL = re.compile(r"(?P<number>\d{1,9})(?P<unit>[smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _cron(text: str) -> str:
-    try:
-        hours_of(text)
-    except ValueError as error:
-        raise PydanticCustomError(
-            "invalid_cron",
-            "{text} is no cron expression: {reason}.",
-            {
-                "text": repr(text[:60]),
-                "reason": str(error),
-                "hint": "Minute, hour, day of month, month, day of week: `30 6 * * mon-fri`.",
-            },
-        ) from error
-    return text
 
 
 def parse_interval(written: str | int) -> timedelta:
@@ -100,7 +84,7 @@ class ScheduleTrigger(Config):
     """The clock starts the workflow."""
 
     kind: Literal["schedule"]
-    cron: Annotated[str, Field(max_length=200), AfterValidator(_cron)] | None = Field(
+    cron: Annotated[str, Field(max_length=200), AfterValidator(checked_cron)] | None = Field(
         default=None,
         description="When: minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly.",
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triggers.schedules.calendar import (
+from workflows.schedules.calendar import (
     RepeatedTimes,
     Schedule,
     SkippedTimes,

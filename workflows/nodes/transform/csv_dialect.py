@@ -1,0 +1,20 @@
+"""How CSV is written: RFC 4180, and what programs make of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+MAX_CELLS = 500_000
+MAX_COLUMNS = 1_000
+
+
+def _usable(character: str) -> str:
+    if character in '\r\n\0" ':
+        raise PydanticCustomError("invalid_value", "Cells cannot be parted by a line break, a quote or a space.")
+    return character
+
+
+Delimiter = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_usable)]

@@ -1,0 +1,1 @@
+"""When the clock says that something is due."""
