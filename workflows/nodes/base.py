@@ -124,6 +124,10 @@ class Context(Protocol):
         """Through how many workflows the request came that started the execution."""
 
     @property
+    def project_id(self) -> str:
+        """The project that the execution belongs to. What a node reaches of this installation lies within it."""
+
+    @property
     def default_timezone(self) -> str:
         """The workflow's time zone (``settings.timezone``), an IANA name."""
 
