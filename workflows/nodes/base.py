@@ -71,7 +71,19 @@ class Answer:
     headers: Mapping[str, str]
 
 
-Outcome = Done | Wait | StartWorkflow | Answer
+@dataclass(frozen=True)
+class EmitEvent:
+    """The node emits an event of its project, in the commit that records it: exactly once.
+
+    :param id: the author's own id of it; the same one again emits nothing.
+    """
+
+    name: str
+    data: Any
+    id: str | None = None
+
+
+Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent
 
 
 class NodeError(Exception):

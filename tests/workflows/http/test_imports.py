@@ -14,6 +14,7 @@ ROOMS = ("projects", "workflows", "executions", "triggers", "templates_app")
 DOOR = ROOT / "workflows" / "http"
 # Clients of other protocols, each in one module: the door gives the address, and the bounds of the wait.
 CLIENTS_OF_THEIR_OWN = {
+    "executions/waiting.py": {"psycopg.connect"},  # To Segue's own database.
     "workflows/tools/sql_query/connecting.py": {"psycopg.connect"},
 }
 
