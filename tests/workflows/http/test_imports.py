@@ -15,6 +15,11 @@ DOOR = ROOT / "workflows" / "http"
 # Clients of other protocols, each in one module: the door gives the address, and the bounds of the wait.
 CLIENTS_OF_THEIR_OWN = {
     "executions/waiting.py": {"psycopg.connect"},  # To Segue's own database.
+    "workflows/tools/email_send/sending.py": {
+        "smtplib",
+        "ssl",
+        "django.core.mail.backends.smtp",
+    },  # To the operator's own.
     "workflows/tools/sql_query/connecting.py": {"psycopg.connect"},
 }
 
