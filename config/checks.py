@@ -135,6 +135,27 @@ def check_secure(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_mail(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether workflows can send e-mail, from an address that receivers accept."""
+    if not settings.EMAIL_HOST:
+        return [
+            Warning(
+                "EMAIL_HOST is not set: the tool email.send has no mail server.",
+                hint="Name one, with EMAIL_HOST_USER and EMAIL_HOST_PASSWORD; or silence this if no workflow sends e-mail.",
+                id="segue.W005",
+            )
+        ]
+    if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@localhost"):
+        return [
+            Warning(
+                f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}: receivers will refuse what comes from there.",
+                hint="Name an address of your own domain, one that the mail server may send for.",
+                id="segue.W006",
+            )
+        ]
+    return []
+
+
 def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Test that nothing is told to die on purpose."""
     if not os.environ.get(failpoints.VARIABLE):
@@ -216,6 +237,7 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_sqlite_in_production,
     check_sandbox,
     check_secure,
+    check_mail,
     check_failpoints,
 )
 

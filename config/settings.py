@@ -8,6 +8,7 @@ the command line reaches what it started.
 from __future__ import annotations
 
 import ipaddress
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,22 @@ def whole(name: str, default: int) -> int:
     if not text.isascii() or not text.isdigit():
         raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number, or 0 for no limit.")
     return int(text)
+
+
+def json_object(name: str) -> dict[str, Any]:
+    """Return a JSON object from the environment; an empty one, if there is none.
+
+    :raises ImproperlyConfigured: if it is anything else.
+    """
+    text = env.str(name, default="") or "{}"
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        # Not the text itself: it may hold keys of a storage.
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
 
 
 def required(name: str) -> str:
@@ -331,6 +348,29 @@ for allowed_range in EGRESS_ALLOWED_RANGES:
         ipaddress.ip_network(allowed_range)
     except ValueError as error:
         raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
+
+# Where the storage tools keep files: a folder, or another storage of Django's with its options.
+STORAGE_MAX_FILE_BYTES = positive("STORAGE_MAX_FILE_BYTES", 10 * 1024 * 1024)
+MEDIA_ROOT = STORAGE_ROOT = env.str("STORAGE_ROOT", default="") or str(BASE_DIR / "var" / "storage")
+STORAGES = {
+    "default": {
+        "BACKEND": env.str("STORAGE_BACKEND", default="django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": json_object("STORAGE_OPTIONS"),
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# The mail server that email.send hands messages to; none: it says that there is none.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = positive("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_SSL = switch("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = switch("EMAIL_USE_TLS", True) and not EMAIL_USE_SSL
+EMAIL_TIMEOUT = 10  # seconds that the server may take for one answer
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "segue@localhost"
+EMAIL_MAX_RECIPIENTS = positive("EMAIL_MAX_RECIPIENTS", 50)  # of one message
+EMAIL_MAX_BYTES = positive("EMAIL_MAX_BYTES", 10 * 1024 * 1024)  # of one message, as it is sent
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)

@@ -32,6 +32,7 @@ class RunContext:
     now: datetime
     idempotency_key: str
     hops: int
+    project_id: str
     default_timezone: str
     secret_mark: str
     secrets: Mapping[str, str]

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from executions import emitting
 from executions.engine import children, leases, retry
 from executions.engine.ending import closed_as, meanwhile, tell_who_waits
 from executions.engine.holds import Accepting, Claimed, Hold
@@ -27,7 +28,17 @@ from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, Workflo
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
-from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Answer, Done, Effect, NodeError, StartWorkflow, Wait
+from workflows.nodes.base import (
+    ERROR_PORT,
+    MAIN_PORT,
+    Answer,
+    Done,
+    Effect,
+    EmitEvent,
+    NodeError,
+    StartWorkflow,
+    Wait,
+)
 
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
 LATE_SECONDS = 1.0
@@ -74,6 +85,7 @@ class Turn:
         self._rng = random.Random()  # noqa: S311
         self._next_timer_at: datetime | None = None
         self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
+        self._to_emit: list[emitting.Emission] = []
         self._given_up: list[UUID] = []  # Node runs that waited, and whose sub-workflows nobody needs any more.
         self._has_signal = False
         self._has_answer = False  # One that no commit holds yet.
@@ -104,7 +116,8 @@ class Turn:
         """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
         execution = self.execution
         is_alone = execution.scheduled_for is None and execution.concurrency_key is None
-        return is_alone and not execution.is_waited_for and not self._to_start and not self._given_up
+        starts = self._to_start or self._to_emit
+        return is_alone and not execution.is_waited_for and not starts and not self._given_up
 
     @property
     def has_jobs(self) -> bool:
@@ -544,6 +557,8 @@ class Turn:
                     self._prepare_child(job, outcome)
                 case Answer():
                     self._answer(job, outcome)
+                case EmitEvent():
+                    self._prepare_event(row, outcome)
         except NodeError as error:
             self._fail(compiled, here, row, error)
         else:
@@ -568,6 +583,16 @@ class Turn:
         else:
             output = {"execution_id": str(child_id)}
             self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+
+    def _prepare_event(self, row: WorkflowExecutionLog, asked: EmitEvent) -> None:
+        """Have an event emitted by the commit that records this.
+
+        :raises NodeError: if it can't be.
+        """
+        emission = emitting.plan(asked, self.execution, now=self.now())
+        output = self._values.kept_output(emission.output)
+        self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+        self._to_emit.append(emission)
 
     def _answer(self, job: Job, answer: Answer) -> None:
         """Answer the caller with the commit that records this, unless another node run has.
@@ -711,7 +736,10 @@ class Turn:
         self.is_over = True
 
     def _flush(self) -> None:
-        """Write the journal, start the sub-workflows that it speaks of, and end those that nobody waits for any more."""
+        """Write the journal, start the sub-workflows and emit the events that it speaks of.
+
+        Sub-workflows that nobody waits for any more are ended.
+        """
         self._journal.flush()
         if self._has_answer and self._end is None:  # The end tells as well.
             tell_who_waits(self.execution)
@@ -721,6 +749,9 @@ class Turn:
                 asked, id=child_id, parent=self.execution, node_run_id=row_id, deadline=deadline, now=self.now()
             )
         self._to_start.clear()
+        for emission in self._to_emit:
+            emission.write(now=self.now())
+        self._to_emit.clear()
         if self._given_up:
             children.cancel_for(self._given_up, now=self.now())
             self._given_up = []

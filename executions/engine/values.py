@@ -73,6 +73,7 @@ class Values:
             now=row.started_at,
             idempotency_key=f"{self._execution.pk}:{row.node_id}:{row.iteration}",
             hops=self._execution.execution_context.get("hops", 0),
+            project_id=str(self._execution.project_id),
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
             secrets=own_secrets,

@@ -179,6 +179,8 @@ def production(**changes: str) -> dict[str, str]:
         "WEBHOOK_BASE_URL": "https://segue.example.com",
         "DATABASE_URL": "postgres://segue:segue@127.0.0.1:1/segue",
         "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_HOST": "mail.example.com",
+        "DEFAULT_FROM_EMAIL": "segue@example.com",
         **changes,
     }
 
@@ -248,3 +250,21 @@ class TestFailpoints:
         monkeypatch.setenv("SEGUE_FAILPOINTS", "claim.inside=kill")
 
         assert ids(ours.check_failpoints()) == ["segue.E011"]
+
+
+class TestMail:
+    def test_is_missed_where_no_server_is_named(self, settings):
+        settings.EMAIL_HOST = ""
+
+        assert ids(ours.check_mail()) == ["segue.W005"]
+
+    @pytest.mark.parametrize("sender", ["segue@localhost", "Segue <segue@localhost>"])
+    def test_comes_from_an_address_that_others_accept(self, settings, sender):
+        settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example.com", sender
+
+        assert ids(ours.check_mail()) == ["segue.W006"]
+
+    def test_is_fine_with_a_server_and_a_sender(self, settings):
+        settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example.com", "segue@example.com"
+
+        assert ours.check_mail() == []

@@ -119,6 +119,7 @@ def _evaluated(poll: Poll, *, now: datetime) -> tuple[dict[str, Any], RunContext
         ends_at=time.monotonic() + CALL_SECONDS,
         idempotency_key=f"poll:{poll.pk}:{poll.fence}",
         hops=0,
+        project_id=str(poll.workflow.project_id),
         default_timezone=_timezone(poll),
         secret_mark=mark,
         secrets=values,

@@ -11,6 +11,7 @@ from triggers.services.deliveries import (
     redeliver_many,
     remove_old_deliveries,
 )
+from triggers.services.emissions import plan_emission
 from triggers.services.endings import start_followers
 from triggers.services.events import emit, remove_old_events
 from triggers.services.handshakes import answer_hub
@@ -78,6 +79,7 @@ __all__ = [
     "pause_job",
     "pause_poll",
     "plan_backfill",
+    "plan_emission",
     "poll_soon",
     "preview",
     "preview_config",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 from weakref import WeakSet
 
@@ -92,6 +92,16 @@ class Door:
                         return Reply(response.status, answer_headers, body, str(ask.url))
                     ask = asks.redirected(ask, response.status, answer_headers["location"])
         raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")
+
+    def addresses(self, host: str, port: int, *, timeout: float = TIMEOUT_SECONDS) -> Sequence[str]:
+        """Return the addresses at which a client of another protocol may dial a host: looked up once, and checked.
+
+        It must dial these and not look the name up again. How its waits end is for :func:`workflows.http.waits.bounded`.
+
+        :raises DoorError: if there is none, or if one of them is refused.
+        :raises Cancelled: if the call was abandoned.
+        """
+        return self._backend.addresses(host, port, Call(timeout, None))
 
     def close(self) -> None:
         """Close all connections. Calls under way fail; later ones connect anew."""

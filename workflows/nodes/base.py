@@ -84,7 +84,19 @@ class Answer:
     headers: Mapping[str, str]
 
 
-Outcome = Done | Wait | StartWorkflow | Answer
+@dataclass(frozen=True)
+class EmitEvent:
+    """The node emits an event of its project, in the commit that records it: exactly once.
+
+    :param id: the author's own id of it; the same one again emits nothing.
+    """
+
+    name: str
+    data: Any
+    id: str | None = None
+
+
+Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent
 
 
 class NodeError(Exception):
@@ -135,6 +147,10 @@ class Context(Protocol):
     @property
     def hops(self) -> int:
         """Through how many workflows the request came that started the execution."""
+
+    @property
+    def project_id(self) -> str:
+        """The project that the execution belongs to. What a node reaches of this installation lies within it."""
 
     @property
     def default_timezone(self) -> str:

@@ -28,6 +28,7 @@ class FakeContext:
     seconds_left: float = 300.0
     idempotency_key: str = "execution:node:"
     hops: int = 0
+    project_id: str = "01a21499-402b-7235-8eea-e2bbaab83e73"
     default_timezone: str = "UTC"
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)

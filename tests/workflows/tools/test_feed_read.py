@@ -40,6 +40,7 @@ class World:
     seconds_left: float = 300.0
     idempotency_key: str = "key-of-this-node-run"
     hops: int = 2
+    project_id: str = "01a21499-402b-7235-8eea-e2bbaab83e73"
     default_timezone: str = "UTC"
 
     def evaluate_each(self, expression, items):
