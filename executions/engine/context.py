@@ -32,8 +32,12 @@ class RunContext:
     secret_mark: str
     secrets: Mapping[str, str]
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
+    project_id: str
+    kept: Any = None
     cancel: Cancel = field(default_factory=Cancel)
     ends_at: float = math.inf
+    # The names of the secrets that were filled in so far.
+    filled_in: set[str] = field(default_factory=set)
 
     @property
     def seconds_left(self) -> float:
@@ -47,24 +51,30 @@ class RunContext:
         """
         return self.evaluate_items(expression, items)
 
+    def keep(self, state: Any) -> None:
+        """Note how far the node run has come, in case it is put off."""
+        self.kept = state
+
     def fill_secrets(self, text: str) -> str:
         """Replace this node run's secret placeholders by their values. Any other text stays what it is.
 
         :raises NodeError: if a secret is not there any more.
         """
 
-        def value(found: re.Match[str]) -> str:
+        def value_of(found: re.Match[str]) -> str:
             name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
             try:
-                return self.secrets[name]
+                value = self.secrets[name]
             except KeyError:
                 raise NodeError(
                     "unknown_secret", f"There is no secret variable `{name}`. Set it on the workflow, then run again."
                 ) from None
+            self.filled_in.add(name)
+            return value
 
-        return PLACEHOLDER.sub(value, text)
+        return PLACEHOLDER.sub(value_of, text)
 
 
 def without_marks(value: Any) -> Any:

@@ -76,6 +76,7 @@ class Values:
             secret_mark=mark,
             secrets=own_secrets,
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
+            project_id=str(self._execution.project_id),
         )
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}

@@ -123,6 +123,7 @@ def _evaluated(poll: Poll, *, now: datetime) -> tuple[dict[str, Any], RunContext
         secret_mark=mark,
         secrets=values,
         evaluate_items=_refuse,
+        project_id=str(poll.workflow.project_id),
     )
 
 

@@ -91,6 +91,7 @@ class _Bodies:
         node_type = self._types[node.type]
         own = self._of_node(node, node_type)
         before_pass, after_pass = self._of_passes(own, node, node_type)
+        deferred = node_type.deferred_in(node.config)
         for path, text in find_templates(node.config):
             keys, place = path.split("/")[1:], own
             if (early := roots_beforehand(node_type, path)) is not None:
@@ -101,7 +102,7 @@ class _Bodies:
                 place = before_pass
             elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):
                 place = after_pass
-            roots = place.roots | ITEM_ROOTS if is_deferred(node_type, path) else place.roots
+            roots = place.roots | ITEM_ROOTS if is_deferred(deferred, path) else place.roots
             yield replace(place, path=f"{node.at}/config{path}", roots=roots), text
 
     def _of_node(self, node: DraftNode, node_type: NodeType[Any]) -> Place:

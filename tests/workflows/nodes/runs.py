@@ -28,12 +28,17 @@ class FakeContext:
     idempotency_key: str = "execution:node:"
     hops: int = 0
     default_timezone: str = "UTC"
+    project_id: str = "01a20941-cdc7-7645-bd32-448c0e08d722"
+    kept: Any = None
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)
         return render_each(expression, items, SANDBOX, {"input": self.input, **self.roots}, now=self.now)
+
+    def keep(self, state: Any) -> None:
+        raise AssertionError("Nothing was to be kept.")
 
     def fill_secrets(self, text: str) -> str:
         return text

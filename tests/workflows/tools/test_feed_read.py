@@ -41,9 +41,14 @@ class World:
     idempotency_key: str = "key-of-this-node-run"
     hops: int = 2
     default_timezone: str = "UTC"
+    project_id: str = "01a20941-cdc7-7645-bd32-448c0e08d722"
+    kept: object = None
 
     def evaluate_each(self, expression, items):
         raise AssertionError("The tool evaluates nothing.")
+
+    def keep(self, state):
+        raise AssertionError("The tool keeps nothing.")
 
     def fill_secrets(self, text):
         return text.replace("⟦TOKEN⟧", "t0ken-of-alice")
