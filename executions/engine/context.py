@@ -34,6 +34,8 @@ class RunContext:
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
     project_id: str
     kept: Any = None
+    # What its calls have waited for already (executions.outgoing).
+    permit: Mapping[str, Any] | None = None
     cancel: Cancel = field(default_factory=Cancel)
     ends_at: float = math.inf
     # The names of the secrets that were filled in so far.
