@@ -342,3 +342,100 @@ class WorkflowExecutionLog(models.Model):
     def is_edited(self) -> bool:
         """Whether it was taken over with an output that somebody gave, instead of the one that it had."""
         return isinstance(self.input_data, dict) and self.input_data.get("is_edited") is True
+
+
+class OutgoingLimit(models.Model):
+    """What an operator allows a project's calls to a host, or its calls with a secret, all workflows together.
+
+    Exactly one of ``host`` and ``secret`` says which calls are meant.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="outgoing_limits", db_index=False)
+    # A name in small letters, or ``*.name`` for all below it.
+    host = models.CharField(max_length=255, blank=True, default="")
+    # The name of a secret variable, whichever workflow it belongs to.
+    secret = models.CharField(max_length=64, blank=True, default="")
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    # How many calls of a minute may come at once; null: all of them.
+    burst = models.PositiveIntegerField(null=True, blank=True)
+    at_once = models.PositiveIntegerField(null=True, blank=True)
+    # Until when its calls are spoken for, in microseconds since 1970 (see projects.pacing).
+    paced_until_us = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "outgoing_limits"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "host", "secret"], name="outgoing_limits_once"),
+            models.CheckConstraint(
+                condition=(Q(host="") & ~Q(secret="")) | (~Q(host="") & Q(secret="")), name="outgoing_limits_one_target"
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__isnull=False) | Q(at_once__isnull=False),
+                name="outgoing_limits_limits_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__isnull=True) | Q(per_minute__gte=1), name="outgoing_limits_rate_above_zero"
+            ),
+            models.CheckConstraint(
+                condition=Q(burst__isnull=True) | Q(burst__gte=1, per_minute__isnull=False),
+                name="outgoing_limits_burst_of_a_rate",
+            ),
+            models.CheckConstraint(
+                condition=Q(at_once__isnull=True) | Q(at_once__gte=1), name="outgoing_limits_at_once_above_zero"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="outgoing_limits_newest"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_limits_all_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"secret {self.secret}" if self.secret else self.host
+
+    @property
+    def pace_us(self) -> int:
+        """Microseconds in which one more call is allowed. Only where there is a rate."""
+        assert self.per_minute is not None  # noqa: S101 - the caller has looked
+        return 60_000_000 // self.per_minute
+
+
+class OutgoingCall(models.Model):
+    """One call that is under way under a limit of how many there may be at once.
+
+    It counts until it is removed or has expired, which is later than the call can last: a process that dies leaves none for ever.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    limit = models.ForeignKey(OutgoingLimit, on_delete=models.CASCADE, related_name="calls", db_index=False)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "outgoing_calls"
+        indexes = [models.Index(fields=["limit", "expires_at"], name="outgoing_calls_live")]
+
+    def __str__(self) -> str:
+        return f"a call until {self.expires_at:%Y-%m-%d %H:%M:%S}"
+
+
+class OutgoingHold(models.Model):
+    """A host that has asked a project to stay away for a while (429 or 503 with ``Retry-After``)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="outgoing_holds", db_index=False)
+    host = models.CharField(max_length=255)
+    until = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "outgoing_holds"
+        constraints = [models.UniqueConstraint(fields=["project", "host"], name="outgoing_holds_once")]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="outgoing_holds_newest"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_holds_all_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} until {self.until:%Y-%m-%d %H:%M:%S} UTC"

@@ -10,7 +10,14 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from factory.django import DjangoModelFactory
 
-from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    BlockedOn,
+    ExecutionStatus,
+    OutgoingHold,
+    OutgoingLimit,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects import keys
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
@@ -439,3 +446,21 @@ class TemplateFactory(RowFactory[WorkflowTemplate]):
     name = factory.Sequence(lambda number: f"Template {number}")
     category = "examples"
     workflow_definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class OutgoingLimitFactory(RowFactory[OutgoingLimit]):
+    class Meta:
+        model = OutgoingLimit
+
+    project = factory.SubFactory(ProjectFactory)
+    host = factory.Sequence(lambda number: f"api-{number}.example.com")
+    per_minute = 60
+
+
+class OutgoingHoldFactory(RowFactory[OutgoingHold]):
+    class Meta:
+        model = OutgoingHold
+
+    project = factory.SubFactory(ProjectFactory)
+    host = factory.Sequence(lambda number: f"api-{number}.example.com")
+    until = NOON + timedelta(days=36500)

@@ -39,8 +39,13 @@ class RunContext:
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
     run_body: Callable[[str, Sequence[Any]], Any] = _no_scripts
     run_body_each: Callable[[str, Sequence[Any]], list[Any]] = _no_scripts
+    kept: Any = None
+    # What its calls have waited for already (executions.outgoing).
+    permit: Mapping[str, Any] | None = None
     cancel: Cancel = field(default_factory=Cancel)
     ends_at: float = math.inf
+    # The names of the secrets that were filled in so far.
+    filled_in: set[str] = field(default_factory=set)
 
     @property
     def seconds_left(self) -> float:
@@ -68,24 +73,30 @@ class RunContext:
         """
         return self.run_body_each(body, items)
 
+    def keep(self, state: Any) -> None:
+        """Note how far the node run has come, in case it is put off."""
+        self.kept = state
+
     def fill_secrets(self, text: str) -> str:
         """Replace this node run's secret placeholders by their values. Any other text stays what it is.
 
         :raises NodeError: if a secret is not there any more.
         """
 
-        def value(found: re.Match[str]) -> str:
+        def value_of(found: re.Match[str]) -> str:
             name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
             try:
-                return self.secrets[name]
+                value = self.secrets[name]
             except KeyError:
                 raise NodeError(
                     "unknown_secret", f"There is no secret variable `{name}`. Set it on the workflow, then run again."
                 ) from None
+            self.filled_in.add(name)
+            return value
 
-        return PLACEHOLDER.sub(value, text)
+        return PLACEHOLDER.sub(value_of, text)
 
 
 def without_marks(value: Any) -> Any:

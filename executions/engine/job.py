@@ -15,7 +15,7 @@ from executions.engine.context import RunContext
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
-from workflows.http import Cancelled, abandonable
+from workflows.http import Cancelled, Postponed, abandonable
 from workflows.nodes.base import NodeError, Outcome
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Job:
         self.deadline: datetime | None = None  # Known once it runs: it may have to wait for a thread first.
         self._allowed = allowed
         self._config = config
+        self.put_off: Postponed | None = None  # A call of it has to wait: it is to run again then.
         self._outcome: Outcome | None = None
         self._error: NodeError | None = None
 
@@ -78,6 +79,8 @@ class Job:
                 self._outcome = self.compiled.type.run(self._config, self.context)
         except NodeError as error:
             self._error = error
+        except Postponed as put_off:
+            self.put_off = put_off
         except Cancelled:
             self._error = NodeError("abandoned", "The node was abandoned before it ended.")
         except Exception as error:
@@ -85,7 +88,7 @@ class Job:
             self._error = NodeError("node_fault", f"The node's own code failed with {type(error).__name__}.")
 
     def result(self) -> Outcome:
-        """Return what the node answered.
+        """Return what the node answered, unless it was put off.
 
         :raises NodeError: what it raised.
         """

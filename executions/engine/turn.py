@@ -28,6 +28,7 @@ from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, Workflo
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
+from workflows.http import Postponed
 from workflows.nodes.base import (
     ERROR_PORT,
     MAIN_PORT,
@@ -533,6 +534,8 @@ class Turn:
     def _job(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
         prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
+        if (before := self._journal.kept_by(row)) is not None:
+            prepared.context.kept, prepared.context.permit = before["kept"], before["permit"]
         return Job(
             self,
             compiled,
@@ -546,6 +549,9 @@ class Turn:
     def _settle(self, job: Job) -> None:
         compiled, here, row = job.compiled, job.here, job.row
         try:
+            if job.put_off is not None:
+                self._postpone(job, job.put_off)
+                return self._learn(here, row.node_id)
             outcome = job.result()
             match outcome:
                 case Done(output=output, ports=ports):
@@ -563,6 +569,15 @@ class Turn:
             self._fail(compiled, here, row, error)
         else:
             self._learn(here, row.node_id)
+
+    def _postpone(self, job: Job, put_off: Postponed) -> None:
+        """Have a node run sleep until its call may go out, and then go on as the same attempt.
+
+        :raises NodeError: if it has more to keep than may be kept.
+        """
+        kept = {"waits": put_off.reason, "permit": job.context.permit, "kept": job.context.kept}
+        until = self.now() + timedelta(seconds=put_off.seconds)
+        self._journal.postpone(job.row, until=until, keep=self._values.kept_meanwhile(kept))
 
     def _prepare_child(self, job: Job, asked: StartWorkflow) -> None:
         """Have a sub-workflow started by the commit that records this.

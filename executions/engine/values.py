@@ -174,6 +174,21 @@ class Values:
             )
         return mask(storable(output), self._secrets.values())
 
+    def kept_meanwhile(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return what a node run keeps while it is put off as it is recorded: within the limit, and without secrets.
+
+        It does not count among the execution's outputs: the output takes its place.
+
+        :raises NodeError: if it is too large.
+        """
+        if len(orjson.dumps(state)) > settings.NODE_OUTPUT_MAX_BYTES:
+            raise NodeError(
+                "output_too_large",
+                f"What the node has so far is more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Ask for less.",
+            )
+        kept: dict[str, Any] = mask(storable(state), self._secrets.values())
+        return kept
+
     def kept_error(self, error: NodeError) -> dict[str, Any]:
         """Return an error as it is recorded: without secrets, and not endless."""
         kept = {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}

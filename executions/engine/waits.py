@@ -35,7 +35,11 @@ class Waits:
             if timer.node_id in plan.unanswered:
                 continue
             reason = BlockedOn.RETRY if timer.is_retry else BlockedOn.TIMER
-            self._waits.append(_Wait(reason, timer.wake_at, f"`{timer.node_id}`{at} until {_told(timer.wake_at)}"))
+            kept = journal.kept_by(journal.row(here.iteration, timer.node_id))
+            what = f" {kept['waits']}," if kept is not None else ""
+            self._waits.append(
+                _Wait(reason, timer.wake_at, f"`{timer.node_id}`{at}{what} until {_told(timer.wake_at)}")
+            )
         for node_id in plan.unanswered:
             row = journal.row(here.iteration, node_id)
             reason = BlockedOn(row.waits_for or BlockedOn.CALLBACK)

@@ -16,12 +16,13 @@ from django.conf import settings
 
 from executions.engine.context import RunContext, without_marks
 from executions.engine.versions import Mentions
+from executions.outgoing.gate import RunGate, directly
 from projects.exceptions import SegueError
 from projects.payloads import storable
 from triggers.models import Poll
 from triggers.polling.selection import Item, Unusable, key_of
 from workflows.expressions import ExpressionError, RenderError, find_templates, render, render_each, shared_evaluator
-from workflows.http import Cancelled
+from workflows.http import Cancelled, Postponed, through
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import NodeError, Outcome
 from workflows.nodes.evaluation import is_per_item, validated
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # How long the tool may take. A lease holds longer, so that nobody else begins while a call may still come back.
 CALL_SECONDS = 60
+# How long one call may wait for the limits of its project, in the thread that the poll has anyway.
+PATIENCE_SECONDS = 20.0
 # Items of one list at most.
 MAX_LIST = 5_000
 
@@ -80,6 +83,7 @@ def ask(poll: Poll, wanted: PollingTrigger, *, now: datetime) -> Answer:
     """Call the tool and read what it has found.
 
     :raises PollFailed: if there is no list of items that can be told apart.
+    :raises Postponed: if the call may not go out yet.
     """
     tool = catalogue().get(wanted.tool)
     if tool is None:
@@ -137,8 +141,12 @@ def _refuse(expression: str, items: Sequence[Any]) -> list[Any]:
 
 
 def _call(tool: Tool[Any], arguments: Mapping[str, Any], context: RunContext) -> Any:
+    gate = RunGate(directly, context, patience=PATIENCE_SECONDS, takes_turns=False)
     try:
-        output = tool.call(validated(tool.Arguments, arguments, below="/with"), context)
+        with through(gate):
+            output = tool.call(validated(tool.Arguments, arguments, below="/with"), context)
+    except Postponed:
+        raise
     except NodeError as error:
         raise PollFailed(error.code, error.message, retry_after=error.retry_after) from error
     except Cancelled as error:

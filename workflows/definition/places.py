@@ -104,6 +104,7 @@ class _Bodies:
         node_type = self._types[node.type]
         own = self._of_node(node, node_type)
         before_pass, after_pass = self._of_passes(own, node, node_type)
+        deferred = node_type.deferred_in(node.config)
         for path, text in all_templates_of(node_type, node.config):
             keys, place = path.split("/")[1:], own
             if (early := roots_beforehand(node_type, path)) is not None:
@@ -114,7 +115,7 @@ class _Bodies:
                 place = before_pass
             elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):
                 place = after_pass
-            roots = place.roots | ITEM_ROOTS if is_deferred(node_type, path) else place.roots
+            roots = place.roots | ITEM_ROOTS if is_deferred(deferred, path) else place.roots
             if lies_at(keys, node_type.secret_fields):
                 roots |= {"secret"}
             yield replace(place, path=f"{node.at}/config{path}", roots=roots), text

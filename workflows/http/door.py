@@ -23,8 +23,10 @@ from workflows.http.errors import (
     TooLarge,
     TooManyRedirects,
 )
+from workflows.http.gates import current_gate
 from workflows.http.network import CheckedBackend, Resolver, system_resolver
 from workflows.http.replies import Reply, read_body, read_headers
+from workflows.http.retry_after import asked_to_wait
 
 TIMEOUT_SECONDS = 30.0
 MAX_TIMEOUT_SECONDS = 300.0
@@ -76,6 +78,7 @@ class Door:
         :param cancel: lets other threads abandon the call; without one, that of :func:`abandonable` holds.
         :raises DoorError: if there is no complete answer.
         :raises Cancelled: if the call was abandoned.
+        :raises Postponed: if the gate that this thread calls through says so.
         """
         if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
             raise ValueError(f"timeout is {timeout:g}; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds.")
@@ -85,8 +88,11 @@ class Door:
         with call.under_way():
             for _ in range(MAX_REDIRECTS + 1):
                 _check_host(ask, hosts)
-                with self._answer(ask, call) as response:
+                host, gate = urls.ascii_host(ask.url), current_gate()
+                with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
                     answer_headers = read_headers(response)
+                    if wait := asked_to_wait(response.status, answer_headers):
+                        gate.asked_to_wait(host, seconds=wait)
                     if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
                         body = read_body(response, answer_headers, max_bytes=max_bytes)
                         return Reply(response.status, answer_headers, body, str(ask.url))

@@ -153,6 +153,16 @@ class Context(Protocol):
         """The project that the execution belongs to. What a node reaches of this installation lies within it."""
 
     @property
+    def kept(self) -> Any:
+        """What :meth:`keep` was given before this attempt was put off; ``None`` at its beginning."""
+
+    def keep(self, state: Any) -> None:
+        """Note how far the node run has come, as JSON data, in case the call that it makes next is put off.
+
+        Then the node run sleeps, without a thread, and the same attempt runs again later and finds this in :attr:`kept`.
+        """
+
+    @property
     def default_timezone(self) -> str:
         """The workflow's time zone (``settings.timezone``), an IANA name."""
 
@@ -215,6 +225,10 @@ class NodeType(Generic[C]):
     def effect(self, config: Mapping[str, Any]) -> Effect:
         """Return what running a node with this raw config does to the outside. Never raises."""
         return Effect.NONE
+
+    def deferred_in(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return :attr:`deferred` as it is for a node with this raw config. Never raises."""
+        return self.deferred
 
     def check(self, config: C) -> list[Problem]:
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""

@@ -30,6 +30,7 @@ class FakeContext:
     hops: int = 0
     project_id: str = "01a21499-402b-7235-8eea-e2bbaab83e73"
     default_timezone: str = "UTC"
+    kept: Any = None
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
@@ -42,6 +43,9 @@ class FakeContext:
 
     def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
         return SCRIPTS.run_script_each(body, items, {"input": self.input, **self.roots}, now=self.now)
+
+    def keep(self, state: Any) -> None:
+        raise AssertionError("Nothing was to be kept.")
 
     def fill_secrets(self, text: str) -> str:
         return text

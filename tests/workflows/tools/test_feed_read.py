@@ -42,9 +42,14 @@ class World:
     hops: int = 2
     project_id: str = "01a21499-402b-7235-8eea-e2bbaab83e73"
     default_timezone: str = "UTC"
+    project_id: str = "01a20941-cdc7-7645-bd32-448c0e08d722"
+    kept: object = None
 
     def evaluate_each(self, expression, items):
         raise AssertionError("The tool evaluates nothing.")
+
+    def keep(self, state):
+        raise AssertionError("The tool keeps nothing.")
 
     def fill_secrets(self, text):
         return text.replace("⟦TOKEN⟧", "t0ken-of-alice")
