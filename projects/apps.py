@@ -7,12 +7,14 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from projects import failpoints
+from projects.log_format import never_log_settings
 
 
 class ProjectsConfig(AppConfig):
     name = "projects"
 
     def ready(self) -> None:
-        """Fill registries; and in tests that kill, arm the failpoints."""
+        """Fill registries, keep the logs clean; and in tests that kill, arm the failpoints."""
         import_module("projects.openapi")  # It registers itself with drf-spectacular.
+        never_log_settings(settings)
         failpoints.arm(os.environ, secure=settings.SECURE)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from projects.masking import Masker
 from tests.clock import NOON
 from workflows.definition.problems import Problem
 from workflows.expressions import InProcessSandbox, render, render_each
@@ -30,6 +31,7 @@ class FakeContext:
     default_timezone: str = "UTC"
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    masker: Masker = field(default_factory=Masker)
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)

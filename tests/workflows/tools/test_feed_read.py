@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pytest
 
+from projects.masking import Masker
 from tests.workflows.http.servers import Answering, response
 from workflows.nodes.base import Effect, NodeError
 from workflows.tools import base
@@ -41,6 +42,7 @@ class World:
     idempotency_key: str = "key-of-this-node-run"
     hops: int = 2
     default_timezone: str = "UTC"
+    masker: Masker = field(default_factory=lambda: Masker(["t0ken-of-alice"]))
 
     def evaluate_each(self, expression, items):
         raise AssertionError("The tool evaluates nothing.")

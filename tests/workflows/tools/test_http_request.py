@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import ValidationError
 
+from projects.masking import Masker
 from tests.workflows.http.servers import Answering, response
 from workflows.http import Cancel, Cancelled, abandonable
 from workflows.nodes.base import Effect, NodeError
@@ -30,6 +31,7 @@ class World:
     idempotency_key: str = "key-of-this-node-run"
     hops: int = 0
     default_timezone: str = "UTC"
+    masker: Masker = field(default_factory=lambda: Masker(["t0ken-of-alice"]))
 
     def evaluate_each(self, expression, items):
         raise AssertionError("The tool evaluates nothing.")

@@ -72,7 +72,7 @@ class HttpRequest(Tool[RequestArguments]):
             JSON and is not; ``invalid_arguments``; else the door's own code (``timeout``, ``dns``, ``address_refused``, …).
         :raises Cancelled: if the engine abandoned the node.
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         try:
             reply = send(arguments, secrets, context)
         except DoorError as error:
@@ -121,13 +121,13 @@ def _output(arguments: RequestArguments, reply: Reply, secrets: Secrets) -> dict
     return {
         "status": reply.status,
         "headers": secrets.mask(dict(reply.headers)),
-        "body": body if body_format == "base64" else secrets.mask(body),
+        "body": secrets.mask(body),
         "body_format": body_format,
     }
 
 
 def _excerpt(reply: Reply, secrets: Secrets) -> str:
-    """Return the beginning of a body. Masked before it is cut: half a secret would no longer be recognised."""
+    """Return the beginning of a body, masked before it is cut."""
     if not media.is_text(reply):
         return f"{len(reply.body):,} bytes that are no text"
     text: str = secrets.mask(media.text_of(reply))
