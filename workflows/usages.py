@@ -95,7 +95,7 @@ def _workflows(variable: WorkflowVariable | ProjectVariable) -> QuerySet[Workflo
 
 def _mentioning(rows: QuerySet[Any], variable: WorkflowVariable | ProjectVariable) -> Iterator[Any]:
     """Yield the rows whose definition may use the variable, told by its text: most do not, and need no closer look."""
-    mentions = Q(text__contains=variable.name) | Q(text__contains="\\u")  # A name may be written in escapes.
+    mentions = Q(text__contains=variable.name)
     if not variable.is_secret:
         mentions |= Q(text__regex=r"vars *[^. A-Za-z0-9_]")
     yield from rows.annotate(text=Cast(F("definition"), TextField())).filter(mentions).iterator(chunk_size=100)
