@@ -7,6 +7,7 @@ import os
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from config.checks import refuse_bad_keys
 from projects import statement_time
 from projects.database import end_forgotten_transactions
 
@@ -15,3 +16,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_asgi_application()
 statement_time.limit_this_process(settings.WEB_STATEMENT_SECONDS)
 end_forgotten_transactions()
+refuse_bad_keys()

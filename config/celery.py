@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from celery import Celery, signals
 from django.core.checks import run_checks
 from django.core.management.base import SystemCheckError
+
+from projects.log_format import mask_lines_of
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery would run all checks, and drop what they say; those of the URLs load the whole API and admin.
@@ -26,3 +29,10 @@ def refuse_what_is_wrong(**_: object) -> None:
 
 signals.worker_init.connect(refuse_what_is_wrong)
 signals.beat_init.connect(refuse_what_is_wrong)
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def keep_secrets_out_of_logs(logger: logging.Logger, **_: object) -> None:
+    """Celery has set up a logger of its own; its lines hold tracebacks like any other."""
+    mask_lines_of(logger)

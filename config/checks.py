@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
@@ -240,6 +241,15 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_mail,
     check_failpoints,
 )
+
+
+def refuse_bad_keys() -> None:
+    """Do nothing if secrets can be encrypted. For servers that run no system checks (S-SEC-6).
+
+    :raises ImproperlyConfigured: if they can't, or with keys that are not worth the name.
+    """
+    if messages := check_encryption_keys():
+        raise ImproperlyConfigured(" ".join(f"{message.msg} {message.hint}." for message in messages))
 
 
 def register_all() -> None:

@@ -43,6 +43,7 @@ from triggers.models import (
 )
 from workflows.models import (
     NodeType,
+    ProjectVariable,
     TriggerType,
     Workflow,
     WorkflowStatus,
@@ -177,6 +178,17 @@ class VariableFactory(RowFactory[WorkflowVariable]):
 
     workflow = factory.SubFactory(WorkflowFactory)
     name = factory.Sequence(lambda number: f"VARIABLE_{number}")
+    value = '"a value"'
+
+
+class ProjectVariableFactory(RowFactory[ProjectVariable]):
+    """The same of a project."""
+
+    class Meta:
+        model = ProjectVariable
+
+    project = factory.SubFactory(ProjectFactory)
+    name = factory.Sequence(lambda number: f"SHARED_{number}")
     value = '"a value"'
 
 

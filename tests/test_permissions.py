@@ -35,6 +35,7 @@ from tests.factories import (
     NodeRunFactory,
     PollFactory,
     ProjectFactory,
+    ProjectVariableFactory,
     ScheduledJobFactory,
     SkippedSlotsFactory,
     TemplateFactory,
@@ -61,7 +62,7 @@ from triggers.models import (
     WebhookTest,
     WebhookTestDelivery,
 )
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +104,7 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     Workflow: lambda project, user: WorkflowFactory(project=project, published=True),
     WorkflowVersion: lambda project, user: VersionFactory(workflow__project=project),
     WorkflowVariable: lambda project, user: VariableFactory(workflow__project=project),
+    ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),

@@ -177,21 +177,41 @@ class WorkflowVersion(models.Model):
         return f"v{self.number}" if self.number else "draft"
 
 
-class WorkflowVariable(models.Model):
-    """A named value of one workflow. A secret's ``value`` is an AES-256-GCM envelope bound to this row."""
+class Variable(models.Model):
+    """What variables of workflows and of projects have in common."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="variables")
     name = models.CharField(max_length=64)
     # Plain variables: JSON text. Secrets: the envelope.
     value = models.TextField(blank=True, default="")
     is_secret = models.BooleanField(default=False)
+    # Of a secret: the only hosts that it may be sent to, names or ``*.name``; none means any.
+    allowed_hosts = models.JSONField(blank=True, default=list)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkflowVariable(Variable):
+    """A named value of one workflow. A secret's ``value`` is an AES-256-GCM envelope bound to this row."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="variables")
 
     class Meta:
         db_table = "workflow_variables"
         constraints = [models.UniqueConstraint(fields=["workflow", "name"], name="workflow_variables_name_once")]
 
-    def __str__(self) -> str:
-        return self.name
+
+class ProjectVariable(Variable):
+    """A named value of all workflows of a project, but of those that have one of this name. Secrets as in workflows."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="variables")
+
+    class Meta:
+        db_table = "project_variables"
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="project_variables_name_once")]

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from projects.masking import Masker
 from workflows.http import Cancel
+from workflows.http.secrets import FilledIn, Secret
 from workflows.nodes.base import NodeError
 
 # What ``secret('NAME')`` evaluates to: the name, and the mark of this node run.
@@ -35,7 +37,8 @@ class RunContext:
     project_id: str
     default_timezone: str
     secret_mark: str
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    masker: Masker
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
     run_body: Callable[[str, Sequence[Any]], Any] = _no_scripts
     run_body_each: Callable[[str, Sequence[Any]], list[Any]] = _no_scripts
@@ -43,9 +46,8 @@ class RunContext:
     # What its calls have waited for already (executions.outgoing).
     permit: Mapping[str, Any] | None = None
     cancel: Cancel = field(default_factory=Cancel)
+    filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
-    # The names of the secrets that were filled in so far.
-    filled_in: set[str] = field(default_factory=set)
 
     @property
     def seconds_left(self) -> float:
@@ -80,21 +82,24 @@ class RunContext:
     def fill_secrets(self, text: str) -> str:
         """Replace this node run's secret placeholders by their values. Any other text stays what it is.
 
-        :raises NodeError: if a secret is not there any more.
+        :raises NodeError: if a secret is not there any more, or cannot be read.
         """
 
         def value_of(found: re.Match[str]) -> str:
             name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
-            try:
-                value = self.secrets[name]
-            except KeyError:
+            secret = self.secrets.get(name)
+            if secret is None:
                 raise NodeError(
-                    "unknown_secret", f"There is no secret variable `{name}`. Set it on the workflow, then run again."
-                ) from None
-            self.filled_in.add(name)
-            return value
+                    "unknown_secret",
+                    f"There is no secret variable `{name}`. Set it on the workflow or its project, then run again.",
+                )
+            if secret.problem:
+                raise NodeError("secret_unreadable", f"The secret `{name}` cannot be read: {secret.problem}")
+            self.masker.add(secret.value)
+            self.filled_in.note(secret)
+            return secret.value
 
         return PLACEHOLDER.sub(value_of, text)
 

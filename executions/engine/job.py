@@ -16,6 +16,7 @@ from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
 from workflows.http import Cancelled, Postponed, abandonable
+from workflows.http.secrets import bound_by
 from workflows.nodes.base import NodeError, Outcome
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Job:
                 raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
             self.deadline = self._allowed()
             self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
-            with abandonable(self.context.cancel):
+            with abandonable(self.context.cancel), bound_by(self.context.filled_in):
                 self._outcome = self.compiled.type.run(self._config, self.context)
         except NodeError as error:
             self._error = error

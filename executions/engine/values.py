@@ -14,17 +14,18 @@ from django.conf import settings
 
 from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
-from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.masking import Masker
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
 from workflows.expressions import Evaluator, ExpressionError, RenderError, prepared, render_each, script_evaluator
 from workflows.expressions.templates import substitute
 from workflows.expressions.vocabulary import ITEM_ROOTS
+from workflows.http.secrets import Secret
 from workflows.nodes.base import NodeError
 from workflows.nodes.fields import Unevaluated
 
@@ -51,7 +52,6 @@ class Values:
         self._version = version
         self._journal = journal
         self._sandbox = sandbox
-        self._secrets: dict[str, str] = {}
 
     def prepare(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog) -> Prepared:
         """Evaluate a node's config and put together what it needs to run.
@@ -61,12 +61,13 @@ class Values:
         mentions = compiled.begin.mentions
         may_have_secrets = compiled.type.accepts_secrets or bool(compiled.type.secret_fields)
         mark = secrets.token_hex(8) if may_have_secrets else ""
-        own_secrets = self._load_secrets(mentions.secrets)
         input = self.input_of(here, row.node_id)
         given = self._given(
             mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
         )
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
+        if compiled.body is not None:
+            results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
         config = compiled.configured(results)
         context = RunContext(
             input=input,
@@ -76,7 +77,8 @@ class Values:
             project_id=str(self._execution.project_id),
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
-            secrets=own_secrets,
+            secrets={name: self._secrets[name] for name in mentions.secrets if name in self._secrets},
+            masker=self._masker,
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
             run_body=lambda body, items: self._run_script(row.node_id, body, items, given),
             run_body_each=lambda body, items: self._run_script_each(row.node_id, body, items, given),
@@ -84,7 +86,7 @@ class Values:
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
-            shown["values"] = without_marks(values) if may_have_secrets else values
+            shown["values"] = self._masker.mask(without_marks(values) if may_have_secrets else values)
         return Prepared(config, context, shown)
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
@@ -172,7 +174,7 @@ class Values:
                 "execution_too_large",
                 f"The outputs of this execution exceed {settings.EXECUTION_OUTPUT_MAX_BYTES:,} bytes together.",
             )
-        return mask(storable(output), self._secrets.values())
+        return self._masker.mask(storable(output))
 
     def kept_meanwhile(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return what a node run keeps while it is put off as it is recorded: within the limit, and without secrets.
@@ -186,13 +188,13 @@ class Values:
                 "output_too_large",
                 f"What the node has so far is more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Ask for less.",
             )
-        kept: dict[str, Any] = mask(storable(state), self._secrets.values())
+        kept: dict[str, Any] = self._masker.mask(storable(state))
         return kept
 
     def kept_error(self, error: NodeError) -> dict[str, Any]:
         """Return an error as it is recorded: without secrets, and not endless."""
         kept = {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
-        masked: dict[str, Any] = without_marks(mask(storable(kept), self._secrets.values()))
+        masked: dict[str, Any] = without_marks(self._masker.mask(storable(kept)))
         masked["message"] = masked["message"][:MOST_OF_A_MESSAGE]
         return self.fitting(masked)
 
@@ -279,11 +281,16 @@ class Values:
             "version": self._version.number,
         }
 
-    def _load_secrets(self, names: frozenset[str]) -> dict[str, str]:
-        unknown = names - self._secrets.keys()
-        if unknown:
-            self._secrets |= workflows.secret_values(self._execution.workflow, unknown)
-        return {name: self._secrets[name] for name in names if name in self._secrets}
+    @cached_property
+    def _secrets(self) -> Mapping[str, Secret]:
+        """All that the version mentions: read once, because an earlier turn may have sent any of them somewhere."""
+        names = self._version.secrets
+        return workflows.secrets_of(self._execution.workflow, names) if names else {}
+
+    @cached_property
+    def _masker(self) -> Masker:
+        """Knows all of them, and what nodes get for them."""
+        return Masker(secret.value for secret in self._secrets.values())
 
     # --- Evaluation -------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -160,6 +160,11 @@ class CompiledVersion:
     graph: Graph
     top: Graph
     nodes: dict[str, CompiledNode]
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The names of the secrets that it mentions anywhere."""
+        return frozenset().union(*(compiled.begin.mentions.secrets for compiled in self.nodes.values()))
 
     @property
     def is_pure(self) -> bool:

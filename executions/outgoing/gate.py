@@ -132,7 +132,7 @@ class RunGate:
         asked = Asked(
             project_id=self._context.project_id,
             host=host,
-            secrets=frozenset(self._context.filled_in),
+            secrets=frozenset(self._context.filled_in.names),
             seconds=seconds,
             made=dict(self._made),
             takes_turns=self._takes_turns,

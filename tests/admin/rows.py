@@ -23,6 +23,7 @@ from tests.factories import (
     PollFactory,
     PollKeyFactory,
     ProjectFactory,
+    ProjectVariableFactory,
     RowFactory,
     ScheduledJobFactory,
     SkippedSlotsFactory,
@@ -53,7 +54,7 @@ from triggers.models import (
     WebhookTest,
     WebhookTestDelivery,
 )
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 
 OUR_APPS = ("projects", "workflows", "executions", "triggers", "templates_app")
 OUR_MODELS: list[type[Model]] = [model for model in admin.site._registry if model._meta.app_label in OUR_APPS]
@@ -83,6 +84,7 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     WebhookTestDelivery: WebhookTestDeliveryFactory,
     WorkflowVersion: VersionFactory,
     WorkflowVariable: VariableFactory,
+    ProjectVariable: ProjectVariableFactory,
     WorkflowExecution: ExecutionFactory,
     WorkflowExecutionLog: NodeRunFactory,
     Trigger: TriggerFactory,
@@ -160,6 +162,7 @@ def harmful(model: type[Model]) -> Any:
         },
         WorkflowVersion: {"workflow": workflow, "number": 2, "definition": HARMFUL_DEFINITION, "message": SCRIPT},
         WorkflowVariable: {"workflow": workflow, "name": "SCRIPT", "value": '"' + SCRIPT.replace('"', "") + '"'},
+        ProjectVariable: {"project": project, "name": "SCRIPT", "value": '"' + SCRIPT.replace('"', "") + '"'},
         WorkflowExecution: execution,
         WorkflowExecutionLog: {
             "node_id": SCRIPT[:64],

@@ -26,7 +26,7 @@ def variable(
 
 
 def secret_of(workflow: Workflow) -> str:
-    return services.secret_values(workflow, ["TOKEN"])["TOKEN"]
+    return services.secrets_of(workflow, ["TOKEN"])["TOKEN"].value
 
 
 @pytest.fixture

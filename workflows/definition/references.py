@@ -67,7 +67,7 @@ def expression_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with the expressions in configs and on edges, and with scripts.
 
-    :param variables: the workflow's variables by name, and whether each is a secret.
+    :param variables: the variables that the workflow sees by name, and whether each is a secret.
     """
     to_compile: list[_Written] = []
     for place, body in scripts_in(draft, node_types):
@@ -178,5 +178,7 @@ def _secret(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[
 
 
 def _unknown_variable(place: Place, written: str, name: str, variables: Mapping[str, bool]) -> Problem:
-    hint = did_you_mean(name, variables) or "Add it to the workflow's variables first."
-    return Problem("unknown_variable", place.path, f"`{written}`: the workflow has no such variable.", hint)
+    hint = did_you_mean(name, variables) or "Add it to the variables of the workflow or of its project first."
+    return Problem(
+        "unknown_variable", place.path, f"`{written}`: neither the workflow nor its project has such a variable.", hint
+    )

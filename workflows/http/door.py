@@ -27,6 +27,7 @@ from workflows.http.gates import current_gate
 from workflows.http.network import CheckedBackend, Resolver, system_resolver
 from workflows.http.replies import Reply, read_body, read_headers
 from workflows.http.retry_after import asked_to_wait
+from workflows.http.secrets import check_host
 
 TIMEOUT_SECONDS = 30.0
 MAX_TIMEOUT_SECONDS = 300.0
@@ -75,6 +76,7 @@ class Door:
         :param timeout: seconds for everything together: look-up, connecting, redirects, the last byte of the answer.
         :param max_bytes: how large the decoded body may be.
         :param allowed_hosts: the only hosts that may be called, redirects included: names, or ``*.name`` for all below.
+            The hosts of secrets that were filled in (:mod:`workflows.http.secrets`) hold in any case.
         :param cancel: lets other threads abandon the call; without one, that of :func:`abandonable` holds.
         :raises DoorError: if there is no complete answer.
         :raises Cancelled: if the call was abandoned.
@@ -159,6 +161,7 @@ def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
     host = urls.ascii_host(ask.url)
     if allowed_hosts is not None and not any(urls.host_matches(host, pattern) for pattern in allowed_hosts):
         raise HostNotAllowed(f"This call may only go to {', '.join(allowed_hosts) or 'no host at all'}.")
+    check_host(host)
 
 
 def _raise_as_door_error(error: Exception, call: Call) -> NoReturn:

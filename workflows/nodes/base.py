@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from projects.masking import Masker
 from workflows.definition.problems import Problem
 
 ERROR_PORT = "error"
@@ -184,8 +185,15 @@ class Context(Protocol):
         :raises NodeError: naming the index and the line that failed.
         """
 
+    @property
+    def masker(self) -> Masker:
+        """Knows the secrets of this execution, in all their spellings. Whatever is cut is masked first."""
+
     def fill_secrets(self, text: str) -> str:
-        """Replace secret placeholders by their values. Only for the door to the outside."""
+        """Replace secret placeholders by their values. Only for the door to the outside.
+
+        From then on this node run can call no host that one of them may not go to.
+        """
 
 
 # A Config, or a root model over several of them where a key such as ``kind`` tells which.

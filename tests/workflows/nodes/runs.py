@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from projects.masking import Masker
 from tests.clock import NOON
 from workflows.definition.problems import Problem
 from workflows.expressions import SCRIPT_LIMITS, InProcessSandbox, render, render_each
@@ -33,6 +34,7 @@ class FakeContext:
     kept: Any = None
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    masker: Masker = field(default_factory=Masker)
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tests.workflows.http.servers import response
-from workflows.expressions import InProcessSandbox, render_each
+from tests.workflows.tools import world
 from workflows.nodes.evaluation import fill
 from workflows.tools.http_request import HttpRequest
 from workflows.tools.http_request.arguments import RequestArguments
 
 TOKEN = "t0ken-of-alice"
-SANDBOX = InProcessSandbox()
 
 
 @dataclass
-class World:
-    """What the tool sees of the world: a context with one secret."""
+class World(world.World):
+    """A context with one secret."""
 
-    input: object = None
-    now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    seconds_left: float = 300.0
     idempotency_key: str = "key-of-this-node-run"
-    hops: int = 0
-    default_timezone: str = "UTC"
-    project_id: str = "01a20941-cdc7-7645-bd32-448c0e08d722"
-    kept: object = None
-
-    def evaluate_each(self, expression, items):
-        return render_each(expression, items, SANDBOX, {}, now=self.now)
-
-    def keep(self, state):
-        self.kept = json.loads(json.dumps(state))
-
-    def fill_secrets(self, text):
-        return text.replace("⟦TOKEN⟧", TOKEN)
+    secrets: Mapping[str, str] = field(default_factory=lambda: {"TOKEN": TOKEN})
 
 
 def call(context=None, **arguments):

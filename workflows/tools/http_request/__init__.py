@@ -77,7 +77,7 @@ class HttpRequest(Tool[RequestArguments]):
             ``bad_cursor`` and ``pagination_limit``; with OAuth ``oauth_refused``; else the door's own code (``timeout``, ``dns``, ``address_refused``, …).
         :raises Cancelled: if the engine abandoned the node.
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         if arguments.pagination is not None:
             return _all_pages(arguments, secrets, context)
         return _output(arguments, _answer(arguments, secrets, context, ONLY), secrets)
@@ -92,8 +92,8 @@ def _all_pages(arguments: RequestArguments, secrets: Secrets, context: Context) 
             progress.refusals += 1
             context.keep(progress.to_json())
             raise Postponed(wait, "as long as the service asked for (Retry-After)")
-        body_format, body = _body(arguments, _fine(arguments, reply, secrets), secrets)
-        masked = body if body_format == "base64" else secrets.mask(body)
+        _, body = _body(arguments, _fine(arguments, reply, secrets), secrets)
+        masked = secrets.mask(body)
         shown = {
             "number": progress.place.number,
             "status": reply.status,
@@ -191,7 +191,7 @@ def _body(arguments: RequestArguments, reply: Reply, secrets: Secrets) -> tuple[
 
 
 def _excerpt(reply: Reply, secrets: Secrets) -> str:
-    """Return the beginning of a body. Masked before it is cut: half a secret would no longer be recognised."""
+    """Return the beginning of a body, masked before it is cut."""
     if not media.is_text(reply):
         return f"{len(reply.body):,} bytes that are no text"
     text: str = secrets.mask(media.text_of(reply))

@@ -127,7 +127,6 @@ def _auth_headers(auth: Auth | None, secrets: Secrets) -> dict[str, str]:
         case BasicAuth():
             pair = f"{secrets.fill(auth.username)}:{secrets.fill(auth.password)}"
             token = base64.b64encode(pair.encode(errors="replace")).decode("ascii")
-            secrets.remember(token)
             return {"Authorization": f"Basic {token}"}
         case BearerAuth():
             return {"Authorization": f"Bearer {secrets.fill(auth.token)}"}

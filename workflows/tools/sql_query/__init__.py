@@ -56,7 +56,7 @@ class SqlQuery(Tool[SqlArguments]):
             ``too_large``, ``duplicate_column``, or the door's own code. Where PostgreSQL has spoken, ``details.sqlstate`` says how.
         :raises Cancelled: if the engine abandoned the node. The server undoes what it has not committed.
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         ends_at = time.monotonic() + min(arguments.timeout_seconds, context.seconds_left)
         try:
             output = _run(arguments, secrets, left=lambda: _left(ends_at))
