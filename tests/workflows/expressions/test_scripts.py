@@ -45,6 +45,8 @@ class TestRunScript:
             "function* pairs(list) { for (let i = 0; i + 1 < list.length; i++) yield [list[i], list[i + 1]] }\n"
             "try { null.x } catch { /* nothing */ }\n"
             "label: for (;;) { break label }\n"
+            "class NoStock extends Error { constructor() { super('x'); this.name = 'NoStock' } }\n"
+            "try { throw new NoStock() } catch (error) { if (error.name !== 'NoStock') throw error }\n"
             "return {money: new Money(1).plus(new Money(2)).n, pairs: [...pairs(items)]} // at the end"
         )
 
@@ -82,7 +84,7 @@ class TestRunScript:
         assert once(evaluator, "return items[0].id + 1n", [{"id": 2**60}]) == 2**60 + 1
 
     def test_leaves_nothing_behind_for_the_next(self, evaluator):
-        assert once(evaluator, "Array.prototype.leak = 1; return 1") == 1
+        assert once(evaluator, "Array.prototype.leak = 1; return [].leak") == 1
         assert once(evaluator, "return [].leak === undefined")
 
 
