@@ -111,7 +111,7 @@ def _compiled(expressions: Sequence[_Written], compile: Compile) -> Iterator[Pro
         return
     for expression, fault in zip(expressions, faults, strict=True):
         if fault is not None:
-            yield expression.problem(in_body(fault) if expression.is_script else fault)
+            yield expression.problem(in_body(fault, expression.source) if expression.is_script else fault)
 
 
 def _mentions(place: Place, found: References, ids: frozenset[str], variables: Mapping[str, bool]) -> Iterator[Problem]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+# Stable, part of the API.
+CODES = frozenset(
+    {"syntax", "unknown_name", "missing_value", "type_error", "threw", "time_limit", "memory_limit", "too_large"}
+    | {"result_type", "secret_not_allowed", "crashed"}
+)
+
 
 class ExpressionError(Exception):
     """An expression could not be read or evaluated.
 
-    :param code: stable, part of the API: ``syntax``, ``unknown_name``, ``missing_value``, ``type_error``, ``threw``,
-        ``time_limit``, ``memory_limit``, ``too_large``, ``result_type``, ``secret_not_allowed`` or ``crashed``.
+    :param code: one of ``CODES``.
     :param message: what is wrong and what to do. It holds names but no values, unless the expression itself threw them.
     :param expression: the expression's source, without its ``{{ }}``; for an unclosed template, the whole text.
     :param line: where in it, counted from 1, if known.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from workflows.expressions.errors import ExpressionError, shown
+from workflows.expressions.errors import CODES, ExpressionError, shown
 from workflows.expressions.explain import Given, explain
 from workflows.expressions.limits import Limits
 from workflows.expressions.paths import MISSING, shortcut
@@ -48,6 +48,34 @@ class Result:
         if self.error is not None:
             raise self.error
         return self.value
+
+
+# What an answer is taken for that JavaScript has tampered with: by replacing JSON.stringify, for example.
+FORGED: dict[str, Any] = {
+    "error": {"code": "threw", "message": "It changed functions of JavaScript itself, so that it has no result."}
+}
+
+
+def _believable(outcome: Any) -> dict[str, Any]:
+    match outcome:
+        case {"error": {"code": str(code), **rest}} if code in CODES:
+            texts = {name: text for name in ("name", "message") if isinstance(text := rest.get(name, ""), str)}
+            numbers = {
+                name: number
+                for name in ("line", "column", "index")
+                if type(number := rest.get(name)) is int and 0 <= number < 1 << 31
+            }
+            return {"error": {"code": code, **texts, **numbers}}
+        case {"value": value, **rest} if not rest:
+            return {"value": value}
+        case _:
+            return FORGED
+
+
+def _one_each(values: Any, items: Sequence[Any], source: str) -> list[Any]:
+    if isinstance(values, list) and len(values) == len(items):
+        return values
+    raise ExpressionError("threw", FORGED["error"]["message"], expression=source)
 
 
 class Evaluator(ABC):
@@ -106,10 +134,9 @@ class Evaluator(ABC):
         (answer,) = self._ask(self._request("each", [expression], given, items))
         outcome = self._read(answer)
         if "error" not in outcome:
-            answered: list[Any] = outcome["value"]
-            return answered
+            return _one_each(outcome["value"], items, expression.source)
         index = outcome["error"].get("index")
-        if index is not None:
+        if index is not None and index < len(items):
             given = replace(given, roots={**roots, "item": items[index], "index": index})
         raise explain(outcome["error"], expression.source, given)
 
@@ -143,8 +170,7 @@ class Evaluator(ABC):
         :raises ExpressionError: for the first item for which it fails; its ``index`` says which.
         """
         given = Given(roots, now, absent, None, is_script=True)
-        answered: list[Any] = self._run("each", body, given, items)
-        return answered
+        return _one_each(self._run("each", body, given, items), items, body)
 
     def _run(self, kind: Literal["evaluate", "each"], body: str, given: Given, items: Sequence[Any] | None) -> Any:
         source = source_of(body)
@@ -158,7 +184,7 @@ class Evaluator(ABC):
         if "error" not in outcome:
             return outcome["value"]
         index = outcome["error"].get("index")
-        if index is not None and items is not None:
+        if index is not None and items is not None and index < len(items):
             given = replace(given, roots={**given.roots, "item": items[index], "index": index})
         raise explain(outcome["error"], source, given)
 
@@ -272,12 +298,15 @@ class Evaluator(ABC):
         return ExpressionError("too_large", message, expression=sources[0])
 
     def _read(self, answer: bytes) -> dict[str, Any]:
+        """Return ``{"value": …}`` or ``{"error": {…}}``, whatever the answer is: who runs JavaScript is not to be believed."""
         try:
-            outcome: dict[str, Any] = decode(answer)
+            outcome = decode(answer)
             if not is_deeper(answer, outcome, self.limits.depth + 1):
-                return outcome
+                return _believable(outcome)
         except RecursionError:
             pass
+        except ValueError:
+            return FORGED
         message = f"it is nested deeper than {self.limits.depth} levels"
         return {"error": {"code": "too_large", "message": message}}
 

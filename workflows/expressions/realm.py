@@ -24,6 +24,9 @@ _SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file
 _CLOSED = ("Function", "performance", "Atomics", "SharedArrayBuffer", "WeakRef", "FinalizationRegistry")
 _TAMED = {"Date": "dates", "Math": "chance"}
 
+# How much later than QuickJS itself the alarm ends what does not look at the clock.
+ALARM_AFTER_SECONDS = 0.5
+
 # Parsed values are larger than their JSON, by up to this much in data that people send.
 _MEMORY_PER_INPUT_BYTE = 48
 
@@ -97,7 +100,8 @@ class Realm:
             _SCRIPTS["each"] if is_each else None,
             request.is_script,
         )
-        if is_each or len(request.expressions) > 1:
+        # A script shares its world with nobody; frozen, it would refuse much that is honest: `this.name = …` in an Error's class.
+        if not request.is_script and (is_each or len(request.expressions) > 1):
             context.eval(_SCRIPTS["isolation"])
 
     def evaluate(self, source: str, as_text: bool, seconds: float) -> bytes:
@@ -107,9 +111,11 @@ class Realm:
         """
         self._allow(seconds)
         try:
-            answer: bytes = self._evaluate(source, as_text).encode()
+            answer = self._evaluate(source, as_text)
         except (JSException, MemoryError) as error:
             raise self._spent(error, seconds, _TOO_MUCH) from error
+        # JavaScript that changes its own functions may answer with anything; the parent looks at what it says.
+        answer = answer.encode("utf-8", "surrogatepass") if isinstance(answer, str) else b"null"
         if answer.startswith(b'{"error":{"code":"memory_limit"'):
             raise Spent("memory_limit", _TOO_MUCH, self._index())
         most = self._limits.output_bytes if self._progress is None else self._limits.each_output_bytes
@@ -120,7 +126,7 @@ class Realm:
 
     def _allow(self, seconds: float) -> None:
         self._context.set_time_limit(seconds)
-        self._alarm(2 * seconds + 0.25)
+        self._alarm(seconds + ALARM_AFTER_SECONDS)
 
     def _spent(self, error: Exception, seconds: float, too_much: str) -> Spent:
         """Tell which limit stopped this world. Whatever else goes wrong is caught in JavaScript and comes as an answer."""

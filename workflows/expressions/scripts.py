@@ -50,7 +50,7 @@ def body_of(source: str) -> str:
 def script_references(body: str) -> References:
     """Return what a script mentions, and what is wrong with it. Lines are counted from its own first one."""
     found = references(source_of(body))
-    findings = tuple(in_body(finding) for finding in found.findings)
+    findings = tuple(in_body(finding, body) for finding in found.findings)
     if found.fault is None and not _is_one_function(body):
         findings = (Finding("syntax", "It closes a `}` that it has not opened."), *findings)
     return replace(found, findings=findings, nodes=tuple(_moved(mention) for mention in found.nodes))
@@ -66,12 +66,14 @@ def script_fault(body: str) -> ExpressionError | None:
     return ExpressionError(fault.code, message, expression=body, line=fault.line, column=fault.column)
 
 
-def in_body(finding: Finding) -> Finding:
+def in_body(finding: Finding, body: str) -> Finding:
     """Return a finding about :func:`source_of` as one about the script."""
     message = finding.message.replace(
         "This must be one JavaScript expression, not statements.", "This must be the body of a JavaScript function."
     )
-    line = None if finding.line is None or finding.line <= LINES_BEFORE else finding.line - LINES_BEFORE
+    line = None if finding.line is None else finding.line - LINES_BEFORE
+    if line is not None and not 1 <= line <= body.count("\n") + 1:
+        line = None  # It lies in what was put around it.
     return Finding(finding.code, message, line, None if line is None else finding.column)
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
+import resource
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +17,16 @@ from hypothesis import strategies as st
 
 from tests.clock import NOON
 from tests.workflows.expressions.evaluating import error_of, value_of
-from workflows.expressions import Expression, InProcessSandbox, Limits, Sandbox
+from workflows.expressions import (
+    SCRIPT_LIMITS,
+    Expression,
+    ExpressionError,
+    InProcessSandbox,
+    Limits,
+    Sandbox,
+    Sandboxes,
+)
+from workflows.expressions.errors import CODES
 
 LARGE = Limits(source_bytes=64 * 1024, cpu_seconds=0.1, batch_cpu_seconds=0.5)
 
@@ -109,6 +124,95 @@ PUBLISHED = {
     "node prefix": "nodes.constructor.constructor('return process')()",
 }  # fmt: skip
 
+# The shapes of published escapes from other evaluators and template languages. Most are no JavaScript, or name nothing here.
+ELSEWHERE = {
+    "vm2 CVE-2023-29017": "(() => { Error.prepareStackTrace = (e, frames) => { frames.constructor.constructor('return process')().exit() }; return (async () => null.x)() })()",
+    "vm2 CVE-2023-30547": "(() => { const handler = {getPrototypeOf() { (function stack() { new Error().stack; stack() })() }}; try { throw new Proxy({}, handler) } catch ({constructor: c}) { return c.constructor('return process')() } })()",
+    "vm2 CVE-2023-32314": "(() => { const err = new Error(); err.name = {toString: new Proxy(() => '', {apply(target, thiz, args) { return args.constructor.constructor('return process')() }})}; return err.stack.x.y })()",
+    "vm2 CVE-2023-37466": "(() => { const p = Promise.resolve(); p.then = 1; return p.constructor[Symbol.species].constructor.constructor('return process')() })()",
+    "vm2 CVE-2023-37903": "(() => { const inspect = Symbol.for('nodejs.util.inspect.custom'); return {[inspect]: (depth, opt, f) => f.constructor('return process')()}[inspect](0, 0, () => 1) })()",
+    "vm2 CVE-2022-36067": "(() => { globalThis.Error = class { static prepareStackTrace(_, frames) { return frames[0].getThis() } }; return new Error().stack.process.env })()",
+    "vm2 CVE-2019-10761": "(() => { const f = Buffer.prototype.write; return f.call({}).constructor.constructor('return process')() })()",
+    "vm2 CVE-2021-23449": "(() => { const f = import('x'); return f.__proto__.__proto__.constructor.constructor('return process')() })()",
+    "node vm": "this.constructor.constructor('return this.process')().mainModule.require('child_process')",
+    "isolated-vm reference": "_ref.copySync().constructor.constructor('return process')()",
+    "jailed": "application.remote.constructor('return process')()",
+    "safe-eval CVE-2017-16088": "(() => { const f = Object.constructor('return process'); return f().exit() })()",
+    "static-eval CVE-2017-16226": "(function (x) { return ''[!x ? '__proto__' : 'constructor'][x] })('constructor')('return process')()",
+    "notevil": "(() => { const f = Function.prototype.apply; return f.constructor('return this')().process.env })()",
+    "angular 1.5": "'a'.constructor.prototype.charAt = [].join, [1].map((0, eval)), x.y",
+    "angular 1.6": "toString.constructor.prototype.toString.constructor('return process')()",
+    "handlebars CVE-2019-19919": "(() => { const {lookup, constructor} = {}; return constructor.constructor('return process')() })()",
+    "handlebars GHSA-g9r4-xpmj-mj65": "[].constructor.prototype.__lookupGetter__('__proto__').call(() => 1).constructor('return process')()",
+    "lodash template CVE-2021-23337": "`${globalThis.constructor.constructor('return process')()}`",
+    "ejs CVE-2022-29078": "({settings: {'view options': {outputFunctionName: 'x;process.env;x'}}}).settings.y.z",
+    "pug CVE-2021-21353": "pug_debug.process.mainModule.require('child_process')",
+    "nunjucks": "range.constructor('return process')()",
+    "mathjs": "cos.constructor('return process')()",
+    "expr-eval CVE-2025-12735": "(() => { const f = {toString: () => 'process'}; return globalThis[f].env.x })()",
+    "jsonata GHSA-fqg8-vfv7-8fj8": "[].constructor.prototype.constructor.constructor('return process')()",
+    "node-red function node": "global.get('process').mainModule.require('child_process').execSync('id')",
+    "jinja subclasses": "''.__class__.__mro__[1].__subclasses__()",
+    "jinja cycler": "cycler.__init__.__globals__.os.popen('id').read()",
+    "jinja config": "config.__class__.from_envvar.__globals__['__builtins__']['__import__']('os')",
+    "jinja lipsum": "lipsum.__globals__['os'].popen('id').read()",
+    "jinja attr": "''['__class__']['__base__']['__subclasses__']()[0]['__init__']['__globals__']",
+    "jinja format string": "'{0.__class__.__init__.__globals__}'.format(input)",
+    "jinja request": "request.application.__globals__.__builtins__.__import__('os')",
+    "python format": "'%s' % (__import__('os').environ,)",
+    "python generator frame": "(x for x in [1]).gi_frame.f_back.f_globals",
+    "python decorator": "(lambda: 0).__code__.__class__",
+    "simpleeval": "input.__reduce_ex__(2)[0].__globals__",
+    "SpEL": "T(java.lang.Runtime).getRuntime().exec('id')",
+    "OGNL": "(#a=@java.lang.Runtime@getRuntime().exec('id'))",
+    "EL": "''.getClass().forName('java.lang.Runtime').getMethods()[6].invoke()",
+    "freemarker": "'freemarker.template.utility.Execute'?new()('id')",
+    "velocity": "$class.inspect('java.lang.Runtime').type.getRuntime().exec('id')",
+    "smarty": "Smarty_Internal_Write_File.writeFile('x', '<?php', self)",
+    "twig": "_self.env.registerUndefinedFilterCallback('exec')",
+    "ERB": "`id`.system('id')",
+    "lua": "string.rep.format(os.execute('id'))",
+    "graaljs": "Java.type('java.lang.Runtime').getRuntime().exec('id')",
+    "rhino": "new java.lang.ProcessBuilder('id').start()",
+    "nashorn": "load('http://127.0.0.1/x.js')",
+    "quickjs std": "std.popen('id', 'r').readAsString()",
+    "quickjs os": "os.exec(['id'])",
+    "quickjs worker": "new Worker('data:text/javascript,1').postMessage({})",
+    "quickjs bjson": "bjson.read(new ArrayBuffer(64), 0, 64, true)",
+    "quickjs import": "import('std').then(std => std.loadFile('/etc/passwd')).x.y",
+    "deno": "Deno.readTextFileSync('/etc/passwd')",
+    "bun": "Bun.spawnSync(['id'])",
+    "browser": "fetch('http://127.0.0.1/').then(r => r.text())",
+    "xhr": "new XMLHttpRequest().open('GET', 'http://127.0.0.1/')",
+    "websocket": "new WebSocket('ws://127.0.0.1/')",
+    "wasm": "new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))",
+    "shared memory": "new SharedArrayBuffer(8)",
+    "atomics": "Atomics.wait(new Int32Array(8), 0, 0)",
+    "weak reference": "new WeakRef({}).deref().x.y",
+    "finalizer": "new FinalizationRegistry(() => 1).register({}, 1)",
+    "timer": "setTimeout(() => 1, 0)",
+}  # fmt: skip
+
+# What breaks the tools that look at a result. It must not break the parent, and no answer may be taken for another's.
+TAMPERING = {
+    "stringify to no JSON": "(JSON.stringify = () => 'not json', {a: 1})",
+    "stringify to an error": "(JSON.stringify = () => '{\"error\": 5}', {a: 1})",
+    "stringify to an empty object": "(JSON.stringify = () => '{}', {a: 1})",
+    "stringify to a list": "(JSON.stringify = () => '[{\"value\": 1}]', {a: 1})",
+    "stringify to two": "(JSON.stringify = () => '{\"value\": 1, \"error\": {}}', {a: 1})",
+    "stringify to a number": "(JSON.stringify = () => 5, {a: 1})",
+    "stringify to nothing": "(JSON.stringify = () => undefined, {a: 1})",
+    "stringify to a strange error": "(JSON.stringify = () => '{\"error\": {\"code\": {}, \"line\": \"x\"}}', {a: 1})",
+    "stringify to an unknown code": "(JSON.stringify = () => '{\"error\": {\"code\": \"approved\", \"message\": \"\"}}', {a: 1})",
+    "toJSON of everything": "(Object.prototype.toJSON = () => 5, {a: 1})",
+    "toJSON that throws": "(Object.prototype.toJSON = () => { throw 1 }, {a: 1})",
+    "no slices": "(String.prototype.slice = () => ({}), input.x.y)",
+    "no Error": "(globalThis.Error = 5, undefined)",
+    "no assign": "(Object.assign = () => ({}), undefined)",
+    "thrown refusal": "(() => { throw {name: 'x', message: 'y', refused: {}} })()",
+    "thrown line": "(() => { const e = new Error('x'); Object.defineProperty(e, 'stack', {value: ':99999999999999999999:5'}); throw e })()",
+}  # fmt: skip
+
 BOMBS = {
     "endless loop": "(() => { while (true); })()",
     "endless loop that catches": "(() => { for (;;) try { for (;;); } catch {} finally { for (;;); } })()",
@@ -193,7 +297,11 @@ class TestEscapes:
     """S-EXPR-4: no way leads out, also none that was found elsewhere."""
 
     def test_are_many(self):
-        assert len(CHAINS) + len(PUBLISHED) + len(BOMBS) + len(LONG_SOURCES) > 500
+        """The issue asks for 200, of all kinds."""
+        one_by_one = PUBLISHED | ELSEWHERE | TAMPERING | BOMBS | LONG_SOURCES
+
+        assert len(one_by_one) + len(SCRIPT_BOMBS) >= 200
+        assert len(CHAINS) > 500
 
     @pytest.mark.parametrize("function", FUNCTIONS)
     def test_do_not_lead_out_by_way_of_any_function(self, target, function):
@@ -212,6 +320,24 @@ class TestEscapes:
         assert error.code != "crashed"
         assert_unharmed(target)
 
+    @pytest.mark.parametrize("source", ELSEWHERE.values(), ids=ELSEWHERE.keys())
+    def test_do_not_lead_out_as_published_elsewhere(self, target, source):
+        error = error_of(target, source, input={}, nodes={})
+
+        assert error.code != "crashed"
+        assert_unharmed(target)
+
+    def test_tell_nothing_of_where_they_are(self, target, monkeypatch):
+        """Nothing of this process, its environment or its files is in what comes back."""
+        monkeypatch.setenv("SEGUE_CANARY", "canary-5f1d")
+        target.close()
+
+        for source in [*PUBLISHED.values(), *ELSEWHERE.values()]:
+            error = error_of(target, source, input={}, nodes={})
+            assert not any(
+                trace in error.message for trace in ("canary-5f1d", "root:", "uid=", str(os.getpid()), os.getcwd())
+            )
+
     @pytest.mark.parametrize("source", PUBLISHED.values(), ids=PUBLISHED.keys())
     def test_do_not_lead_out_in_company(self, target, source):
         """Several expressions share a context, which is closed more tightly."""
@@ -223,14 +349,57 @@ class TestEscapes:
         assert results[1].value == [1]
 
 
+@pytest.fixture(scope="module")
+def ordinary() -> Iterator[Sandbox]:
+    """A sandbox with the limits that hold in production."""
+    sandbox = Sandbox()
+    yield sandbox
+    sandbox.close()
+
+
+def seconds_of_cpu(sandbox: Sandbox) -> float:
+    """Return what all children of this process have computed so far: those that are gone, and this sandbox's."""
+    gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+    fields = Path(f"/proc/{sandbox.pid}/stat").read_text().rpartition(")")[2].split() if sandbox.pid else ["0"] * 13
+    return gone.ru_utime + gone.ru_stime + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+class TestTampering:
+    """S-EXPR-2: what comes from the child is looked at before it is believed."""
+
+    @pytest.mark.parametrize("source", TAMPERING.values(), ids=TAMPERING.keys())
+    def test_gives_a_result_or_an_error_of_its_own(self, target, source):
+        (result,) = target.evaluate([Expression(source)], {"input": {}}, now=NOON)
+
+        assert result.error is None or result.error.code in CODES
+        assert_unharmed(target)
+
+    @pytest.mark.parametrize("source", TAMPERING.values(), ids=TAMPERING.keys())
+    def test_does_not_reach_those_beside_it(self, target, source):
+        results = target.evaluate([Expression(source), Expression("({b: 2})")], {"input": {}}, now=NOON)
+
+        assert results[1].value == {"b": 2}
+
+
 class TestBombs:
     """S-EXPR-3: time, memory, stack and size run out for the expression, and for nobody else."""
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     @pytest.mark.parametrize("source", BOMBS.values(), ids=BOMBS.keys())
-    def test_go_off_where_they_do_no_harm(self, target, source):
-        error_of(target, source)
+    def test_go_off_within_a_second_where_they_do_no_harm(self, ordinary, source):
+        assert_unharmed(ordinary)
+        before, held = seconds_of_cpu(ordinary), resident_bytes()
 
-        assert_unharmed(target)
+        error_of(ordinary, source)
+
+        # Of the processor, because a busy machine proves nothing.
+        assert seconds_of_cpu(ordinary) - before < 1
+        assert resident_bytes() - held < 20 * 1024 * 1024
+        assert_unharmed(ordinary)
 
     @pytest.mark.parametrize("source", LONG_SOURCES.values(), ids=LONG_SOURCES.keys())
     def test_do_not_choke_the_parser(self, target, source):
@@ -253,6 +422,96 @@ class TestBombs:
 
     def test_take_twenty_thousand_terms_for_an_honest_sum(self, target):
         assert value_of(target, "+".join(["1"] * 20_000)) == 20_000
+
+
+SCRIPT_BOMBS = {
+    "endless loop": "for (;;);",
+    "endless loop that catches": "for (;;) try { for (;;); } catch {} finally { continue }",
+    "grown list": "const all = []; for (;;) all.push(all.length)",
+    "grown items": "for (const item of items) items.push(item)",
+    "grown text": "let s = 'x'; for (;;) s += s",
+    "recursion": "function f() { f() } f()",
+    "hoisted recursion": "var f = () => g(); var g = () => f(); f()",
+    "cyclic items": "items.push(items); return items",
+    "huge result": "return 'x'.repeat(6e6)",
+    "deep result": "let o = 1; for (let i = 0; i < 1e4; i++) o = [o]; return o",
+    "catastrophic regex": "return /^(a+)+$/.test('a'.repeat(60) + 'b')",
+    "getter of a result": "return {get a() { for (;;); }}",
+    "thrown getter": "throw {get name() { for (;;); }}",
+    "native loop": "return new Array(1e9).join('x')",
+    "tampered result": "JSON.stringify = () => 'not json'; return {}",
+    "tampered error": "String.prototype.slice = () => ({}); throw new Error('x')",
+    "tampered iteration": "Array.prototype[Symbol.iterator] = function* () { for (;;) yield 1 }; return [...items]",
+    "closed function": "return 1 })(), (() => { for (;;);",
+    "unclosed function": "return (() => {",
+    "global": "globalThis.items = 1; return globalThis.process.env",
+    "arguments": "return arguments.callee.caller.constructor('return process')()",
+    "sloppy this": "return (function () { return this })().process",
+    "with": "with (items) { return constructor.constructor('return process')() }",
+    "function constructor": "return (() => 1).constructor('return process')()",
+    "eval": "return eval('process')",
+    "indirect eval": "return (0, eval)('process')",
+    "import": "return import('std')",
+    "new.target": "return new.target.constructor('return process')()",
+    "secret": "return secret('KEY')",
+    "prototype of items": "items.__proto__.constructor.constructor('return process')(); return 1",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scripts() -> Iterator[Sandboxes]:
+    made = Sandboxes(replace(SCRIPT_LIMITS, cpu_seconds=0.2, batch_cpu_seconds=0.2), most=1)
+    yield made
+    made.close()
+
+
+class TestScripts:
+    """[S-EXPR-7] A script has a larger budget and the same walls."""
+
+    def fails(self, sandboxes: Sandboxes, body: str) -> ExpressionError:
+        with pytest.raises(ExpressionError) as caught:
+            sandboxes.run_script(body, [{"a": 1}], {"input": {}, "nodes": {}}, now=NOON)
+        assert sandboxes.run_script("return items.map(n => n * 2)", [1, 2], {}, now=NOON) == [2, 4]
+        return caught.value
+
+    @pytest.mark.parametrize("body", SCRIPT_BOMBS.values(), ids=SCRIPT_BOMBS.keys())
+    def test_fail_and_do_no_harm(self, scripts, body):
+        held = resident_bytes()
+
+        assert self.fails(scripts, body).code in CODES
+        assert resident_bytes() - held < 40 * 1024 * 1024
+
+    def test_do_not_lead_out_by_any_published_way(self, scripts):
+        for source in [*PUBLISHED.values(), *ELSEWHERE.values()]:
+            assert self.fails(scripts, f"return ({source})").code in CODES
+
+    @pytest.mark.parametrize("function", FUNCTIONS)
+    def test_do_not_lead_out_by_way_of_any_function(self, scripts, function):
+        for way in WAYS_TO_THE_MAKER:
+            self.fails(scripts, f"const f = {function};\nreturn {way.format(f='f')}('return process')()")
+
+    @pytest.mark.parametrize("body", ["for (;;);", "return new Array(1e9).join('x')"])
+    def test_are_ended_by_their_own_budget(self, body):
+        sandboxes = Sandboxes(SCRIPT_LIMITS, most=1)
+        before = seconds_of_cpu_of_the_gone()
+
+        assert self.fails(sandboxes, body).code == "time_limit"
+
+        sandboxes.close()
+        # A little longer for what never looks at the clock, and for the children's start.
+        assert seconds_of_cpu_of_the_gone() - before < SCRIPT_LIMITS.cpu_seconds + 2
+
+    @pytest.mark.parametrize("body", SCRIPT_BOMBS.values(), ids=SCRIPT_BOMBS.keys())
+    def test_do_no_harm_for_each_item_either(self, scripts, body):
+        with suppress(ExpressionError):
+            scripts.run_script_each(body, [1, 2], {"input": {}}, now=NOON)
+
+        assert scripts.run_script_each("return item * 2", [1, 2], {}, now=NOON) == [2, 4]
+
+
+def seconds_of_cpu_of_the_gone() -> float:
+    gone = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return gone.ru_utime + gone.ru_stime
 
 
 class TestNoise:

@@ -10,8 +10,8 @@ from typing import Any
 from projects.masking import Masker
 from tests.clock import NOON
 from workflows.definition.problems import Problem
-from workflows.expressions import SCRIPT_LIMITS, InProcessSandbox, render, render_each
-from workflows.nodes.base import Done, NodeType, Outcome, catalogue
+from workflows.expressions import SCRIPT_LIMITS, ExpressionError, InProcessSandbox, render, render_each
+from workflows.nodes.base import Done, NodeError, NodeType, Outcome, catalogue
 from workflows.nodes.evaluation import fill, templates_of, validated
 from workflows.nodes.loading import load
 
@@ -41,10 +41,16 @@ class FakeContext:
         return render_each(expression, items, SANDBOX, {"input": self.input, **self.roots}, now=self.now)
 
     def run_script(self, body: str, items: Sequence[Any]) -> Any:
-        return SCRIPTS.run_script(body, items, {"input": self.input, **self.roots}, now=self.now)
+        try:
+            return SCRIPTS.run_script(body, items, {"input": self.input, **self.roots}, now=self.now)
+        except ExpressionError as error:
+            raise NodeError(error.code, error.message) from error
 
     def run_script_each(self, body: str, items: Sequence[Any]) -> list[Any]:
-        return SCRIPTS.run_script_each(body, items, {"input": self.input, **self.roots}, now=self.now)
+        try:
+            return SCRIPTS.run_script_each(body, items, {"input": self.input, **self.roots}, now=self.now)
+        except ExpressionError as error:
+            raise NodeError(error.code, f"Item {error.index}: {error.message}") from error
 
     def keep(self, state: Any) -> None:
         raise AssertionError("Nothing was to be kept.")

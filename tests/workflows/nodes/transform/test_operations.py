@@ -268,6 +268,7 @@ class TestMerge:
         [
             ("matched", [("Bob", "Bonn"), ("Bob", "Köln")]),
             ("first", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None)]),
+            ("second", [("Bob", "Bonn"), ("Bob", "Köln"), (None, "Rom"), (None, "?")]),
             ("all", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None), (None, "Rom"), (None, "?")]),
         ],
     )
@@ -290,6 +291,7 @@ class TestMerge:
         [
             ("all", [{"a": 1, "b": 1}, {"a": 2}]),
             ("first", [{"a": 1, "b": 1}, {"a": 2}]),
+            ("second", [{"a": 1, "b": 1}]),
             ("matched", [{"a": 1, "b": 1}]),
         ],
     )
