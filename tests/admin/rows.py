@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import OutgoingCall, OutgoingHold, OutgoingLimit, WorkflowExecution, WorkflowExecutionLog
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
@@ -19,6 +19,9 @@ from tests.factories import (
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    OutgoingCallFactory,
+    OutgoingHoldFactory,
+    OutgoingLimitFactory,
     PollFactory,
     PollKeyFactory,
     ProjectFactory,
@@ -78,6 +81,9 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     WorkflowVariable: VariableFactory,
     WorkflowExecution: ExecutionFactory,
     WorkflowExecutionLog: NodeRunFactory,
+    OutgoingLimit: OutgoingLimitFactory,
+    OutgoingCall: OutgoingCallFactory,
+    OutgoingHold: OutgoingHoldFactory,
     Trigger: TriggerFactory,
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
@@ -163,6 +169,9 @@ def harmful(model: type[Model]) -> Any:
             "output_data": HUGE,
             "error": {"message": SCRIPT},
         },
+        OutgoingLimit: {"project": project, "host": SCRIPT},
+        OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
+        OutgoingHold: {"project": project, "host": SCRIPT},
         Trigger: {"workflow": workflow, "node_id": f"1{SCRIPT}"[:64], "config": HUGE},
         WebhookRegistration: {
             "trigger": trigger,
