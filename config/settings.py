@@ -324,12 +324,12 @@ if EXPRESSION_SANDBOX not in {"process", "in_process"}:
     raise ImproperlyConfigured(f"EXPRESSION_SANDBOX is {EXPRESSION_SANDBOX!r}; it must be process or in_process.")
 
 # Ranges that nodes may call although they are private, loopback or the like: "10.1.0.0/16,127.0.0.1/32".
-EGRESS_ALLOWED_RANGES = env.list("EGRESS_ALLOWED_RANGES", default=[])
+EGRESS_ALLOWED_RANGES = env.list("SEGUE_ALLOWED_PRIVATE_NETWORKS", default=[])
 for allowed_range in EGRESS_ALLOWED_RANGES:
     try:
         ipaddress.ip_network(allowed_range)
     except ValueError as error:
-        raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
+        raise ImproperlyConfigured(f"SEGUE_ALLOWED_PRIVATE_NETWORKS: {error}. Write ranges as 10.1.0.0/16.") from error
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
