@@ -342,12 +342,12 @@ if EXPRESSION_SANDBOX not in {"process", "in_process"}:
     raise ImproperlyConfigured(f"EXPRESSION_SANDBOX is {EXPRESSION_SANDBOX!r}; it must be process or in_process.")
 
 # Ranges that nodes may call although they are private, loopback or the like: "10.1.0.0/16,127.0.0.1/32".
-EGRESS_ALLOWED_RANGES = env.list("EGRESS_ALLOWED_RANGES", default=[])
+EGRESS_ALLOWED_RANGES = env.list("SEGUE_ALLOWED_PRIVATE_NETWORKS", default=[])
 for allowed_range in EGRESS_ALLOWED_RANGES:
     try:
         ipaddress.ip_network(allowed_range)
     except ValueError as error:
-        raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
+        raise ImproperlyConfigured(f"SEGUE_ALLOWED_PRIVATE_NETWORKS: {error}. Write ranges as 10.1.0.0/16.") from error
 
 # Where the storage tools keep files: a folder, or another storage of Django's with its options.
 STORAGE_MAX_FILE_BYTES = positive("STORAGE_MAX_FILE_BYTES", 10 * 1024 * 1024)

@@ -51,3 +51,15 @@ class ExecutionTooLarge(TooLarge):
     """What a rerun would take over is more than one execution may hold."""
 
     code = "execution_too_large"
+
+
+class InvalidOutgoingLimit(Invalid):
+    """The limit for calls to the outside makes no sense; ``problems`` lists why."""
+
+    code = "invalid_outgoing_limit"
+
+
+class OutgoingLimitExists(Conflict):
+    """The project has a limit for the same calls."""
+
+    code = "outgoing_limit_exists"

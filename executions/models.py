@@ -347,7 +347,7 @@ class WorkflowExecutionLog(models.Model):
 class OutgoingLimit(models.Model):
     """What an operator allows a project's calls to a host, or its calls with a secret, all workflows together.
 
-    Exactly one of ``host`` and ``secret`` says which calls are meant.
+    Exactly one of ``host`` and ``secret_name`` says which calls are meant.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -355,7 +355,7 @@ class OutgoingLimit(models.Model):
     # A name in small letters, or ``*.name`` for all below it.
     host = models.CharField(max_length=255, blank=True, default="")
     # The name of a secret variable, whichever workflow it belongs to.
-    secret = models.CharField(max_length=64, blank=True, default="")
+    secret_name = models.CharField(max_length=64, blank=True, default="")
     per_minute = models.PositiveIntegerField(null=True, blank=True)
     # How many calls of a minute may come at once; null: all of them.
     burst = models.PositiveIntegerField(null=True, blank=True)
@@ -368,9 +368,10 @@ class OutgoingLimit(models.Model):
     class Meta:
         db_table = "outgoing_limits"
         constraints = [
-            models.UniqueConstraint(fields=["project", "host", "secret"], name="outgoing_limits_once"),
+            models.UniqueConstraint(fields=["project", "host", "secret_name"], name="outgoing_limits_once"),
             models.CheckConstraint(
-                condition=(Q(host="") & ~Q(secret="")) | (~Q(host="") & Q(secret="")), name="outgoing_limits_one_target"
+                condition=(Q(host="") & ~Q(secret_name="")) | (~Q(host="") & Q(secret_name="")),
+                name="outgoing_limits_one_target",
             ),
             models.CheckConstraint(
                 condition=Q(per_minute__isnull=False) | Q(at_once__isnull=False),
@@ -393,7 +394,7 @@ class OutgoingLimit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"secret {self.secret}" if self.secret else self.host
+        return f"secret {self.secret_name}" if self.secret_name else self.host
 
     @property
     def pace_us(self) -> int:
@@ -411,10 +412,14 @@ class OutgoingCall(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     limit = models.ForeignKey(OutgoingLimit, on_delete=models.CASCADE, related_name="calls", db_index=False)
     expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         db_table = "outgoing_calls"
-        indexes = [models.Index(fields=["limit", "expires_at"], name="outgoing_calls_live")]
+        indexes = [
+            models.Index(fields=["limit", "expires_at"], name="outgoing_calls_live"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_calls_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"a call until {self.expires_at:%Y-%m-%d %H:%M:%S}"

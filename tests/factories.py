@@ -13,6 +13,7 @@ from factory.django import DjangoModelFactory
 from executions.models import (
     BlockedOn,
     ExecutionStatus,
+    OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
     WorkflowExecution,
@@ -467,6 +468,14 @@ class OutgoingLimitFactory(RowFactory[OutgoingLimit]):
     project = factory.SubFactory(ProjectFactory)
     host = factory.Sequence(lambda number: f"api-{number}.example.com")
     per_minute = 60
+
+
+class OutgoingCallFactory(RowFactory[OutgoingCall]):
+    class Meta:
+        model = OutgoingCall
+
+    limit = factory.SubFactory(OutgoingLimitFactory, at_once=1)
+    expires_at = NOON + timedelta(days=36500)
 
 
 class OutgoingHoldFactory(RowFactory[OutgoingHold]):

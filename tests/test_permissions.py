@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import OutgoingHold, OutgoingLimit, WorkflowExecution, WorkflowExecutionLog
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from projects.rest import ProjectScopedViewSet
@@ -33,6 +33,8 @@ from tests.factories import (
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    OutgoingHoldFactory,
+    OutgoingLimitFactory,
     PollFactory,
     ProjectFactory,
     ProjectVariableFactory,
@@ -107,6 +109,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
+    OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
+    OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),

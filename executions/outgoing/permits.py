@@ -164,7 +164,7 @@ def _rules_of(project_id: str) -> _Rules:
 
 
 def _speaks_of(limit: OutgoingLimit, asked: Asked) -> bool:
-    return limit.secret in asked.secrets if limit.secret else host_matches(asked.host, limit.host)
+    return limit.secret_name in asked.secrets if limit.secret_name else host_matches(asked.host, limit.host)
 
 
 @transaction.atomic
@@ -185,7 +185,9 @@ def _enter(asked: Asked, permit: Permit, wanted: list[UUID]) -> Entered | Later:
     permit.queued = 0
     expires_at = now + timedelta(seconds=asked.seconds) + GRACE
     calls = [
-        OutgoingCall(id=new_id(), limit=limit, expires_at=expires_at) for limit in limits if limit.at_once is not None
+        OutgoingCall(id=new_id(), limit=limit, expires_at=expires_at, created_at=now)
+        for limit in limits
+        if limit.at_once is not None
     ]
     OutgoingCall.objects.bulk_create(calls)
     return Entered(tuple(call.pk for call in calls), tuple(str(limit.pk) for limit in limits))
@@ -243,4 +245,4 @@ def _rate_told(limits: Iterable[OutgoingLimit], turns: Mapping[str, Turn]) -> st
 
 
 def _told(limit: OutgoingLimit) -> str:
-    return f"the secret {limit.secret}" if limit.secret else limit.host
+    return f"the secret {limit.secret_name}" if limit.secret_name else limit.host

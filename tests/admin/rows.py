@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 import config.urls  # noqa: F401 - it finds the admin's pages
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import OutgoingCall, OutgoingHold, OutgoingLimit, WorkflowExecution, WorkflowExecutionLog
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
@@ -20,6 +20,9 @@ from tests.factories import (
     ExecutionFactory,
     MemberFactory,
     NodeRunFactory,
+    OutgoingCallFactory,
+    OutgoingHoldFactory,
+    OutgoingLimitFactory,
     PollFactory,
     PollKeyFactory,
     ProjectFactory,
@@ -87,6 +90,9 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     ProjectVariable: ProjectVariableFactory,
     WorkflowExecution: ExecutionFactory,
     WorkflowExecutionLog: NodeRunFactory,
+    OutgoingLimit: OutgoingLimitFactory,
+    OutgoingCall: OutgoingCallFactory,
+    OutgoingHold: OutgoingHoldFactory,
     Trigger: TriggerFactory,
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
@@ -173,6 +179,9 @@ def harmful(model: type[Model]) -> Any:
             "output_data": HUGE,
             "error": {"message": SCRIPT},
         },
+        OutgoingLimit: {"project": project, "host": SCRIPT},
+        OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
+        OutgoingHold: {"project": project, "host": SCRIPT},
         Trigger: {"workflow": workflow, "node_id": f"1{SCRIPT}"[:64], "config": HUGE},
         WebhookRegistration: {
             "trigger": trigger,

@@ -11,7 +11,7 @@ from workflows.http.door import Door
 
 
 def configured_door() -> Door:
-    """Return this process's door, as wide as ``EGRESS_ALLOWED_RANGES`` says."""
+    """Return this process's door, as wide as ``SEGUE_ALLOWED_PRIVATE_NETWORKS`` says."""
     return _door(tuple(settings.EGRESS_ALLOWED_RANGES))
 
 

@@ -17,6 +17,8 @@ from executions.engine.worker import Worker
 from executions.models import OutgoingCall, OutgoingHold, OutgoingLimit, WorkflowExecution
 from executions.outgoing import permits
 from tests.executions.engine.carrying import carry, hurry
+from tests.executions.engine.carrying import httpserver as httpserver
+from tests.executions.engine.carrying import worker as worker
 from tests.factories import OutgoingHoldFactory, OutgoingLimitFactory, ProjectFactory, WorkflowFactory
 from workflows.services import set_variable
 
@@ -116,7 +118,7 @@ class TestRate:
     def test_a_limit_of_a_secret_holds_for_every_workflow_that_uses_it(self, worker, httpserver):
         httpserver.expect_request("/").respond_with_json("ok")
         project = ProjectFactory()
-        OutgoingLimitFactory(project=project, host="", secret="TOKEN", per_minute=1, burst=1)
+        OutgoingLimitFactory(project=project, host="", secret_name="TOKEN", per_minute=1, burst=1)
         with_secret = calling(httpserver.url_for("/"), auth={"type": "bearer", "token": "{{ secret('TOKEN') }}"})
         (free,) = executions_of(calling(httpserver.url_for("/")), 1, project)
         limited = [*executions_of(with_secret, 1, project), *executions_of(with_secret, 1, project)]

@@ -434,7 +434,7 @@ class TestFailures:
 
     def test_names_the_setting_that_allows_an_address(self):
         """S-SSRF-1"""
-        with pytest.raises(NodeError, match="EGRESS_ALLOWED_RANGES"):
+        with pytest.raises(NodeError, match="SEGUE_ALLOWED_PRIVATE_NETWORKS"):
             call(url="http://169.254.169.254/latest/meta-data/")
 
 
