@@ -87,7 +87,7 @@ class Brain:
                 return {
                     "resultType": "complete",
                     "supportedVersions": list(self.versions),
-                    "serverInfo": {"name": "test"},
+                    "_meta": {f"{META}serverInfo": {"name": "test"}},
                 }
             case "tools/list":
                 at = int(params.get("cursor", 0))
@@ -214,6 +214,8 @@ def main() -> None:
     """Speak over standard input and output."""
     brain = Brain(versions=(MODERN,) if sys.argv[1] == "modern" else ("2025-06-18",))
     is_silent = "silent" in sys.argv
+    if "slow" in sys.argv:
+        time.sleep(2.5)
     for line in sys.stdin:
         message = json.loads(line)
         if message.get("method") == "server/discover" and is_silent:

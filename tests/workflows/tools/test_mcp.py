@@ -250,6 +250,7 @@ class TestPrograms:
             "modern": program("modern"),
             "legacy": program("legacy"),
             "silent": program("legacy", "silent"),
+            "slow": program("modern", "slow"),
             "others": program("modern", projects=["01a21499-402b-7235-8eea-000000000000"]),
             "ours": program("modern", projects=[PROJECT]),
             "missing": {"command": ["/no/such/program"]},
@@ -258,7 +259,7 @@ class TestPrograms:
             "deaf": {"command": ["/bin/sh", "-c", "trap '' TERM; sleep 61.5 & sleep 61.5"]},
         }
 
-    @pytest.mark.parametrize("server", ["modern", "legacy", "silent", "ours"])
+    @pytest.mark.parametrize("server", ["modern", "legacy", "silent", "slow", "ours"])
     def test_answer_over_their_input_and_output(self, server):
         assert use("call", server=server, tool="add", arguments={"a": 40, "b": 2}) == SUM
 

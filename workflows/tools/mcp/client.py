@@ -54,16 +54,21 @@ class Client:
         """
         self._modern = MODERN[0]
         answer = self._ask("server/discover", {}, seconds=PROBE_SECONDS if not self._transport.speaks_http else None)
-        offered = _offered(answer)
-        common = [version for version in MODERN if version in offered]
-        if common:
-            self._modern = common[0]
-            self.server = _object((answer.result or {}).get("serverInfo"))
+        if self._is_modern(answer):
             return
-        self._modern = ""
+        offered, self._modern = _offered(answer), ""
         if answer.error_code in MODERN_ERRORS and not set(LEGACY) & set(offered):
             raise _no_common_version(offered)
         self._shake_hands()
+
+    def _is_modern(self, answer: Answer) -> bool:
+        common = [version for version in MODERN if version in _offered(answer)]
+        if common:
+            self._modern = common[0]
+            result = answer.result or {}
+            named = result.get("serverInfo") or _object(result.get("_meta")).get(f"{messages.META}serverInfo")
+            self.server = _object(named)
+        return bool(common)
 
     def tools(self) -> list[Mapping[str, Any]]:
         """Return the server's tools, as it describes them.
@@ -105,6 +110,8 @@ class Client:
     def _shake_hands(self) -> None:
         params = {"protocolVersion": LEGACY[0], "capabilities": {}, "clientInfo": messages.CLIENT}
         answer = self._ask("initialize", params)
+        if self._is_modern(answer):
+            return  # It has only begun too late to answer the first question in time.
         result = _result_of(answer, what="The handshake")
         version = result.get("protocolVersion")
         if version not in LEGACY:

@@ -16,6 +16,7 @@ from workflows.nodes.base import NodeError
 MODERN = ("2026-07-28",)
 LEGACY = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")  # The newest first.
 CLIENT = {"name": "segue", "version": "0.1.0"}
+META = "io.modelcontextprotocol/"
 MAX_BYTES = 10 * 1024 * 1024
 MAX_JSON_KEYS = 500_000
 MAX_TEXT_CHARS = 500
@@ -58,8 +59,7 @@ def notification(method: str) -> dict[str, Any]:
 
 def with_meta(params: Mapping[str, Any], version: str) -> dict[str, Any]:
     """Return parameters of a modern request: with the version, who asks, and that they can do nothing beyond asking."""
-    prefix = "io.modelcontextprotocol/"
-    meta = {f"{prefix}protocolVersion": version, f"{prefix}clientInfo": CLIENT, f"{prefix}clientCapabilities": {}}
+    meta = {f"{META}protocolVersion": version, f"{META}clientInfo": CLIENT, f"{META}clientCapabilities": {}}
     return {**params, "_meta": meta}
 
 
