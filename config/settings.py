@@ -342,8 +342,8 @@ if EXPRESSION_SANDBOX not in {"process", "in_process"}:
     raise ImproperlyConfigured(f"EXPRESSION_SANDBOX is {EXPRESSION_SANDBOX!r}; it must be process or in_process.")
 
 # Ranges that nodes may call although they are private, loopback or the like: "10.1.0.0/16,127.0.0.1/32".
-EGRESS_ALLOWED_RANGES = env.list("SEGUE_ALLOWED_PRIVATE_NETWORKS", default=[])
-for allowed_range in EGRESS_ALLOWED_RANGES:
+SEGUE_ALLOWED_PRIVATE_NETWORKS = env.list("SEGUE_ALLOWED_PRIVATE_NETWORKS", default=[])
+for allowed_range in SEGUE_ALLOWED_PRIVATE_NETWORKS:
     try:
         ipaddress.ip_network(allowed_range)
     except ValueError as error:
@@ -371,6 +371,24 @@ EMAIL_TIMEOUT = 10  # seconds that the server may take for one answer
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "segue@localhost"
 EMAIL_MAX_RECIPIENTS = positive("EMAIL_MAX_RECIPIENTS", 50)  # of one message
 EMAIL_MAX_BYTES = positive("EMAIL_MAX_BYTES", 10 * 1024 * 1024)  # of one message, as it is sent
+
+# Servers of the Model Context Protocol that workflows may have started on a worker's machine, by name:
+# {"files": {"command": ["/usr/bin/mcp-files", "--read-only"], "env": {"HOME": "/srv/files"}, "projects": ["…"]}}
+MCP_STDIO_SERVERS = json_object("MCP_STDIO_SERVERS")
+for mcp_name, mcp_server in MCP_STDIO_SERVERS.items():
+    if not (
+        isinstance(mcp_server, dict)
+        and mcp_server.keys() <= {"command", "env", "projects"}
+        and isinstance(command := mcp_server.get("command"), list)
+        and command
+        and all(isinstance(each, str) for each in [*command, *mcp_server.get("projects", [])])
+        and isinstance(mcp_server.get("env", {}), dict)
+        and all(isinstance(each, str) for each in mcp_server.get("env", {}).values())
+    ):
+        raise ImproperlyConfigured(
+            f"MCP_STDIO_SERVERS: {mcp_name!r} must be an object with `command` (a list of texts), and perhaps `env` (an object "
+            "of texts) and `projects` (a list of ids)."
+        )
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)

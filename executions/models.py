@@ -284,7 +284,8 @@ class WorkflowExecutionLog(models.Model):
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
     node_id = models.CharField(max_length=64)
     node_name = models.CharField(max_length=200, blank=True, default="")
-    node_type = models.CharField(max_length=16, choices=NodeType.choices)
+    # Those of other packages have a dot in their names: "greetings.mood".
+    node_type = models.CharField(max_length=64, choices=NodeType.choices)
     # The path of passes through the scopes around it, each counted from 0: "", "3", "3.1".
     iteration = models.CharField(max_length=100, blank=True, default="")
     attempt = models.PositiveSmallIntegerField(default=1)
@@ -321,7 +322,7 @@ class WorkflowExecutionLog(models.Model):
         verbose_name = "node run"
         constraints = [
             one_of("workflow_execution_logs", "status", ExecutionStatus),
-            one_of("workflow_execution_logs", "node_type", NodeType),
+            one_of("workflow_execution_logs", "node_type", NodeType, others=Q(node_type__contains=".")),
             one_of("workflow_execution_logs", "waits_for", BlockedOn, null=True),
             # The iteration before the node: an execution is resumed by reading the passes that are open.
             models.UniqueConstraint(

@@ -42,7 +42,7 @@ def bound_statements(**_: object) -> None:
 @signals.worker_init.connect
 def say_what_is_open(**_: object) -> None:
     """Say in the log, and where it has changed in the audit log, which private networks workflows may call."""
-    ranges = list(settings.EGRESS_ALLOWED_RANGES)
+    ranges = list(settings.SEGUE_ALLOWED_PRIVATE_NETWORKS)
     if ranges:
         logger.warning("Workflows may call private networks.", extra={"ranges": ", ".join(ranges)})
     try:

@@ -259,4 +259,10 @@ class ToolSerializer(serializers.Serializer[Any]):
     icon = serializers.CharField()
     effect = serializers.CharField(help_text="What the example does to the outside: none, read or write.")
     arguments_schema = serializers.DictField(help_text="JSON Schema of the tool's arguments.")
+    items_at = serializers.CharField(
+        help_text="For polls: the JSON Pointer to the list in the output; empty for its top."
+    )
+    item_key = serializers.CharField(
+        help_text="For polls: a template that tells items apart; empty if there is none for all."
+    )
     example = serializers.DictField(help_text="Arguments that are valid.")

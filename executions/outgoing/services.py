@@ -13,7 +13,7 @@ from executions.models import OutgoingHold, OutgoingLimit
 from projects import audit
 from projects.access import Actor
 from projects.models import Project
-from workflows.services import VARIABLE_NAME
+from workflows.variables import VARIABLE_NAME
 
 # A host as the door compares it: a name or an IPv4 address in small letters, perhaps with everything below it, or an IPv6 address.
 HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]+:[0-9a-f:.]*")

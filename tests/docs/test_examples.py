@@ -29,8 +29,8 @@ def definitions() -> list[Any]:
     """Return every JSON text with nodes, by the place where it stands."""
     found = []
     for page in pages():
-        if page.name == "definition.md":
-            continue  # It has a test of its own, which also puts its single nodes into definitions.
+        if page.name == "definition.md" or "examples" in page.parts:
+            continue  # They have tests of their own: single nodes, and what needs the example's package.
         for block in blocks(page):
             texts = [here["text"] for here in HEREDOC.finditer(block.text)] if block.language == "sh" else [block.text]
             found += [pytest.param(text, id=block.place) for text in texts if '"nodes"' in text]

@@ -12,7 +12,7 @@ from workflows.http.door import Door
 
 def configured_door() -> Door:
     """Return this process's door, as wide as ``SEGUE_ALLOWED_PRIVATE_NETWORKS`` says."""
-    return _door(tuple(settings.EGRESS_ALLOWED_RANGES))
+    return _door(tuple(settings.SEGUE_ALLOWED_PRIVATE_NETWORKS))
 
 
 @cache

@@ -15,6 +15,7 @@ from workflows.http import asks, urls
 from workflows.http.addresses import parse_ranges
 from workflows.http.asks import Ask
 from workflows.http.calls import Call, Cancel
+from workflows.http.decoding import Enough
 from workflows.http.errors import (
     ConnectionLost,
     DoorError,
@@ -70,6 +71,7 @@ class Door:
         max_bytes: int = MAX_BYTES,
         allowed_hosts: Iterable[str] | None = None,
         cancel: Cancel | None = None,
+        is_enough: Enough | None = None,
     ) -> Reply:
         """Make a call and return the answer, whatever its status.
 
@@ -78,6 +80,7 @@ class Door:
         :param allowed_hosts: the only hosts that may be called, redirects included: names, or ``*.name`` for all below.
             The hosts of secrets that were filled in (:mod:`workflows.http.secrets`) hold in any case.
         :param cancel: lets other threads abandon the call; without one, that of :func:`abandonable` holds.
+        :param is_enough: is told each piece of the body; once it says so, the rest is not waited for.
         :raises DoorError: if there is no complete answer.
         :raises Cancelled: if the call was abandoned.
         :raises Postponed: if the gate that this thread calls through says so.
@@ -96,7 +99,7 @@ class Door:
                     if wait := asked_to_wait(response.status, answer_headers):
                         gate.asked_to_wait(host, seconds=wait)
                     if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
-                        body = read_body(response, answer_headers, max_bytes=max_bytes)
+                        body = read_body(response, answer_headers, max_bytes=max_bytes, is_enough=is_enough)
                         return Reply(response.status, answer_headers, body, str(ask.url))
                     ask = asks.redirected(ask, response.status, answer_headers["location"])
         raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")

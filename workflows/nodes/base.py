@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -279,13 +280,28 @@ def lies_at(path: Sequence[str], dotted: Iterable[str]) -> bool:
     )
 
 
+OWN_KEY = r"[a-z][a-z0-9_]*"
+FOREIGN_KEY = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+"
+MAX_KEY_CHARS = 64
 _registry: dict[str, NodeType[Any]] = {}
 
 
 def register(key: str) -> Callable[[type[NodeType[Any]]], type[NodeType[Any]]]:
-    """Add a node type to the catalogue under its key; a second one with the same key is refused."""
+    """Add a node type to the catalogue under its key; a second one with the same key is refused.
+
+    Those of other packages have a prefix of their maker's and a dot in their keys (``greetings.mood``), so that no version of
+    Segue will ever have one of the same name.
+
+    :raises ValueError: if the key is taken, or none that the class may have.
+    """
 
     def add(cls: type[NodeType[Any]]) -> type[NodeType[Any]]:
+        is_own = cls.__module__.startswith("workflows.")
+        if not re.fullmatch(OWN_KEY if is_own else FOREIGN_KEY, key) or len(key) > MAX_KEY_CHARS:
+            raise ValueError(
+                f"{key!r} cannot be the key of {cls.__name__}: small letters, digits and _, after a prefix of yours and a dot, "
+                "at most 64 characters: greetings.mood."
+            )
         if key in _registry:
             raise ValueError(f"Two node types are called {key!r}: {type(_registry[key]).__name__}, {cls.__name__}.")
         cls.key = key

@@ -31,7 +31,7 @@ LAUGHS = (
 
 @pytest.fixture(autouse=True)
 def _loopback_is_allowed(settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 def served(body, status=200, **headers):
@@ -237,7 +237,7 @@ class TestHarm:
         assert refused(RSS + " " * 1000).code == "too_large"
 
     def test_addresses_that_are_not_public_are_refused(self, settings):
-        settings.EGRESS_ALLOWED_RANGES = []
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
 
         assert refused(RSS).code == "address_refused"
 

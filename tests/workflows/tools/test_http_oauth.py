@@ -28,7 +28,7 @@ class Owner(World):
 
 @pytest.fixture(autouse=True)
 def _loopback_is_allowed(settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     yield
     shared_cache().forget()
 

@@ -19,7 +19,7 @@ from workflows.tools.http_request.arguments import RequestArguments
 
 @pytest.fixture(autouse=True)
 def _loopback_is_allowed(settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 class TestCatalogue:

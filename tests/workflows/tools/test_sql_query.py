@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 def _on_postgresql(settings):
     if connection.vendor != "postgresql":
         pytest.skip("there is no PostgreSQL server")
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 @pytest.fixture
@@ -308,7 +308,7 @@ class TestConnection:
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "169.254.169.254", "[::1]", "10.0.0.1", "0x7f000001"])
     def test_private_addresses_are_refused_unless_the_operator_allows_them(self, settings, host):
         """[S-SSRF-1]"""
-        settings.EGRESS_ALLOWED_RANGES = []
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
 
         error = refused("SELECT 1", url=f"postgresql://u:p4ssword@{host}/db")
 
