@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import views
+from executions import approval_page
+from triggers import callbacks
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -14,6 +16,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
     path("webhooks/", include("triggers.webhooks.urls")),
+    path("callbacks/<str:token>", callbacks.receive, name="callback"),
+    path("approvals/<str:key>", approval_page.page, name="approval-page"),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -13,8 +13,8 @@ from typing import Any
 from workflows.http import Cancel
 from workflows.nodes.base import NodeError
 
-# What ``secret('NAME')`` evaluates to: the name, and the mark of this node run.
-PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
+# What ``secret('NAME')`` and ``links.node`` evaluate to: the kind, the name, and the mark of this node run.
+PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
 
 
 @dataclass
@@ -32,6 +32,7 @@ class RunContext:
     secret_mark: str
     secrets: Mapping[str, str]
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
+    links: Mapping[str, str] = field(default_factory=dict)
     cancel: Cancel = field(default_factory=Cancel)
     ends_at: float = math.inf
 
@@ -48,15 +49,17 @@ class RunContext:
         return self.evaluate_items(expression, items)
 
     def fill_secrets(self, text: str) -> str:
-        """Replace this node run's secret placeholders by their values. Any other text stays what it is.
+        """Replace this node run's placeholders of secrets and links by their values. Any other text stays what it is.
 
         :raises NodeError: if a secret is not there any more.
         """
 
         def value(found: re.Match[str]) -> str:
-            name, mark = found.groups()
+            kind, name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
+            if kind == "link":
+                return self.links.get(name, found.group())
             try:
                 return self.secrets[name]
             except KeyError:
@@ -68,10 +71,10 @@ class RunContext:
 
 
 def without_marks(value: Any) -> Any:
-    """Return JSON data in which secret placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
+    """Return JSON data in which placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
     match value:
         case str():
-            return PLACEHOLDER.sub(r"⟦secret:\1⟧", value)
+            return PLACEHOLDER.sub(r"⟦\1:\2⟧", value)
         case list():
             return [without_marks(item) for item in value]
         case dict():

@@ -44,8 +44,8 @@ class Job:
         self.row = row
         self.context = context
         self.deadline: datetime | None = None  # Known once it runs: it may have to wait for a thread first.
+        self.config = config
         self._allowed = allowed
-        self._config = config
         self._outcome: Outcome | None = None
         self._error: NodeError | None = None
 
@@ -75,7 +75,7 @@ class Job:
             self.deadline = self._allowed()
             self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
             with abandonable(self.context.cancel):
-                self._outcome = self.compiled.type.run(self._config, self.context)
+                self._outcome = self.compiled.type.run(self.config, self.context)
         except NodeError as error:
             self._error = error
         except Cancelled:

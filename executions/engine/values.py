@@ -18,6 +18,7 @@ from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
+from executions.links import Place, url_of
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.payloads import storable
 from workflows import services as workflows
@@ -38,6 +39,7 @@ class Prepared:
     config: Any
     context: RunContext
     shown: dict[str, Any]
+    links: tuple[Place, ...] = ()  # What it tells the outside, and so must lead somewhere before it begins.
 
 
 class Values:
@@ -58,13 +60,16 @@ class Values:
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
         mentions = compiled.begin.mentions
-        may_have_secrets = compiled.type.accepts_secrets
+        may_have_secrets = compiled.takes_secrets
         mark = secrets.token_hex(8) if may_have_secrets else ""
         own_secrets = self._load_secrets(mentions.secrets)
         input = self.input_of(here, row.node_id)
         given = self._given(
             mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
         )
+        places = self._linked(mentions.links, here)
+        if places:
+            given.roots["links"] = {node_id: f"⟦link:{node_id}:{mark}⟧" for node_id in places}
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         config = compiled.configured(results)
         context = RunContext(
@@ -75,13 +80,14 @@ class Values:
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
             secrets=own_secrets,
+            links={node_id: url for node_id, (_, url) in places.items()},
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
         )
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
             shown["values"] = without_marks(values) if may_have_secrets else values
-        return Prepared(config, context, shown)
+        return Prepared(config, context, shown, tuple(place for place, _ in places.values()))
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
         """Return what is recorded beside an output, or a note that it was too large."""
@@ -260,6 +266,17 @@ class Values:
             "version": self._version.number,
         }
 
+    def _linked(self, node_ids: frozenset[str], here: Pass) -> dict[str, tuple[Place, str]]:
+        """Return the places and URLs of nodes whose links are mentioned: beside the node, or in a pass around it."""
+        found = {}
+        for node_id in node_ids:
+            there = next((each for each in here.around() if node_id in each.frame.graph.nodes), None)
+            if there is not None:
+                node = self._version.nodes[node_id]
+                place = Place(self._execution.pk, node_id, there.iteration)
+                found[node_id] = place, url_of(place, node.type.link_path(node.node.config))
+        return found
+
     def _load_secrets(self, names: frozenset[str]) -> dict[str, str]:
         unknown = names - self._secrets.keys()
         if unknown:
@@ -314,7 +331,7 @@ class Values:
 class _Given:
     """What an evaluation is given."""
 
-    roots: Mapping[str, Any]
+    roots: dict[str, Any]
     now: datetime
     absent: Mapping[str, str]
     secret_mark: str | None

@@ -7,16 +7,27 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    ApprovalDecision,
+    GoneEndpoint,
+    Link,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
+    ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    DecisionFactory,
     DeliveryFactory,
     EventFactory,
     EventMatchFactory,
     ExecutionFactory,
+    GoneEndpointFactory,
+    LinkFactory,
     MemberFactory,
     NodeRunFactory,
     PollFactory,
@@ -78,6 +89,10 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     WorkflowVariable: VariableFactory,
     WorkflowExecution: ExecutionFactory,
     WorkflowExecutionLog: NodeRunFactory,
+    Approval: ApprovalFactory,
+    ApprovalDecision: DecisionFactory,
+    Link: LinkFactory,
+    GoneEndpoint: GoneEndpointFactory,
     Trigger: TriggerFactory,
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
@@ -163,6 +178,18 @@ def harmful(model: type[Model]) -> Any:
             "output_data": HUGE,
             "error": {"message": SCRIPT},
         },
+        Approval: {
+            "node_id": SCRIPT[:64],
+            "iteration": SCRIPT,
+            "title": SCRIPT,
+            "message": SCRIPT,
+            "details": HUGE,
+            "form": HUGE,
+            "users": [SCRIPT],
+        },
+        ApprovalDecision: {"user": user, "name": SCRIPT, "comment": SCRIPT, "form": HUGE},
+        Link: {"node_id": SCRIPT[:64], "iteration": SCRIPT, "early": HUGE},
+        GoneEndpoint: {"project": project, "url": SCRIPT},
         Trigger: {"workflow": workflow, "node_id": f"1{SCRIPT}"[:64], "config": HUGE},
         WebhookRegistration: {
             "trigger": trigger,

@@ -7,7 +7,8 @@ PASS_ROOTS = frozenset({"item", "index", "accumulator"})
 ITEM_ROOTS = frozenset({"item", "index"})
 
 # What an expression is about. `scopes` holds the roots of the passes of all scopes around, by the scopes' ids.
-VALUE_ROOTS = frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow"}) | PASS_ROOTS
+# `links` holds the one-time URLs of nodes that will wait.
+VALUE_ROOTS = frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow", "links"}) | PASS_ROOTS
 FUNCTION_ROOTS = frozenset({"now", "secret"})
 ROOTS = VALUE_ROOTS | FUNCTION_ROOTS
 
