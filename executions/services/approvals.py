@@ -13,6 +13,7 @@ from executions.engine import signals
 from executions.engine.clock import database_now
 from executions.exceptions import AlreadyDecided, ApprovalEnded, InvalidForm
 from executions.models import Approval, ApprovalDecision, ApprovalStatus, Link, Verdict
+from executions.services.links import path_of
 from projects import audit
 from projects.access import RANKS, Actor, role_in
 from projects.exceptions import Forbidden
@@ -31,7 +32,7 @@ _ENDS = {Verdict.APPROVE: (ApprovalStatus.APPROVED, APPROVED), Verdict.REJECT: (
 def approval_of_link(token: str) -> tuple[Approval | None, Link | None]:
     """Return what a link asks for, and the link. Before its node has begun there is a link without an approval."""
     link = links.find(token)
-    if link is None:
+    if link is None or path_of(link) != PATH:
         return None, None
     if link.node_run_id is None:
         return None, link

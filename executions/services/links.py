@@ -59,7 +59,7 @@ def find_callback(token: str) -> Link:
     :raises NotFound: if there is none with this token.
     """
     link = links.find(token)
-    if link is None or _path_of(link) != PATH:
+    if link is None or path_of(link) != PATH:
         raise NotFound("There is no such link.")
     return link
 
@@ -156,7 +156,8 @@ def _proof_of(link: Link) -> Proof | None:
     return proof_of(_config_of(link))
 
 
-def _path_of(link: Link) -> str:
+def path_of(link: Link) -> str:
+    """Return below which path a link lies: what it is for."""
     node = compiled(link.execution.workflow_version_id).nodes[link.node_id]
     return node.type.link_path(node.node.config)
 
