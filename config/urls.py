@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import views
+from executions import approval_page
+from triggers import callbacks
 
 admin.autodiscover()
 
@@ -15,6 +17,8 @@ urlpatterns = [
     path("health/ready/", views.ready, name="health-ready"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
+    path("callbacks/<str:token>", callbacks.receive, name="callback"),
+    path("approvals/<str:key>", approval_page.page, name="approval-page"),
     path("", include("triggers.webhooks.urls")),
 ]
 

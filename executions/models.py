@@ -13,7 +13,7 @@ from executions.exceptions import IllegalTransition
 from projects.constraints import one_of
 from projects.ids import new_id
 from projects.inserting import insert
-from projects.models import Project
+from projects.models import Project, Role
 from projects.updating import update
 from workflows.models import NodeType, TriggerType, Workflow, WorkflowVersion
 
@@ -445,3 +445,176 @@ class OutgoingHold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host} until {self.until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class Link(models.Model):
+    """The one-time URL of one node in one pass of an execution; what comes over it is the node's answer.
+
+    There from the commit on in which a node begins that tells it, or the node itself begins to wait. Of the token only the
+    SHA-256 is kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="links", db_index=False)
+    node_id = models.CharField(max_length=64)
+    iteration = models.CharField(max_length=100, blank=True, default="")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    # The node run that waits for it, or did. No foreign key: the clean-up removes node runs by the thousand.
+    node_run_id = models.UUIDField(null=True, blank=True, editable=False)
+    # What came before the node began to wait: {"output": …}, kept until it does.
+    early = models.JSONField(null=True, blank=True)
+    # SHA-256 of the call that was taken: the same one again is no second call.
+    call_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "node_links"
+        constraints = [
+            models.UniqueConstraint(fields=["execution", "node_id", "iteration"], name="node_links_node_once"),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="node_links_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} of {self.execution_id}"
+
+
+class ApprovalStatus(models.TextChoices):
+    OPEN = "open"  # Waits for people.
+    APPROVED = "approved"  # As many as were needed have approved.
+    REJECTED = "rejected"  # Somebody has rejected.
+    EXPIRED = "expired"  # Its deadline came first.
+    CLOSED = "closed"  # Its execution ended, or nobody needs it any more.
+
+
+class ApprovalQuerySet(models.QuerySet["Approval"]):
+    """Names for sets of approvals."""
+
+    def open(self) -> ApprovalQuerySet:
+        """Those that wait for people."""
+        # In the words of the index.
+        return self.filter(ended_at__isnull=True)
+
+
+class Approval(models.Model):
+    """What a node run asks people to approve: made by the commit that begins the wait, ended by the one that ends it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # Without indexes of their own: those below begin with them.
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="approvals", db_index=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="approvals", db_index=False)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="approvals", db_index=False)
+    node_id = models.CharField(max_length=64)
+    iteration = models.CharField(max_length=100, blank=True, default="")
+    node_run_id = models.UUIDField(unique=True, editable=False)
+
+    title = models.CharField(max_length=200)
+    message = models.TextField(blank=True, default="")
+    details = models.JSONField(null=True, blank=True)
+    # A JSON Schema of fields that are filled in with a decision.
+    form = models.JSONField(null=True, blank=True)
+    # Who may decide: members with this role or a higher one; those with these user names; whoever has the link.
+    role = models.CharField(max_length=16, choices=Role.choices, null=True, blank=True)  # noqa: DJ001 - null: no role
+    users = models.JSONField(default=list, blank=True)
+    anyone = models.BooleanField(default=False)
+    needed = models.PositiveSmallIntegerField(default=1)
+
+    status = models.CharField(max_length=16, choices=ApprovalStatus.choices, default=ApprovalStatus.OPEN)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApprovalQuerySet.as_manager()
+
+    class Meta:
+        db_table = "approvals"
+        constraints = [
+            one_of("approvals", "status", ApprovalStatus),
+            one_of("approvals", "role", Role, null=True),
+            models.CheckConstraint(
+                condition=Q(status=ApprovalStatus.OPEN, ended_at__isnull=True)
+                | (~Q(status=ApprovalStatus.OPEN) & Q(ended_at__isnull=False)),
+                name="approvals_ended_check",
+            ),
+            models.CheckConstraint(condition=Q(needed__gte=1), name="approvals_needed_from_one"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="approvals_project_newest"),
+            models.Index(fields=["workflow", "-created_at", "-id"], name="approvals_workflow_newest"),
+            models.Index(fields=["execution"], name="approvals_execution"),
+            models.Index(fields=["-created_at", "-id"], name="approvals_newest"),
+            models.Index(
+                fields=["project", "-created_at", "-id"], name="approvals_open", condition=Q(ended_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for people."""
+        return self.status == ApprovalStatus.OPEN
+
+
+class Verdict(models.TextChoices):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class ApprovalDecision(models.Model):
+    """What one person has said to an approval. Whoever comes over a link for anybody is nobody's account."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.CASCADE, related_name="decisions", db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # As the person was called then.
+    name = models.CharField(max_length=200, blank=True, default="")
+    verdict = models.CharField(max_length=16, choices=Verdict.choices)
+    comment = models.CharField(max_length=2000, blank=True, default="")
+    form = models.JSONField(default=dict, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "approval_decisions"
+        constraints = [
+            one_of("approval_decisions", "verdict", Verdict),
+            # Two who press twice, or at once in two windows, are still one person.
+            models.UniqueConstraint(
+                fields=["approval", "user"], condition=Q(user__isnull=False), name="approval_decisions_person_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["approval", "created_at", "id"], name="approval_decisions_order"),
+            models.Index(fields=["-created_at", "-id"], name="approval_decisions_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name or 'Somebody'}: {self.verdict}"
+
+
+class GoneEndpoint(models.Model):
+    """A URL that has answered a signed call with 410: nothing is sent there for this project until somebody enables it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="gone_endpoints", db_index=False)
+    # SHA-256 of the URL, with the names of secrets in the place of their values.
+    url_hash = models.CharField(max_length=64, editable=False)
+    # Without user, query and fragment.
+    url = models.CharField(max_length=2000)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "gone_endpoints"
+        constraints = [models.UniqueConstraint(fields=["project", "url_hash"], name="gone_endpoints_url_once")]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="gone_endpoints_project"),
+            models.Index(fields=["-created_at", "-id"], name="gone_endpoints_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

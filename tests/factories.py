@@ -11,11 +11,16 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 
 from executions.models import (
+    Approval,
+    ApprovalDecision,
     BlockedOn,
     ExecutionStatus,
+    GoneEndpoint,
+    Link,
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
+    Verdict,
     WorkflowExecution,
     WorkflowExecutionLog,
 )
@@ -266,6 +271,62 @@ class NodeRunFactory(RowFactory[WorkflowExecutionLog]):
     started_at = NOON
     completed_at = NOON
     duration_ms = 0
+
+
+class LinkFactory(RowFactory[Link]):
+    """A link of a node that has not begun to wait."""
+
+    class Meta:
+        model = Link
+
+    execution = factory.SubFactory(ExecutionFactory, waiting=True)
+    node_id = "ask"
+    digest = factory.Sequence(lambda number: f"{number:064x}")
+
+
+class ApprovalFactory(RowFactory[Approval]):
+    """An open approval, for which its node run waits."""
+
+    class Meta:
+        model = Approval
+
+    execution = factory.SubFactory(ExecutionFactory, waiting=True, wake_at=None, blocked_on=BlockedOn.APPROVAL)
+    project = factory.SelfAttribute("execution.project")
+    workflow = factory.SelfAttribute("execution.workflow")
+    node_id = "ask"
+    node_run_id = factory.LazyAttribute(
+        lambda approval: (
+            NodeRunFactory(
+                execution=approval.execution,
+                running=True,
+                node_id=approval.node_id,
+                node_type=NodeType.WEBHOOK,
+                waits_for=BlockedOn.APPROVAL,
+            ).pk
+        )
+    )
+    title = "Pay the invoice?"
+    role = Role.OPERATOR
+    created_at = NOON
+
+
+class DecisionFactory(RowFactory[ApprovalDecision]):
+    class Meta:
+        model = ApprovalDecision
+
+    approval = factory.SubFactory(ApprovalFactory, needed=2)
+    user = factory.SubFactory(UserFactory)
+    name = factory.SelfAttribute("user.username")
+    verdict = Verdict.APPROVE
+
+
+class GoneEndpointFactory(RowFactory[GoneEndpoint]):
+    class Meta:
+        model = GoneEndpoint
+
+    project = factory.SubFactory(ProjectFactory)
+    url = "https://example.com/hooks"
+    url_hash = factory.Sequence(lambda number: f"{number:064x}")
 
 
 class TriggerFactory(RowFactory[Trigger]):

@@ -19,18 +19,27 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from executions.models import OutgoingHold, OutgoingLimit, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    GoneEndpoint,
+    OutgoingHold,
+    OutgoingLimit,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from projects.rest import ProjectScopedViewSet
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
+    ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
+    GoneEndpointFactory,
     MemberFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
@@ -94,8 +103,9 @@ SIGNED_IN = {
 BODIES = {"schedule-preview": {"config": {"cron": "@daily"}}}
 # The last of the API's URLs, which tells that there is no such path.
 NO_SUCH_ROUTE = "no_such_route"
-# Everything outside /api/ and the admin, all of it without login. Webhooks check their callers themselves.
-OUTSIDE = {"home", "health-live", "health-ready", "webhook", "webhook-test"}
+# Everything outside /api/ and the admin, all of it without login. Webhooks, callbacks and the page of an approval check their
+# callers themselves.
+OUTSIDE = {"home", "health-live", "health-ready", "webhook", "webhook-test", "callback", "approval-page"}
 
 # One row of a project for each model that has an endpoint. Some endpoints show people only what is theirs.
 ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
@@ -111,6 +121,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
+    Approval: lambda project, user: ApprovalFactory(execution__workflow_version__workflow__project=project),
+    GoneEndpoint: lambda project, user: GoneEndpointFactory(project=project),
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),

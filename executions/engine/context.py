@@ -15,8 +15,8 @@ from workflows.http import Cancel
 from workflows.http.secrets import FilledIn, Secret
 from workflows.nodes.base import NodeError
 
-# What ``secret('NAME')`` evaluates to: the name, and the mark of this node run.
-PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
+# What ``secret('NAME')`` and ``links.node`` evaluate to: the kind, the name, and the mark of this node run.
+PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
 
 
 def _no_scripts(body: str, items: Sequence[Any]) -> Any:
@@ -45,6 +45,7 @@ class RunContext:
     kept: Any = None
     # What its calls have waited for already (executions.outgoing).
     permit: Mapping[str, Any] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
     cancel: Cancel = field(default_factory=Cancel)
     filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
@@ -80,15 +81,19 @@ class RunContext:
         self.kept = state
 
     def fill_secrets(self, text: str) -> str:
-        """Replace this node run's secret placeholders by their values. Any other text stays what it is.
+        """Replace this node run's placeholders of secrets and links by their values. Any other text stays what it is.
 
         :raises NodeError: if a secret is not there any more, or cannot be read.
         """
 
         def value_of(found: re.Match[str]) -> str:
-            name, mark = found.groups()
+            kind, name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
+            if kind == "link":
+                link = self.links.get(name, found.group())
+                self.masker.add(link)  # Whoever reads it could call it.
+                return link
             secret = self.secrets.get(name)
             if secret is None:
                 raise NodeError(
@@ -105,10 +110,10 @@ class RunContext:
 
 
 def without_marks(value: Any) -> Any:
-    """Return JSON data in which secret placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
+    """Return JSON data in which placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
     match value:
         case str():
-            return PLACEHOLDER.sub(r"⟦secret:\1⟧", value)
+            return PLACEHOLDER.sub(r"⟦\1:\2⟧", value)
         case list():
             return [without_marks(item) for item in value]
         case dict():

@@ -45,8 +45,8 @@ class Job:
         self.row = row
         self.context = context
         self.deadline: datetime | None = None  # Known once it runs: it may have to wait for a thread first.
+        self.config = config
         self._allowed = allowed
-        self._config = config
         self.put_off: Postponed | None = None  # A call of it has to wait: it is to run again then.
         self._outcome: Outcome | None = None
         self._error: NodeError | None = None
@@ -77,7 +77,7 @@ class Job:
             self.deadline = self._allowed()
             self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
             with abandonable(self.context.cancel), bound_by(self.context.filled_in):
-                self._outcome = self.compiled.type.run(self._config, self.context)
+                self._outcome = self.compiled.type.run(self.config, self.context)
         except NodeError as error:
             self._error = error
         except Postponed as put_off:

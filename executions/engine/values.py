@@ -17,6 +17,7 @@ from executions.engine.journal import Journal
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
+from executions.links import Place, url_of
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.masking import Masker
 from projects.payloads import storable
@@ -40,6 +41,7 @@ class Prepared:
     config: Any
     context: RunContext
     shown: dict[str, Any]
+    links: tuple[Place, ...] = ()  # What it tells the outside, and so must lead somewhere before it begins.
 
 
 class Values:
@@ -59,12 +61,15 @@ class Values:
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
         mentions = compiled.begin.mentions
-        may_have_secrets = compiled.type.accepts_secrets or bool(compiled.type.secret_fields)
+        may_have_secrets = compiled.takes_secrets or bool(compiled.type.secret_fields)
         mark = secrets.token_hex(8) if may_have_secrets else ""
         input = self.input_of(here, row.node_id)
         given = self._given(
             mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
         )
+        places = self._linked(mentions.links, here)
+        if places:
+            given.roots["links"] = {node_id: f"⟦link:{node_id}:{mark}⟧" for node_id in places}
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         if compiled.body is not None:
             results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
@@ -79,6 +84,7 @@ class Values:
             secret_mark=mark,
             secrets={name: self._secrets[name] for name in mentions.secrets if name in self._secrets},
             masker=self._masker,
+            links={node_id: url for node_id, (_, url) in places.items()},
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
             run_body=lambda body, items: self._run_script(row.node_id, body, items, given),
             run_body_each=lambda body, items: self._run_script_each(row.node_id, body, items, given),
@@ -87,7 +93,7 @@ class Values:
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
             shown["values"] = self._masker.mask(without_marks(values) if may_have_secrets else values)
-        return Prepared(config, context, shown)
+        return Prepared(config, context, shown, tuple(place for place, _ in places.values()))
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
         """Return what is recorded beside an output, or a note that it was too large."""
@@ -292,6 +298,17 @@ class Values:
         """Knows all of them, and what nodes get for them."""
         return Masker(secret.value for secret in self._secrets.values())
 
+    def _linked(self, node_ids: frozenset[str], here: Pass) -> dict[str, tuple[Place, str]]:
+        """Return the places and URLs of nodes whose links are mentioned: beside the node, or in a pass around it."""
+        found = {}
+        for node_id in node_ids:
+            there = next((each for each in here.around() if node_id in each.frame.graph.nodes), None)
+            if there is not None:
+                node = self._version.nodes[node_id]
+                place = Place(self._execution.pk, node_id, there.iteration)
+                found[node_id] = place, url_of(place, node.type.link_path(node.node.config))
+        return found
+
     # --- Evaluation -------------------------------------------------------------------------------------------------
 
     def _rendered(
@@ -353,7 +370,7 @@ class Values:
 class _Given:
     """What an evaluation is given."""
 
-    roots: Mapping[str, Any]
+    roots: dict[str, Any]
     now: datetime
     absent: Mapping[str, str]
     secret_mark: str | None

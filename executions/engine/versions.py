@@ -38,6 +38,7 @@ class Mentions:
     node_ids: frozenset[str]
     has_dynamic_nodes: bool
     secrets: frozenset[str]
+    links: frozenset[str]
 
     @classmethod
     def in_templates(cls, texts: Iterable[str]) -> Mentions:
@@ -53,6 +54,7 @@ class Mentions:
             node_ids=frozenset().union(*(each.node_ids for each in found)),
             has_dynamic_nodes=any(each.has_dynamic_nodes for each in found),
             secrets=frozenset().union(*(each.secrets for each in found)),
+            links=frozenset().union(*(each.links for each in found)),
         )
 
 
@@ -139,6 +141,8 @@ class CompiledNode:
     lazy: frozenset[str]
     effect: Effect
     ports: tuple[str, ...]
+    takes_secrets: bool
+    retry_delays: tuple[float, ...] = ()
     body: Body | None = None
 
     def configured(self, results: Mapping[str, Any]) -> Any:
@@ -213,6 +217,8 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
         lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
         effect=node_type.effect(node.config),
         ports=node_type.ports(node.config),
+        takes_secrets=node_type.takes_secrets(node.config),
+        retry_delays=node_type.retry_delays(node.config) if node.retry is None else (),
     )
     return replace(found, body=_body(node, node_type, graph)) if isinstance(node_type, ScopeType) else found
 

@@ -12,6 +12,7 @@ from executions.models import BlockedOn
 
 # More names than these help nobody.
 MOST_NAMED = 5
+MOST_OF_A_TITLE = 60
 
 
 @dataclass(frozen=True)
@@ -81,5 +82,7 @@ def _awaited(output: object, reason: BlockedOn) -> str:
     match output:
         case {"execution_id": str(execution_id)}:
             return f"execution {execution_id}"
+        case {"title": str(title)}:
+            return f"an approval ({title if len(title) <= MOST_OF_A_TITLE else title[: MOST_OF_A_TITLE - 1] + '…'})"
         case _:
-            return {BlockedOn.APPROVAL: "an approval"}.get(reason, "an answer")
+            return {BlockedOn.APPROVAL: "an approval"}.get(reason, "a call of its link")

@@ -8,16 +8,30 @@ from django.contrib import admin
 from django.db.models import Model
 
 import config.urls  # noqa: F401 - it finds the admin's pages
-from executions.models import OutgoingCall, OutgoingHold, OutgoingLimit, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    ApprovalDecision,
+    GoneEndpoint,
+    Link,
+    OutgoingCall,
+    OutgoingHold,
+    OutgoingLimit,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
+    ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    DecisionFactory,
     DeliveryFactory,
     EventFactory,
     EventMatchFactory,
     ExecutionFactory,
+    GoneEndpointFactory,
+    LinkFactory,
     MemberFactory,
     NodeRunFactory,
     OutgoingCallFactory,
@@ -93,6 +107,10 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     OutgoingLimit: OutgoingLimitFactory,
     OutgoingCall: OutgoingCallFactory,
     OutgoingHold: OutgoingHoldFactory,
+    Approval: ApprovalFactory,
+    ApprovalDecision: DecisionFactory,
+    Link: LinkFactory,
+    GoneEndpoint: GoneEndpointFactory,
     Trigger: TriggerFactory,
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
@@ -182,6 +200,18 @@ def harmful(model: type[Model]) -> Any:
         OutgoingLimit: {"project": project, "host": SCRIPT},
         OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
         OutgoingHold: {"project": project, "host": SCRIPT},
+        Approval: {
+            "node_id": SCRIPT[:64],
+            "iteration": SCRIPT,
+            "title": SCRIPT,
+            "message": SCRIPT,
+            "details": HUGE,
+            "form": HUGE,
+            "users": [SCRIPT],
+        },
+        ApprovalDecision: {"user": user, "name": SCRIPT, "comment": SCRIPT, "form": HUGE},
+        Link: {"node_id": SCRIPT[:64], "iteration": SCRIPT, "early": HUGE},
+        GoneEndpoint: {"project": project, "url": SCRIPT},
         Trigger: {"workflow": workflow, "node_id": f"1{SCRIPT}"[:64], "config": HUGE},
         WebhookRegistration: {
             "trigger": trigger,

@@ -454,6 +454,22 @@ WORKFLOWS: dict[str, Any] = {
         end=node("output", {}),
         settings={"concurrency": {"max": 1, "on_limit": "cancel_oldest"}},
     ),
+    # Somebody outside in the middle, who brings an answer or decides.
+    "callback": lambda url: definition(
+        "hook > ask > ship > end",
+        hook=HOOK,
+        ask=node("webhook", {"action": "wait"}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.ask.output.body }}"}),
+    ),
+    "approval": lambda url: definition(
+        "hook > ask",
+        "ask.approved > ship > end",
+        hook=HOOK,
+        ask=node("webhook", {"action": "approve", "title": "Ship it?"}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.ask.output.decision }}"}),
+    ),
     # A call that is given up after two seconds, and made again.
     "impatient": lambda url: definition(
         "hook > charge > ship > end",

@@ -132,6 +132,8 @@ def _mentions(place: Place, found: References, ids: frozenset[str], variables: M
     if "secret" in place.roots:
         for name in sorted(found.secrets):
             yield from _secret(place, name, variables)
+    if "links" in place.roots:
+        yield from _links(place, found, ids)
 
 
 def _node(place: Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]:
@@ -158,6 +160,27 @@ def _scopes(place: Place, found: References, scopes: Mapping[str, frozenset[str]
     if found.has_dynamic_scopes:
         message = "Which scope is meant here is known only when it runs."
         yield Problem("dynamic_reference", place.path, message, "Name it: `scopes.<id>.item`.")
+
+
+def _links(place: Place, found: References, ids: frozenset[str]) -> Iterator[Problem]:
+    if found.has_dynamic_links:
+        message = "Which node's link is meant here is known only when it runs."
+        yield Problem("dynamic_reference", place.path, message, "Name it: `links.<id>`.")
+    for node_id in sorted(found.links):
+        written = f"`links.{node_id[:64]}`"
+        if node_id not in ids:
+            yield Problem("unknown_node", place.path, f"{written}: there is no such node.", did_you_mean(node_id, ids))
+        elif place.links is not None and node_id not in place.links:
+            message = f"{written}: `{node_id}` has no link that could be told here."
+            hint = (
+                f"There is {listed(f'links.{each}' for each in sorted(place.links))}."
+                if place.links
+                else "A `webhook` node that waits or asks for approval has one, in the same scope or in one around it."
+            )
+            yield Problem("no_link", place.path, message, hint)
+        elif place.before is not None and node_id in place.before:
+            message = f"{written}: `{node_id}` comes before `{place.node_id}`, so that its link is over by then."
+            yield Problem("link_is_over", place.path, message, f"Tell it in a node that comes before `{node_id}`.")
 
 
 def _variable(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:

@@ -98,9 +98,6 @@ class EmitEvent:
     id: str | None = None
 
 
-Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent
-
-
 class NodeError(Exception):
     """A node could not do its work.
 
@@ -125,6 +122,53 @@ class NodeError(Exception):
         self.retryable = retryable
         self.retry_after = retry_after
         self.details = dict(details or {})
+
+
+class EndpointGone(NodeError):
+    """The other side says that there is nobody any more (410): nothing is sent there until somebody switches it on again."""
+
+
+@dataclass(frozen=True)
+class Deciders:
+    """Who may decide: members with a role (or a higher one), members by name, or anybody who has the link."""
+
+    role: str | None
+    users: tuple[str, ...] = ()
+    anyone: bool = False
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """What people are asked to approve.
+
+    :param details: JSON data that is shown beside the message.
+    :param form: a JSON Schema of fields to fill in with a decision, if there are any.
+    :param needed: how many different persons must approve. One who rejects is enough.
+    """
+
+    title: str
+    message: str
+    details: Any
+    form: Mapping[str, Any] | None
+    deciders: Deciders
+    needed: int
+
+
+@dataclass(frozen=True)
+class Await:
+    """The node waits, without a worker, for what comes over its one-time link.
+
+    :param until: by when; None: as long as its execution may live.
+    :param otherwise: what comes of it when nothing has come by then.
+    :param approval: what people decide on; None: the first call of its link is the answer.
+    """
+
+    until: datetime | None
+    otherwise: Done | NodeError
+    approval: ApprovalRequest | None = None
+
+
+Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent | Await
 
 
 class Context(Protocol):
@@ -238,6 +282,25 @@ class NodeType(Generic[C]):
     def deferred_in(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return :attr:`deferred` as it is for a node with this raw config. Never raises."""
         return self.deferred
+
+    def takes_secrets(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a node with this raw config may mention secrets and links. Never raises."""
+        return self.accepts_secrets
+
+    def link_path(self, config: Mapping[str, Any]) -> str:
+        """Return below which path the one-time link lies of a node with this raw config; "" if it has none. Never raises."""
+        return ""
+
+    def retry_delays(self, config: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the seconds before each further attempt, if the type has a table of its own for this raw config.
+
+        A node's own ``retry`` comes first. Never raises.
+        """
+        return ()
+
+    def endpoint(self, config: C) -> str | None:
+        """Return the URL that a node run with this config calls, if nothing may be sent there once it said that it is gone."""
+        return None
 
     def check(self, config: C) -> list[Problem]:
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""

@@ -54,7 +54,7 @@ class McpCall(Tool[CallArguments]):
             ``mcp_unknown_server``, ``mcp_not_started``, ``http_status``, ``timeout``, ``connection_lost``; else the door's own code.
         :raises Cancelled: if the engine abandoned the node.
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         with connected(arguments, secrets, context) as client:
             result = client.call(arguments.tool, secrets.fill(arguments.arguments))
         content = result.get("content", [])

@@ -42,7 +42,7 @@ class McpTools(Tool[ListArguments]):
         :raises NodeError: as ``mcp.call``.
         :raises Cancelled: if the engine abandoned the node.
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         with connected(arguments, secrets, context) as client:
             found = client.tools()
         output: dict[str, Any] = secrets.mask(
