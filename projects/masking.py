@@ -27,11 +27,14 @@ SHORTEST = 6
 SHORTEST_WORD = 3
 # A line of a key in several lines, that is long enough to be told from text.
 SHORTEST_LINE = 16
+# A run of letters and digits that stands nowhere by chance.
+SHORTEST_RUN = 16
 # How many secrets a process keeps away from its logs: those that it has seen last.
 MOST_IN_LOGS = 256
 
 # What each of these leaves alone: nothing; Python's default; JavaScript's encodeURIComponent and encodeURI.
 _SAFE_IN_URLS = ("", "/", "!*'()", ";,/?:@&=+$-_.!~*'()#")
+_RUNS = re.compile(r"[A-Za-z0-9]+")
 _PASSWORD = re.compile(r"\b(?:password|pwd|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)+)'|([^\s;&']+))", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -66,7 +69,13 @@ class _Matcher:
     """The spellings of a set of secrets, put together once."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {spelling for secret in secrets for part in _parts(secret) for spelling in _spellings(part)}
+        found = {
+            spelling
+            for secret in secrets
+            for part in _parts(secret)
+            for reading in _readings(part)
+            for spelling in _spellings(reading)
+        }
         # The longest first: one may be part of another.
         self._spellings = sorted(found, key=lambda spelling: (-len(spelling), spelling))
         # As they stand in a JSON text: whether any is in a value takes one look at the whole.
@@ -113,8 +122,15 @@ class _Matcher:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """Yield a secret, and what of it may be told without the rest: its lines, the password in a connection's address."""
+    """Yield a secret, and what of it may be told without the rest: its lines, the password in a connection's address.
+
+    Also the longest run of letters and digits in it, if it is long enough to have been drawn by lot: whatever spelling of
+    spellings the rest has gone through, those are left alone.
+    """
     yield secret
+    longest = max(_RUNS.findall(secret), key=len, default="")
+    if len(longest) >= SHORTEST_RUN and not longest.isalpha() and not longest.isdecimal():
+        yield longest
     lines = secret.splitlines()
     if len(lines) > 1:
         yield secret.strip()
@@ -132,10 +148,19 @@ def _parts(secret: str) -> Iterator[str]:
         yield quoted or bare
 
 
+def _readings(part: str) -> set[str]:
+    """Return a part as it is, as bytes of UTF-8 that were taken for Latin-1 (in headers), and as it stands in JSON.
+
+    A body of JSON, too, is told on in base64 and in URLs.
+    """
+    part = _SURROGATES.sub("\ufffd", part)
+    escaped = {json.dumps(part, ensure_ascii=ensure_ascii)[1:-1] for ensure_ascii in (True, False)}
+    return {part, part.encode().decode("latin-1"), *escaped}
+
+
 def _spellings(secret: str) -> Iterator[str]:
     if len(secret) < SHORTEST:
         return
-    secret = _SURROGATES.sub("\ufffd", secret)
     raw = secret.encode()
     yield secret
     for safe in _SAFE_IN_URLS:
@@ -145,8 +170,7 @@ def _spellings(secret: str) -> Iterator[str]:
     yield from (encoded, _lower_case_escapes(encoded))
     for ensure_ascii in (True, False):
         escaped = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
-        # Once more: a JSON text in a text of JSON. And the slash, which some escape as well.
-        yield from (escaped, json.dumps(escaped, ensure_ascii=ensure_ascii)[1:-1], escaped.replace("/", "\\/"))
+        yield from (escaped, escaped.replace("/", "\\/"))  # Some escape the slash as well.
     yield html.escape(secret)
     yield html.escape(secret, quote=False)
     yield repr(secret)[1:-1]

@@ -713,7 +713,11 @@ class TestVariablesOfProjects:
         more = editor.patch(at, {"allowed_hosts": ["api.example.com", "evil.example"]})
 
         assert (fewer.status_code, fewer.json()["allowed_hosts"]) == (200, ["api.example.com"])
-        assert (more.status_code, more.json()["code"], more.json()["path"]) == (400, "invalid_variable", "/allowed_hosts")
+        assert (more.status_code, more.json()["code"], more.json()["path"]) == (
+            400,
+            "invalid_variable",
+            "/allowed_hosts",
+        )
         again = editor.put(at, {"value": "hunter2", "allowed_hosts": ["evil.example"]})
         assert again.json()["allowed_hosts"] == ["evil.example"]
 

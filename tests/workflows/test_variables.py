@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.test.utils import CaptureQueriesContext
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from projects.exceptions import NotFound
 from projects.models import AuditEntry, Project
@@ -139,7 +139,20 @@ class TestAllowedHosts:
 
     @pytest.mark.parametrize(
         "host",
-        ["", "*", "*.", "https://a.example", "a.example:443", "a.example/path", "u@a.example", "a b", "*.*.a", "a*.example", "a?b", "*.::1"],
+        [
+            "",
+            "*",
+            "*.",
+            "https://a.example",
+            "a.example:443",
+            "a.example/path",
+            "u@a.example",
+            "a b",
+            "*.*.a",
+            "a*.example",
+            "a?b",
+            "*.::1",
+        ],
     )
     def test_what_is_no_host_is_refused(self, host):
         with pytest.raises(InvalidVariable, match="is no host") as caught:
@@ -207,7 +220,9 @@ def seen(variable: Any) -> list[tuple[str, bool, bool, list[int], bool]]:
 
 
 class TestUsages:
-    def workflow(self, project: Project, name: str, *, draft: Any = None, versions: list[Any] | None = None) -> Workflow:
+    def workflow(
+        self, project: Project, name: str, *, draft: Any = None, versions: list[Any] | None = None
+    ) -> Workflow:
         versions = versions or []
         workflow = WorkflowFactory(project=project, name=name, definition=draft or {}, version=len(versions))
         for number, each in enumerate(versions, start=1):
@@ -270,7 +285,9 @@ class TestUsages:
         costs = []
         for upto in (1, 10):
             for number in range(upto):
-                self.workflow(variable.project, f"{upto}-{number}", draft=using("vars.LIMIT"), versions=[using("vars.LIMIT")])
+                self.workflow(
+                    variable.project, f"{upto}-{number}", draft=using("vars.LIMIT"), versions=[using("vars.LIMIT")]
+                )
             with CaptureQueriesContext(connection) as queries:
                 services.usages_of(variable)
             costs.append(len(queries))
