@@ -13,6 +13,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -54,7 +55,7 @@ class Masker:
             return
         with self._lock:
             self._known = self._known.union(secrets)
-            self._matcher = _Matcher(self._known)
+            self._matcher = _matcher(self._known)
 
     def mask(self, value: Any) -> Any:
         """Return JSON data in which none of the secrets can be read. Without any in it, it is the same object."""
@@ -119,6 +120,12 @@ class _Matcher:
             case int() | float():
                 return MASK if self._numbers and str(value) in self._numbers else value
         return value
+
+
+# The same secrets are masked execution after execution, and in line after line of the logs.
+@lru_cache(maxsize=2 * MOST_IN_LOGS)
+def _matcher(secrets: frozenset[str]) -> _Matcher:
+    return _Matcher(secrets)
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -196,28 +203,24 @@ def _lower_case_escapes(text: str) -> str:
 # --- Logs ---------------------------------------------------------------------------------------------------------------
 
 # A log line may come from anywhere, long after the secret was used: so it is every secret that this process has seen.
-_seen: OrderedDict[str, _Matcher] = OrderedDict()
+_seen: OrderedDict[str, None] = OrderedDict()
 _seen_lock = Lock()
 
 
 def never_log(*secrets: str) -> None:
-    """Keep secrets away from the logs of this process."""
-    for secret in secrets:
-        with _seen_lock:
-            if secret in _seen:
-                _seen.move_to_end(secret)
-                continue
-        matcher = _Matcher([secret])
-        with _seen_lock:
-            _seen[secret] = matcher
-            while len(_seen) > MOST_IN_LOGS:
-                _seen.popitem(last=False)
+    """Keep secrets away from the logs of this process. Costs next to nothing until a line is written."""
+    with _seen_lock:
+        for secret in secrets:
+            _seen[secret] = None
+            _seen.move_to_end(secret)
+        while len(_seen) > MOST_IN_LOGS:
+            _seen.popitem(last=False)
 
 
 def fit_for_logs(text: str) -> str:
     """Return a text without any secret that this process has seen."""
     with _seen_lock:
-        matchers = list(_seen.values())
-    for matcher in matchers:
-        text = matcher.mask_text(text)
+        secrets = list(_seen)
+    for secret in secrets:
+        text = _matcher(frozenset((secret,))).mask_text(text)
     return text
