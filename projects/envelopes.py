@@ -6,7 +6,7 @@ whether its column is in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,14 @@ class EnvelopeColumn:
 
     :param project_path: the way from a row to its project: ``workflow__project``.
     :param where: which rows hold one.
+    :param secrets_in: the secrets in the text of an envelope.
     """
 
     model: type[Model]
     column: str
     project_path: str
     where: Q
+    secrets_in: Callable[[str], Iterable[str]]
 
     @property
     def name(self) -> str:
@@ -40,7 +42,7 @@ class EnvelopeColumn:
 
         :raises BadEncryptionKeys: if the environment has no usable key.
         """
-        masking.never_log(text)
+        masking.never_log(*self.secrets_in(text))
         return crypto.encrypt(self.project_of(row), text, binds_to=self._place_of(row))
 
     def open(self, row: Model) -> str:
@@ -57,7 +59,7 @@ class EnvelopeColumn:
             if getattr(row, self.column) == read:
                 raise
             text = self._opened(row)
-        masking.never_log(text)
+        masking.never_log(*self.secrets_in(text))
         return text
 
     def rows_of(self, project: Project) -> QuerySet[Any]:
@@ -82,9 +84,20 @@ class EnvelopeColumn:
 _columns: dict[str, EnvelopeColumn] = {}
 
 
-def register(model: type[Model], column: str, *, project_path: str, where: Q) -> EnvelopeColumn:
+def _itself(text: str) -> Iterable[str]:
+    return (text,)
+
+
+def register(
+    model: type[Model],
+    column: str,
+    *,
+    project_path: str,
+    where: Q,
+    secrets_in: Callable[[str], Iterable[str]] = _itself,
+) -> EnvelopeColumn:
     """Add a column to those that hold envelopes, and return it; a second time is refused."""
-    added = EnvelopeColumn(model, column, project_path, where)
+    added = EnvelopeColumn(model, column, project_path, where, secrets_in)
     if added.name in _columns:
         raise ValueError(f"{added.name} is registered already.")
     _columns[added.name] = added

@@ -13,6 +13,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -27,11 +28,14 @@ SHORTEST = 6
 SHORTEST_WORD = 3
 # A line of a key in several lines, that is long enough to be told from text.
 SHORTEST_LINE = 16
+# A run of letters and digits that stands nowhere by chance.
+SHORTEST_RUN = 16
 # How many secrets a process keeps away from its logs: those that it has seen last.
 MOST_IN_LOGS = 256
 
 # What each of these leaves alone: nothing; Python's default; JavaScript's encodeURIComponent and encodeURI.
 _SAFE_IN_URLS = ("", "/", "!*'()", ";,/?:@&=+$-_.!~*'()#")
+_RUNS = re.compile(r"[A-Za-z0-9]+")
 _PASSWORD = re.compile(r"\b(?:password|pwd|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)+)'|([^\s;&']+))", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -51,7 +55,7 @@ class Masker:
             return
         with self._lock:
             self._known = self._known.union(secrets)
-            self._matcher = _Matcher(self._known)
+            self._matcher = _matcher(self._known)
 
     def mask(self, value: Any) -> Any:
         """Return JSON data in which none of the secrets can be read. Without any in it, it is the same object."""
@@ -66,7 +70,13 @@ class _Matcher:
     """The spellings of a set of secrets, put together once."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {spelling for secret in secrets for part in _parts(secret) for spelling in _spellings(part)}
+        found = {
+            spelling
+            for secret in secrets
+            for part in _parts(secret)
+            for reading in _readings(part)
+            for spelling in _spellings(reading)
+        }
         # The longest first: one may be part of another.
         self._spellings = sorted(found, key=lambda spelling: (-len(spelling), spelling))
         # As they stand in a JSON text: whether any is in a value takes one look at the whole.
@@ -112,9 +122,22 @@ class _Matcher:
         return value
 
 
+# The same secrets are masked execution after execution, and in line after line of the logs.
+@lru_cache(maxsize=2 * MOST_IN_LOGS)
+def _matcher(secrets: frozenset[str]) -> _Matcher:
+    return _Matcher(secrets)
+
+
 def _parts(secret: str) -> Iterator[str]:
-    """Yield a secret, and what of it may be told without the rest: its lines, the password in a connection's address."""
+    """Yield a secret, and what of it may be told without the rest: its lines, the password in a connection's address.
+
+    Also the longest run of letters and digits in it, if it is long enough to have been drawn by lot: whatever spelling of
+    spellings the rest has gone through, those are left alone.
+    """
     yield secret
+    longest = max(_RUNS.findall(secret), key=len, default="")
+    if len(longest) >= SHORTEST_RUN and not longest.isalpha() and not longest.isdecimal():
+        yield longest
     lines = secret.splitlines()
     if len(lines) > 1:
         yield secret.strip()
@@ -132,10 +155,19 @@ def _parts(secret: str) -> Iterator[str]:
         yield quoted or bare
 
 
+def _readings(part: str) -> set[str]:
+    """Return a part as it is, as bytes of UTF-8 that were taken for Latin-1 (in headers), and as it stands in JSON.
+
+    A body of JSON, too, is told on in base64 and in URLs.
+    """
+    part = _SURROGATES.sub("\ufffd", part)
+    escaped = {json.dumps(part, ensure_ascii=ensure_ascii)[1:-1] for ensure_ascii in (True, False)}
+    return {part, part.encode().decode("latin-1"), *escaped}
+
+
 def _spellings(secret: str) -> Iterator[str]:
     if len(secret) < SHORTEST:
         return
-    secret = _SURROGATES.sub("\ufffd", secret)
     raw = secret.encode()
     yield secret
     for safe in _SAFE_IN_URLS:
@@ -145,8 +177,7 @@ def _spellings(secret: str) -> Iterator[str]:
     yield from (encoded, _lower_case_escapes(encoded))
     for ensure_ascii in (True, False):
         escaped = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
-        # Once more: a JSON text in a text of JSON. And the slash, which some escape as well.
-        yield from (escaped, json.dumps(escaped, ensure_ascii=ensure_ascii)[1:-1], escaped.replace("/", "\\/"))
+        yield from (escaped, escaped.replace("/", "\\/"))  # Some escape the slash as well.
     yield html.escape(secret)
     yield html.escape(secret, quote=False)
     yield repr(secret)[1:-1]
@@ -172,28 +203,24 @@ def _lower_case_escapes(text: str) -> str:
 # --- Logs ---------------------------------------------------------------------------------------------------------------
 
 # A log line may come from anywhere, long after the secret was used: so it is every secret that this process has seen.
-_seen: OrderedDict[str, _Matcher] = OrderedDict()
+_seen: OrderedDict[str, None] = OrderedDict()
 _seen_lock = Lock()
 
 
 def never_log(*secrets: str) -> None:
-    """Keep secrets away from the logs of this process."""
-    for secret in secrets:
-        with _seen_lock:
-            if secret in _seen:
-                _seen.move_to_end(secret)
-                continue
-        matcher = _Matcher([secret])
-        with _seen_lock:
-            _seen[secret] = matcher
-            while len(_seen) > MOST_IN_LOGS:
-                _seen.popitem(last=False)
+    """Keep secrets away from the logs of this process. Costs next to nothing until a line is written."""
+    with _seen_lock:
+        for secret in secrets:
+            _seen[secret] = None
+            _seen.move_to_end(secret)
+        while len(_seen) > MOST_IN_LOGS:
+            _seen.popitem(last=False)
 
 
 def fit_for_logs(text: str) -> str:
     """Return a text without any secret that this process has seen."""
     with _seen_lock:
-        matchers = list(_seen.values())
-    for matcher in matchers:
-        text = matcher.mask_text(text)
+        secrets = list(_seen)
+    for secret in secrets:
+        text = _matcher(frozenset((secret,))).mask_text(text)
     return text

@@ -52,6 +52,33 @@ class TestEncryptionKeys:
         assert message.id == expected
         assert message.hint
 
+    @pytest.mark.parametrize("server", ["config.wsgi", "config.asgi"])
+    def test_keep_a_web_server_from_starting(self, server):
+        """It runs no system checks by itself."""
+        environment = {
+            **os.environ,
+            "SEGUE_ENCRYPTION_KEYS": key_line(bytes(32)),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        environment |= {
+            "SECRET_KEY": "a secret for this test alone",
+            "SEGUE_ENV_FILE": os.devnull,
+            "DATABASE_URL": "sqlite://:memory:",
+        }
+
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {server}"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+        assert done.returncode != 0
+        assert "Key k1 of SEGUE_ENCRYPTION_KEYS is a sample" in done.stderr
+        assert key_line(bytes(32)) not in done.stderr
+
     def test_are_refused_when_one_of_many_is_a_sample(self, settings):
         settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("good"), key_line(bytes(32))]
 

@@ -40,6 +40,7 @@ SPELLINGS = {
     "in HTML": html.escape,
     "in hex": lambda secret: secret.encode().hex(),
     "in upper case hex": lambda secret: secret.encode().hex().upper(),
+    "as UTF-8 read as Latin-1": lambda secret: secret.encode().decode("latin-1"),
     "in a Python traceback": lambda secret: repr(secret)[1:-1],
 }
 
@@ -91,6 +92,21 @@ class TestMasker:
         key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nSECONDLINEOFTHEKEY99\n-----END KEY-----\n"
 
         assert Masker([key]).mask("x SECONDLINEOFTHEKEY99 -----BEGIN KEY-----") == f"x {MASK} -----BEGIN KEY-----"
+
+    def test_masks_a_long_run_of_letters_and_digits_whatever_stands_around_it(self):
+        secret = '<"Ab3dEf6hIj9lMn2pQr5t"/>'
+        text = json.dumps(quote(json.dumps(html.escape(secret))))
+
+        assert "Ab3dEf6hIj9lMn2pQr5t" not in Masker([secret]).mask(text)
+
+    def test_masks_no_word_of_a_secret_by_itself(self):
+        assert Masker(["correct-internationalization-9"]).mask("internationalization") == "internationalization"
+
+    @pytest.mark.parametrize("spelled", [lambda text: quote(text, safe=""), lambda text: text.encode().hex()])
+    def test_masks_a_body_of_json_that_is_told_on(self, spelled):
+        secret = 'a"b/c-d'
+
+        assert Masker([secret]).mask(spelled(json.dumps([secret]))) == spelled('["') + MASK + spelled('"]')
 
     @pytest.mark.parametrize(
         ("text", "masked"), [("pin 1234.", f"pin {MASK}."), ("order 12345", "order 12345"), ("a1234", "a1234")]

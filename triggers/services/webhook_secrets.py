@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from projects import audit, envelopes, masking
+from projects import audit, envelopes
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
 from projects.exceptions import Unavailable
@@ -27,7 +27,13 @@ from triggers.webhooks.signatures import Scheme, holes_in, scheme_of, scheme_or_
 # Secrets that are valid at once: each costs every request one more HMAC.
 MAX_LIVE = 4
 # Their envelope, bound to the registration's row.
-ENVELOPES = envelopes.register(WebhookRegistration, "secret", project_path="workflow__project", where=~Q(secret=""))
+ENVELOPES = envelopes.register(
+    WebhookRegistration,
+    "secret",
+    project_path="workflow__project",
+    where=~Q(secret=""),
+    secrets_in=lambda text: [entry["secret"] for entry in json.loads(text)],
+)
 # How far back one looks for what a secret has proven last.
 DELIVERIES_LOOKED_AT = 1000
 
@@ -244,7 +250,6 @@ def _stored(registration: WebhookRegistration) -> list[_Secret]:
     if not registration.secret:
         return []
     entries = json.loads(ENVELOPES.open(registration))
-    masking.never_log(*(entry["secret"] for entry in entries))
     # The first secrets of all had neither an id nor a beginning; they are valid, and end with the next one.
     return [
         _Secret(entry.get("id", ""), entry["secret"], _moment(entry.get("created_at")), _moment(entry["until"]))
