@@ -65,6 +65,12 @@ class OutgoingLimitExists(Conflict):
     code = "outgoing_limit_exists"
 
 
+class WouldWrite(Conflict):
+    """A node that is tried would change something outside, and nobody has allowed that."""
+
+    code = "would_write"
+
+
 class LinkUsed(Conflict):
     """Another call has come over the one-time link before."""
 

@@ -344,6 +344,11 @@ class WorkflowExecutionLog(models.Model):
         """Whether it was taken over with an output that somebody gave, instead of the one that it had."""
         return isinstance(self.input_data, dict) and self.input_data.get("is_edited") is True
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it did not run, because its node is pinned and the execution a test."""
+        return isinstance(self.input_data, dict) and self.input_data.get("is_pinned") is True
+
 
 class OutgoingLimit(models.Model):
     """What an operator allows a project's calls to a host, or its calls with a secret, all workflows together.

@@ -121,6 +121,9 @@ class NodeStateSerializer(serializers.Serializer[Any]):
 class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
     """One attempt of one node."""
 
+    is_pinned = serializers.BooleanField(
+        read_only=True, help_text="Not run: the node is pinned, and the execution a test."
+    )
     is_edited = serializers.BooleanField(
         read_only=True, help_text="Taken over with an output that was given when the execution was run again."
     )
@@ -142,6 +145,7 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
             "wake_at",
             "reused_from",
             "is_edited",
+            "is_pinned",
             "started_at",
             "completed_at",
             "duration_ms",
@@ -154,17 +158,9 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
         read_only_fields = fields
 
 
-class TestSerializer(StrictSerializer):
-    """A run of the draft."""
+class WaitSerializer(StrictSerializer):
+    """How long whoever starts something waits for its end."""
 
-    input = serializers.JSONField(required=False, default=dict, help_text="Must fit the workflow's `inputs`.")
-    trigger = serializers.CharField(
-        required=False,
-        allow_null=True,
-        default=None,
-        max_length=64,
-        help_text="The id of the trigger node to begin at.",
-    )
     wait_seconds = serializers.IntegerField(
         required=False,
         default=0,
@@ -174,8 +170,52 @@ class TestSerializer(StrictSerializer):
     )
 
 
+class TestNodeSerializer(WaitSerializer):
+    """A run of one node of the draft alone."""
+
+    node_id = serializers.CharField(max_length=64)
+    input = serializers.JSONField(required=False, allow_null=True, default=None, help_text="What comes over its edge.")
+    trigger = serializers.JSONField(
+        required=False, allow_null=True, default=None, help_text="What expressions see as `trigger`."
+    )
+    outputs = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        required=False,
+        default=dict,
+        help_text="What other nodes have put out, by their ids. Those that are pinned are known without.",
+    )
+    items = serializers.DictField(
+        child=serializers.JSONField(allow_null=True),
+        required=False,
+        default=dict,
+        help_text="For a node in a scope: what the pass is about, by the scope's id.",
+    )
+    allow_write = serializers.BooleanField(
+        required=False, default=False, help_text="Run it even if it changes something outside."
+    )
+
+
+class TestSerializer(WaitSerializer):
+    """A run of the draft."""
+
+    input = serializers.JSONField(
+        required=False,
+        default=None,
+        help_text="Must fit the workflow's `inputs`. Left out: what the trigger node has pinned, or an empty object.",
+    )
+    trigger = serializers.CharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=64,
+        help_text="The id of the trigger node to begin at.",
+    )
+
+
 class RunSerializer(TestSerializer):
     """A manual start."""
+
+    input = serializers.JSONField(required=False, default=dict, help_text="Must fit the workflow's `inputs`.")
 
     idempotency_key = serializers.CharField(
         required=False,

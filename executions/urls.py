@@ -7,7 +7,7 @@ from rest_framework.routers import BaseRouter
 from executions.approval_views import ApprovalViewSet, GoneEndpointViewSet, LinkViewSet
 from executions.outgoing.views import OutgoingHoldViewSet, OutgoingLimitViewSet
 from executions.statistics_views import ProjectStatisticsViewSet, WorkflowStatisticsViewSet
-from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet, TestViewSet
+from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet, TestNodeViewSet, TestViewSet
 
 
 def register(router: BaseRouter) -> None:
@@ -20,6 +20,7 @@ def register(router: BaseRouter) -> None:
     router.register("outgoing-limits", OutgoingLimitViewSet, basename="outgoing-limit")
     router.register("outgoing-holds", OutgoingHoldViewSet, basename="outgoing-hold")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/run", RunViewSet, basename="workflow-run")
+    router.register(r"workflows/(?P<workflow_id>[^/.]+)/test-node", TestNodeViewSet, basename="workflow-test-node")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/test", TestViewSet, basename="workflow-test")
     router.register(
         r"projects/(?P<project_id>[^/.]+)/statistics", ProjectStatisticsViewSet, basename="project-statistics"

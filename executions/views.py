@@ -25,6 +25,7 @@ from executions.serializers import (
     NodeStateSerializer,
     RerunSerializer,
     RunSerializer,
+    TestNodeSerializer,
     TestSerializer,
     TreeSerializer,
 )
@@ -139,6 +140,15 @@ class _Starting(ProjectScopedViewSet):
     queryset = WorkflowExecution.objects.all()
     parent = Parent(Workflow, "workflow_id")
 
+    def asker(self, wait_seconds: int) -> services.Asker:
+        """Return who asks."""
+        return services.Asker(
+            by=self.actor,
+            ip_address=client_address(self.request),
+            user_agent=client_user_agent(self.request),
+            awaits=wait_seconds > 0,
+        )
+
     def started(self, execution: WorkflowExecution, *, wait_seconds: int) -> Response:
         """Answer with what has become of it, once that is known or the time is over."""
         if wait_seconds:
@@ -164,11 +174,32 @@ class TestViewSet(_Starting):
             self.parent_object,
             input=asked["input"],
             node_id=asked["trigger"],
-            by=self.actor,
+            asker=self.asker(asked["wait_seconds"]),
             now=timezone.now(),
-            ip_address=client_address(request),
-            user_agent=client_user_agent(request),
-            awaited=asked["wait_seconds"] > 0,
+        )
+        return self.started(execution, wait_seconds=asked["wait_seconds"])
+
+
+class TestNodeViewSet(_Starting):
+    """Trying one node of a workflow's draft."""
+
+    serializer_class = TestNodeSerializer
+    permissions = {"create": Permission.EDIT}
+
+    @extend_schema(request=TestNodeSerializer, responses=STARTED)
+    def create(self, request: Request, workflow_id: str) -> Response:
+        """Run one node of the draft alone, once, with what it is to see. One that changes something outside only if that is allowed."""
+        asked = self.validated(TestNodeSerializer)
+        sees = services.Surroundings(
+            input=asked["input"], trigger=asked["trigger"], outputs=asked["outputs"], items=asked["items"]
+        )
+        execution = services.start_node_test(
+            self.parent_object,
+            asked["node_id"],
+            sees=sees,
+            may_write=asked["allow_write"],
+            asker=self.asker(asked["wait_seconds"]),
+            now=timezone.now(),
         )
         return self.started(execution, wait_seconds=asked["wait_seconds"])
 

@@ -218,22 +218,26 @@ def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -
     return version
 
 
-def version_to_try(workflow: Workflow, *, by: Actor | None, now: datetime) -> WorkflowVersion:
+def version_to_try(
+    workflow: Workflow, *, by: Actor | None, now: datetime, definition: dict[str, Any] | None = None
+) -> WorkflowVersion:
     """Keep the draft as it stands, without publishing it, for an execution that tries it. The same draft is kept once.
 
+    :param definition: another definition for this workflow, instead of its draft.
     :raises InvalidDefinition: with all problems at once.
     :raises WorkflowArchived: if it is read-only.
     """
     draft = Workflow.objects.get(pk=workflow.pk)
     refuse_archived(draft)
-    if problems := validate(draft):
+    definition = draft.definition if definition is None else definition
+    if problems := validate(draft, definition=definition):
         raise _invalid(f"The draft of {draft.name!r} cannot be tried.", problems)
     version, _ = WorkflowVersion.objects.get_or_create(
         workflow=draft,
         number=None,
-        content_hash=content_hash(draft.definition),
+        content_hash=content_hash(definition),
         defaults={
-            "definition": draft.definition,
+            "definition": definition,
             "created_by_id": by.user.pk if by else None,
             "created_at": now,
         },

@@ -50,6 +50,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "child_link",
         "reused_link",
         "is_edited",
+        "is_pinned",
         "started_at",
         "completed_at",
         "took",
@@ -67,6 +68,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "child_link",
         "reused_link",
         "is_edited",
+        "is_pinned",
         "took",
         "error_shown",
         "input_shown",
@@ -96,6 +98,10 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
     @admin.display(description="with another output", boolean=True)
     def is_edited(self, node_run: WorkflowExecutionLog) -> bool:
         return node_run.is_edited
+
+    @admin.display(description="pinned, not run", boolean=True)
+    def is_pinned(self, node_run: WorkflowExecutionLog) -> bool:
+        return node_run.is_pinned
 
     @admin.display(description="status")
     def status_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:

@@ -24,6 +24,9 @@ from projects.clients import client_address, client_user_agent
 from workflows.admin.fields import JsonField
 from workflows.models import Workflow, WorkflowStatus
 
+# Starts a workflow with what the form asked for.
+Start = Callable[[HttpRequest, Workflow, dict[str, Any]], WorkflowExecution]
+
 
 class RunForm(forms.Form):
     """What to start with."""
@@ -37,27 +40,29 @@ class RunForm(forms.Form):
 @admin.action(description="Run…", permissions=["operate"])
 def run(page: Any, request: HttpRequest, workflows: QuerySet[Workflow]) -> HttpResponse | None:
     """Ask for the input, and start each of the workflows with it."""
-    return _asking(page, request, workflows, services.start_manually, action="run", what="the newest version")
+    return _asking(page, request, workflows, _start_newest, action="run", what="the newest version")
 
 
 @admin.action(description="Try the draft…", permissions=["change"])
 def try_draft(page: Any, request: HttpRequest, workflows: QuerySet[Workflow]) -> HttpResponse | None:
     """Ask for the input, and run each of the workflows' drafts with it."""
-    return _asking(page, request, workflows, services.start_test, action="try_draft", what="the draft, as it stands,")
+    return _asking(page, request, workflows, _start_draft, action="try_draft", what="the draft, as it stands,")
 
 
 def _asking(
     page: Any,
     request: HttpRequest,
     workflows: QuerySet[Workflow],
-    start: Callable[..., WorkflowExecution],
+    start: Start,
     *,
     action: str,
     what: str,
 ) -> HttpResponse | None:
     form = RunForm(request.POST) if "confirmed" in request.POST else RunForm(initial={"input": {}})
     if form.is_bound and form.is_valid():
-        for_each(request, workflows, lambda request, workflow: _start(request, workflow, start, form.cleaned_data))
+        for_each(
+            request, workflows, lambda request, workflow: _say_started(start(request, workflow, form.cleaned_data))
+        )
         return None
     context = {
         **page.admin_site.each_context(request),
@@ -78,10 +83,12 @@ run.applies = lambda workflow: workflow.status in services.RUNNABLE  # type: ign
 try_draft.applies = lambda workflow: workflow.status != WorkflowStatus.ARCHIVED  # type: ignore[attr-defined]
 
 
-def _start(
-    request: HttpRequest, workflow: Workflow, start: Callable[..., WorkflowExecution], asked: dict[str, Any]
-) -> SafeString:
-    execution = start(
+def _say_started(execution: WorkflowExecution) -> SafeString:
+    return format_html("started as {}.", values.link(execution))
+
+
+def _start_newest(request: HttpRequest, workflow: Workflow, asked: dict[str, Any]) -> WorkflowExecution:
+    return services.start_manually(
         workflow,
         input=asked["input"],
         node_id=asked["trigger"] or None,
@@ -90,7 +97,15 @@ def _start(
         ip_address=client_address(request),
         user_agent=client_user_agent(request),
     )
-    return format_html("started as {}.", values.link(execution))
+
+
+def _start_draft(request: HttpRequest, workflow: Workflow, asked: dict[str, Any]) -> WorkflowExecution:
+    asker = services.Asker(
+        by=Actor.of(request), ip_address=client_address(request), user_agent=client_user_agent(request)
+    )
+    return services.start_test(
+        workflow, input=asked["input"], node_id=asked["trigger"] or None, asker=asker, now=timezone.now()
+    )
 
 
 # The page of workflows lies below and knows nothing of executions.

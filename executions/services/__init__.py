@@ -12,16 +12,18 @@ from executions.services.lifecycle import (
     refuse_misfit,
     start_execution,
     start_manually,
-    start_test,
     wake_parked,
 )
 from executions.services.many import Start, start_many, unlimited
 from executions.services.rerunning import SAME, rerun_execution
+from executions.services.trying import Asker, Surroundings, start_node_test, start_test
 
 __all__ = [
     "RUNNABLE",
     "SAME",
+    "Asker",
     "Start",
+    "Surroundings",
     "answer_of",
     "cancel_execution",
     "early_answer_of",
@@ -32,6 +34,7 @@ __all__ = [
     "start_execution",
     "start_manually",
     "start_many",
+    "start_node_test",
     "start_test",
     "unlimited",
     "wake_parked",

@@ -22,7 +22,6 @@ from projects.ids import new_id
 from projects.payloads import storable
 from workflows.definition.validation import check_inputs
 from workflows.models import TriggerType, Workflow, WorkflowStatus, WorkflowVersion
-from workflows.services import version_to_try
 
 if TYPE_CHECKING:
     from projects.access import Actor
@@ -151,22 +150,22 @@ def start_manually(
     :raises IdempotencyMismatch: if the key was used with another input.
     :raises TooMany: if its project starts too many executions, or has too many.
     """
-    version, trigger_node = ready_to_start(workflow, node_id=node_id)
+    version, begin = ready_to_start(workflow, node_id=node_id)
     refuse_misfit(version, input)
     if idempotency_key is not None:
         first = _with_key(workflow, idempotency_key)
         if first is not None:
-            return _same_again(first, workflow=workflow, input=input, node_id=trigger_node)
+            return _same_again(first, workflow=workflow, input=input, node_id=begin)
     # Before the workflow is locked: of two rows, everybody locks the project first.
     quotas.take_start(workflow.project_id, now=now)
     if idempotency_key is not None:
         first = _first_with_key(workflow, idempotency_key)
         if first is not None:
-            return _same_again(first, workflow=workflow, input=input, node_id=trigger_node)
+            return _same_again(first, workflow=workflow, input=input, node_id=begin)
     return start_execution(
         version,
         kind=TriggerType.MANUAL,
-        node_id=trigger_node,
+        node_id=begin,
         payload=input,
         now=now,
         by=by,
@@ -175,45 +174,6 @@ def start_manually(
         user_agent=user_agent,
         awaited=awaited,
         in_place=awaited,
-    )
-
-
-@transaction.atomic
-def start_test(
-    workflow: Workflow,
-    *,
-    input: Any,
-    by: Actor | None,
-    now: datetime,
-    node_id: str | None = None,
-    ip_address: str | None = None,
-    user_agent: str = "",
-    awaited: bool = False,
-) -> WorkflowExecution:
-    """Try the draft as it stands, published or not, with an input that fits its ``inputs``.
-
-    :param node_id: the trigger node to begin at; without it the manual one, or the only one there is.
-    :raises InvalidDefinition: if the draft has problems.
-    :raises WorkflowArchived: if the workflow is archived.
-    :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
-    :raises TooMany: if its project starts too many executions, or has too many.
-    """
-    version = version_to_try(workflow, by=by, now=now)
-    trigger_node = _trigger_node(version.definition, node_id)
-    refuse_misfit(version, input)
-    quotas.take_start(workflow.project_id, now=now)
-    return start_execution(
-        version,
-        kind=TriggerType.MANUAL,
-        node_id=trigger_node,
-        payload=input,
-        now=now,
-        by=by,
-        ip_address=ip_address,
-        user_agent=user_agent,
-        awaited=awaited,
-        in_place=awaited,
-        is_test=True,
     )
 
 
@@ -227,7 +187,7 @@ def ready_to_start(workflow: Workflow, *, node_id: str | None = None) -> tuple[W
     if workflow.status not in RUNNABLE:
         raise NotRunnable(_why_not(workflow))
     version = newest_version(workflow)
-    return version, _trigger_node(version.definition, node_id)
+    return version, trigger_node(version.definition, node_id)
 
 
 def refuse_misfit(version: WorkflowVersion, input: Any) -> None:
@@ -317,7 +277,7 @@ def _why_not(workflow: Workflow) -> str:
             return f"Workflow {workflow.name!r} is {workflow.status}{reason} and starts nothing."
 
 
-def _trigger_node(definition: Mapping[str, Any], node_id: str | None) -> str:
+def trigger_node(definition: Mapping[str, Any], node_id: str | None) -> str:
     triggers: dict[str, str] = {
         node["id"]: node["config"].get("kind")
         for node in definition["nodes"]

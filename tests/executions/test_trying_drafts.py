@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from executions import services, statistics
-from executions.exceptions import InvalidInput, NotRunnable
+from executions.exceptions import InvalidInput, NotRunnable, WouldWrite
 from executions.models import ExecutionStatus, WorkflowExecution
-from tests.builders import definition, node
+from projects.exceptions import NotFound
+from tests.builders import definition, loop, node
 from tests.clock import NOON
 from tests.executions.engine.carrying import carry
 from tests.executions.engine.carrying import worker as worker
@@ -22,12 +23,19 @@ PURE = definition("start > end", end=node("output", {"value": "{{ input.n + 1 }}
 FAILING = definition("start > end", end=node("output", {"value": "{{ input.no.where }}"}))
 
 
+def setting(**fields):
+    """Return the config of a transform that sets fields."""
+    return {"steps": [{"operation": "set", "fields": fields}]}
+
+
 def a_draft(raw=PURE, *, name="Draft", project=None):
     return create_workflow(project or ProjectFactory(), name=name, definition=raw, by=None, now=NOON)
 
 
 def tried(workflow, value=None, **more):
-    return services.start_test(workflow, input={"n": 1} if value is None else value, by=None, now=NOON, **more)
+    awaits = more.pop("awaited", False)
+    asker = services.Asker(awaits=awaits)
+    return services.start_test(workflow, input={"n": 1} if value is None else value, asker=asker, now=NOON, **more)
 
 
 class TestADraft:
@@ -137,3 +145,141 @@ def test_only_tests_run_what_was_never_published():
     with pytest.raises(NotRunnable):
         services.start_execution(version, **start)
     assert services.start_execution(version, **start, is_test=True).status == ExecutionStatus.PENDING
+
+
+def pinned(output, type_="transform", **more):
+    return node(type_, setting(a=1), pin={"output": output, **more})
+
+
+class TestPins:
+    def test_stand_in_for_a_node_in_a_test(self):
+        raw = definition("start > ask > end", ask=pinned({"n": 7}), end=node("output", {"value": "{{ input.n }}"}))
+
+        execution = tried(a_draft(raw), awaited=True)
+
+        assert execution.result == 7
+        assert [run.node_id for run in execution.node_runs.all() if run.is_pinned] == ["ask"]
+
+    def test_keep_what_would_write_from_running(self):
+        call = node("tool", {"tool": "http.request", "with": {"method": "POST", "url": "http://192.0.2.1/"}})
+        raw = definition("start > call > end", call=call | {"pin": {"output": {"status": 201}}}, end=node("output", {}))
+
+        execution = tried(a_draft(raw), awaited=True)
+
+        assert execution.status in {"pending", "completed"}
+
+    def test_go_out_through_their_port(self):
+        choose = node(
+            "condition", {"cases": [{"port": "yes", "when": "{{ false }}"}]}, pin={"output": 1, "port": "yes"}
+        )
+        raw = definition("start > choose", "choose.yes > end", choose=choose, end=node("output", {"value": "taken"}))
+
+        assert tried(a_draft(raw), awaited=True).result == "taken"
+
+    def test_mean_nothing_to_other_executions(self):
+        raw = definition("start > ask > end", ask=pinned({"n": 7}), end=node("output", {"value": "{{ input.a }}"}))
+        workflow = a_draft(raw)
+        publish(workflow, by=None, now=NOON)
+
+        assert services.start_manually(workflow, input={}, by=None, now=NOON, awaited=True).result == 1
+
+    def test_of_the_trigger_are_the_input_where_none_is_given(self):
+        raw = definition(
+            "start > end",
+            start=node("trigger", {"kind": "manual"}, pin={"output": {"n": 3}}),
+            end=node("output", {"value": "{{ trigger.n }}"}),
+        )
+
+        asker = services.Asker(awaits=True)
+        assert services.start_test(a_draft(raw), asker=asker, now=NOON).result == 3
+        assert services.start_test(a_draft(raw, name="B"), input={"n": 4}, asker=asker, now=NOON).result == 4
+
+    def test_name_a_port_that_there_is(self):
+        raw = definition("start > ask", ask=pinned(1, port="yes"))
+
+        with pytest.raises(InvalidDefinition) as refused:
+            tried(a_draft(raw))
+
+        assert [(each["code"], each["path"]) for each in refused.value.problems] == [
+            ("unknown_port", "/nodes/1/pin/port")
+        ]
+
+
+class TestOneNodeAlone:
+    def alone(self, raw, node_id, *, may_write=False, **sees):
+        workflow = a_draft(raw, name=f"Alone {node_id}")
+        execution = services.start_node_test(
+            workflow,
+            node_id,
+            sees=services.Surroundings(**sees),
+            may_write=may_write,
+            asker=services.Asker(awaits=True),
+            now=NOON,
+        )
+        return execution.node_runs.get(node_id=node_id)
+
+    def test_gets_what_it_is_to_see(self):
+        shown = "{{ input.n + nodes.ask.output.n + trigger.n }}"
+        raw = definition("start > ask > work > end", work=node("transform", setting(sum=shown)))
+
+        run = self.alone(raw, "work", input={"n": 1}, outputs={"ask": {"n": 10}}, trigger={"n": 100})
+
+        assert run.output_data == {"n": 1, "sum": 111}
+
+    def test_knows_what_is_pinned(self):
+        raw = definition(
+            "start > ask > work", ask=pinned({"n": 5}), work=node("output", {"value": "{{ nodes.ask.output.n }}"})
+        )
+
+        assert self.alone(raw, "work").output_data["value"] == 5
+
+    def test_runs_although_the_rest_has_problems(self):
+        raw = definition(
+            "start > broken > work", broken=node("tool", {"tool": "no.such"}), work=node("output", {"value": 1})
+        )
+
+        assert self.alone(raw, "work").status == "completed"
+
+    def test_runs_in_a_pass_of_the_scopes_around_it(self):
+        body = {
+            "ask": node("transform", setting(a=1)),
+            "work": node("transform", setting(b="{{ scopes.each.item.total }}")),
+        }
+        raw = definition("start > each > end", each=loop({"items": "{{ input.orders }}"}, "ask > work", **body))
+
+        run = self.alone(raw, "work", input={"x": 1}, items={"each": {"total": 9}})
+
+        assert (run.iteration, run.output_data) == ("0", {"x": 1, "b": 9})
+
+    def test_takes_along_what_lies_in_it(self):
+        raw = definition("start > each > end", each=loop({"items": "{{ input.orders }}"}, "inside"))
+
+        run = self.alone(raw, "each", input={"orders": [1, 2, 3]})
+
+        assert run.status == "completed"
+        assert run.execution.node_runs.filter(node_id="inside").count() == 3
+
+    def test_is_tried_once_whatever_its_retry_says(self):
+        failing = node("output", {"value": "{{ input.no.where }}"}, retry={"max_attempts": 5})
+
+        assert self.alone(definition("start > work", work=failing), "work").status == "failed"
+
+    def test_writes_only_if_that_is_meant(self):
+        call = node("tool", {"tool": "http.request", "with": {"method": "POST", "url": "http://192.0.2.1/"}})
+
+        with pytest.raises(WouldWrite):
+            self.alone(definition("start > work", work=call), "work")
+
+    def test_tells_its_problems_where_they_are_in_the_draft(self):
+        raw = definition("start > before > work", work=node("output", {"value": "{{ nodes.before.output }}"}))
+
+        with pytest.raises(InvalidDefinition) as refused:
+            self.alone(raw, "work")
+
+        (problem,) = refused.value.problems
+        assert problem["path"] == "/nodes/2/config/value"
+
+    @pytest.mark.parametrize(("node_id", "error"), [("start", InvalidInput), ("nowhere", NotFound)])
+    def test_is_a_node_that_can_run(self, node_id, error):
+        with pytest.raises(error):
+            self.alone(definition("start > end"), node_id)

@@ -33,6 +33,7 @@ class DraftNode:
     has_config: bool = True
     parent: str | None = None
     has_retry: bool = False
+    pinned_port: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,16 @@ def _node(index: int, raw: Any) -> DraftNode | None:
                 has_config=isinstance(config, dict),
                 parent=parent if isinstance(parent := raw.get("parent"), str) else None,
                 has_retry=raw.get("retry") is not None,
+                pinned_port=_pinned_port(raw.get("pin")),
             )
+        case _:
+            return None
+
+
+def _pinned_port(raw: Any) -> str | None:
+    match raw:
+        case {"port": str(port)}:
+            return port
         case _:
             return None
 

@@ -50,6 +50,17 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """What a node puts out in tests, instead of running.
+
+    :param port: where it goes out; ``None``: through the node's first port.
+    """
+
+    output: Any
+    port: str | None = None
+
+
+@dataclass(frozen=True)
 class Node:
     """One step: ``config`` is its type's own, everything beside it is the same for every type."""
 
@@ -63,6 +74,7 @@ class Node:
     join: Join = "all"
     parent: str | None = None  # The scope that it is part of.
     disabled: bool = False
+    pin: Pin | None = None
     notes: str = ""
 
 
@@ -148,7 +160,11 @@ def parse(raw: Any) -> Definition:
 def node_of(shape: NodeShape) -> Node:
     """Return the node that a node's JSON describes."""
     retry = RetryPolicy(**_frozen(shape.retry)) if shape.retry else None
-    given = dict(shape) | {"name": shape.name or shape.id, "retry": None if retry == RetryPolicy() else retry}
+    given = dict(shape) | {
+        "name": shape.name or shape.id,
+        "retry": None if retry == RetryPolicy() else retry,
+        "pin": Pin(**dict(shape.pin)) if shape.pin else None,
+    }
     return Node(**given)
 
 
@@ -191,6 +207,8 @@ def _node_to_json(node: Node) -> dict[str, Any]:
         del written["name"]
     if node.retry:
         written["retry"] = _without_defaults(node.retry)
+    if node.pin:
+        written["pin"] = {"output": node.pin.output} | ({"port": node.pin.port} if node.pin.port else {})
     return written
 
 

@@ -53,6 +53,11 @@ class RetryShape(Shape):
     when_lost: WhenLost = "again"
 
 
+class PinShape(Shape):
+    output: Any
+    port: Slug | None = None
+
+
 class NodeShape(Shape):
     id: Slug
     type: str
@@ -64,6 +69,7 @@ class NodeShape(Shape):
     join: Join = "all"
     parent: str | None = None
     disabled: bool = False
+    pin: PinShape | None = None
     notes: Annotated[str, Field(max_length=10_000)] = ""
 
 

@@ -28,6 +28,7 @@ def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]
     yield from _types(draft, node_types)
     yield from _ids(draft)
     yield from _triggers(draft, node_types)
+    yield from _pins(draft, node_types)
     yield from _edges(draft, node_types)
     yield from islice(_cycles(draft), MAX_CYCLES)
     yield from _unreachable(draft, node_types)
@@ -62,6 +63,16 @@ def _triggers(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
 
 def _starts(node: DraftNode, node_types: NodeTypes) -> bool:
     return node.type in node_types and node_types[node.type].starts_workflow
+
+
+def _pins(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
+    for node in draft.nodes:
+        if node.pinned_port is None or node.type not in node_types:
+            continue
+        ports = node_types[node.type].ports(node.config)
+        if node.pinned_port not in ports:
+            message = f"Node `{node.id}` has no port `{node.pinned_port[:64]}`; it has {listed(ports)}."
+            yield Problem("unknown_port", f"{node.at}/pin/port", message, did_you_mean(node.pinned_port, ports))
 
 
 def _edges(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:

@@ -345,14 +345,14 @@ class TestIntervals:
         [
             (
                 "Europe/Berlin",
-                datetime(2026, 10, 24, 14, 30),
+                datetime(2026, 10, 24, 14, 30),  # noqa: DTZ001 - as people write it
                 timedelta(hours=12),
                 [utc(2026, 10, 24, 12, 30), utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 12, 30)],
             ),
             # Half an hour goes at 2 o'clock; the anchor is a time that was never shown.
             (
                 "Australia/Lord_Howe",
-                datetime(2026, 10, 4, 2, 15),
+                datetime(2026, 10, 4, 2, 15),  # noqa: DTZ001
                 timedelta(minutes=30),
                 [utc(2026, 10, 3, 15, 45), utc(2026, 10, 3, 16, 15), utc(2026, 10, 3, 16, 45)],
             ),

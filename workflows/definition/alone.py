@@ -1,0 +1,133 @@
+"""One node of a draft as a definition of its own, so that it can be tried alone: what it would see is given and pinned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What is made here; with a number behind it where the draft has a node of that name.
+START, INPUT, ITEMS = "try_start", "try_input", "try_items"
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A definition in which one node runs.
+
+    :param start: its trigger node.
+    :param indexes: of each node of the draft that it holds, the index there, by the index here.
+    """
+
+    definition: dict[str, Any]
+    start: str
+    indexes: Mapping[int, int]
+
+
+def alone(
+    raw: Mapping[str, Any], node_id: str, *, input: Any, outputs: Mapping[str, Any], items: Mapping[str, Any]
+) -> Alone | None:
+    """Return a definition in which a node of a draft runs alone, with all that lies in it if it is a scope; ``None`` without it.
+
+    The node is tried once, whatever its ``retry`` says, and runs even if it is pinned.
+
+    :param outputs: what nodes that it mentions have put out, by their ids; those of pinned ones are known without.
+    :param items: what the passes of the scopes around it are about, by the scopes' ids.
+    """
+    nodes = {node["id"]: (index, node) for index, node in enumerate(_objects(raw.get("nodes"))) if "id" in node}
+    if node_id not in nodes:
+        return None
+    within = _within(nodes, node_id)
+    names = _Names(set(nodes) | set(outputs))
+    start, given = names.free(START), names.free(INPUT)
+    around = _around(nodes, node_id)
+    known = {key: node["pin"]["output"] for key, (_, node) in nodes.items() if _has_pin(node)} | dict(outputs)
+    known = {key: value for key, value in known.items() if key not in within and key not in around}
+    tried = {key: value for key, value in nodes[node_id][1].items() if key != "pin"}
+    if len(within) == 1:  # A scope is not retried itself.
+        tried |= {"retry": {"max_attempts": 1}}
+    kept = [tried, *(node for key, (_, node) in nodes.items() if key in within and key != node_id)]
+    own = {node["id"] for node in kept}
+    edges = [edge for edge in _objects(raw.get("edges")) if edge.get("source") in own and edge.get("target") in own]
+    pass_items = names.free(ITEMS)
+    innermost = around[-1] if around else None
+    pinned = {given: (input, innermost)}
+    pinned |= {key: (value, _level(nodes, key, around)) for key, value in known.items()}
+    if around:
+        pinned[pass_items] = ({scope: items.get(scope) for scope in around}, None)
+    # What a pinned node comes before: the tried one, or the scope around that one that lies beside it.
+    inner = dict(zip([None, *around], [*around, node_id], strict=True))
+    made: list[dict[str, Any]] = [{"id": start, "type": "trigger", "config": {"kind": "manual"}}]
+    made += [_pass_of(scope, outer, pass_items) for outer, scope in inner.items() if scope != node_id]
+    for key, (value, level) in pinned.items():
+        made.append(_pinned(key, value, parent=level))
+        edges.append({"source": key, "target": inner[level], "type": "data" if key == given else "action"})
+        if level is None:  # In a scope, a pass begins with whatever nothing leads into.
+            edges.append({"source": start, "target": key, "type": "action"})
+    definition = {"schema": 1, "nodes": [*kept, *made], "edges": edges}
+    zone = raw.get("settings", {}).get("timezone") if isinstance(raw.get("settings"), dict) else None
+    if zone is not None:
+        definition["settings"] = {"timezone": zone}
+    return Alone(definition, start, {here: nodes[node["id"]][0] for here, node in enumerate(kept)})
+
+
+class _Names:
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+
+    def free(self, name: str) -> str:
+        """Return a name that no node has."""
+        found = next(
+            each for each in (name, *(f"{name}_{number}" for number in range(2, 1000))) if each not in self._taken
+        )
+        self._taken.add(found)
+        return found
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str) -> set[str]:
+    """Return a node and all that lies in it."""
+    found, grows = {node_id}, True
+    while grows:
+        more = {key for key, (_, node) in nodes.items() if node.get("parent") in found} - found
+        found |= more
+        grows = bool(more)
+    return found
+
+
+def _around(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str) -> list[str]:
+    """Return the scopes around a node, the outermost first."""
+    found: list[str] = []
+    parent = nodes[node_id][1].get("parent")
+    while isinstance(parent, str) and parent in nodes and parent not in found:
+        found.insert(0, parent)
+        parent = nodes[parent][1].get("parent")
+    return found
+
+
+def _has_pin(node: Mapping[str, Any]) -> bool:
+    return isinstance(node.get("pin"), dict) and "output" in node["pin"]
+
+
+def _level(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, around: list[str]) -> str | None:
+    """Return in which of the scopes around the tried node another one lies, if in one of them."""
+    parent = nodes[node_id][1].get("parent") if node_id in nodes else None
+    return parent if parent in around else None
+
+
+def _pinned(node_id: str, output: Any, *, parent: str | None) -> dict[str, Any]:
+    node = {
+        "id": node_id,
+        "type": "transform",
+        "config": {"steps": [{"operation": "set", "fields": {"pinned": True}}]},
+        "pin": {"output": output},
+    }
+    return node if parent is None else node | {"parent": parent}
+
+
+def _pass_of(scope: str, outer: str | None, items: str) -> dict[str, Any]:
+    """Return a loop of one pass in the place of a scope."""
+    loop = {"id": scope, "type": "loop", "config": {"items": f"{{{{ [nodes.{items}.output.{scope}] }}}}"}}
+    return loop if outer is None else loop | {"parent": outer}
