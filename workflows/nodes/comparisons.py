@@ -100,7 +100,10 @@ class Comparison(Config):
 
     left: Dynamic[Any] = Field(description="The value: `{{ input.total }}`.")
     type: Type = Field(default="any", description="What both values are; any other type is an error.")
-    operator: str = Field(description="What is asked of them: `equals`, `greater`, `contains`, `exists`, …")
+    operator: str = Field(
+        description="What is asked of them: `equals`, `greater`, `contains`, `exists`, …",
+        json_schema_extra={"enum": [*dict.fromkeys(operator for tests in TESTS.values() for operator in tests)]},
+    )
     right: Dynamic[Any] = Field(default=None, description="What it is compared with.")
     case_sensitive: bool = Field(default=True, description="With text: whether large and small letters differ.")
     convert: bool = Field(
