@@ -17,7 +17,7 @@ from workflows.nodes.base import Config, NodeError
 from workflows.nodes.fields import Dynamic, Unevaluated
 from workflows.nodes.moments import parse_moment
 from workflows.nodes.transform.identity import identity
-from workflows.nodes.transform.patterns import compiled
+from workflows.nodes.transform.patterns import compiled, searchable
 
 MISSING: Any = object()
 
@@ -148,7 +148,7 @@ class Comparison(Config):
         if self.operator not in _OF_MISSING:
             left = self._read(left, self.type, "left", default_timezone)
         if self.operator in ("matches", "not_matches"):
-            right = self._regex(right)
+            left, right = searchable(left), self._regex(right)
         elif self.operator not in _ALONE and not (self.type == "list" and "contains" in self.operator):
             right = self._read(right, _RIGHT_TYPES.get(self.operator, self.type), "right", default_timezone)
         return TESTS[self.type][self.operator](left, right)

@@ -14,12 +14,12 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
-from workflows.nodes.moments import TimeZoneName, parse_moment
+from workflows.nodes.moments import TimeZoneName
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_HAS_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$", re.ASCII)
+# RFC 3339 and what is usual beside it: no offset, no seconds, no time at all; nanoseconds, of which micro ones are read.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
 class DateOperation(FieldOperation):
@@ -47,15 +47,17 @@ class DateOperation(FieldOperation):
         :raises NodeError: ``invalid_moment``, ``skipped_time`` or ``repeated_time``.
         """
         written = text(value)
-        if _DATE.fullmatch(written):
-            written += "T00:00"
         try:
-            moment = parse_moment(written, default_timezone="UTC")
-        except ValueError as error:
-            raise NodeError("invalid_moment", f"{error} `parse_date` reads other forms.") from error
-        if _HAS_OFFSET.search(written):
-            return self.in_zone(moment, self.zone(each))
-        return self.at_wall(moment.replace(tzinfo=None), self.zone(each))
+            moment = datetime.fromisoformat(written) if _MOMENT.fullmatch(written) else None
+        except ValueError:  # The 30th of February.
+            moment = None
+        if moment is None:
+            raise NodeError(
+                "invalid_moment",
+                f"{written[:60]!r} is no date and time such as 2026-03-01T09:00:00+01:00. `parse_date` reads other forms.",
+            )
+        zone = self.zone(each)
+        return self.at_wall(moment, zone) if moment.tzinfo is None else self.in_zone(moment, zone)
 
     def at_wall(self, wall: datetime, zone: ZoneInfo) -> datetime:
         """Return the moment at which the clocks of a zone show a time.
