@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,7 +16,7 @@ from workflows.definition.problems import did_you_mean, listed
 from workflows.definition.pydantic_problems import shown, type_of
 from workflows.nodes.base import Config, NodeError
 from workflows.nodes.fields import Dynamic, Unevaluated
-from workflows.nodes.moments import parse_moment
+from workflows.nodes.moments import read_moment
 from workflows.nodes.transform.identity import identity
 from workflows.nodes.transform.patterns import compiled, searchable
 
@@ -220,10 +221,11 @@ class Comparison(Config):
 
 
 def _moment(text: str, side: str, default_timezone: str) -> datetime:
-    written = f"{text}T00:00" if len(text) == len("2026-03-01") else text
     try:
-        return parse_moment(written, default_timezone=default_timezone)
-    except ValueError as error:
+        moment = read_moment(text)
+        # In UTC: Python compares moments of one zone by what its clocks show.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(default_timezone))).astimezone(UTC)
+    except (OverflowError, ValueError) as error:
         raise NodeError("invalid_moment", f"`{side}`: {error}") from error
 
 

@@ -6,7 +6,6 @@ which a change of the clocks may make ambiguous (shown twice) or impossible (ski
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,12 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
-from workflows.nodes.moments import TimeZoneName
+from workflows.nodes.moments import TimeZoneName, read_moment
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each
-
-# RFC 3339 and what is usual beside it: no offset, no seconds, no time at all; nanoseconds, of which micro ones are read.
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 
 
 class DateOperation(FieldOperation):
@@ -46,16 +42,10 @@ class DateOperation(FieldOperation):
 
         :raises NodeError: ``invalid_moment``, ``skipped_time`` or ``repeated_time``.
         """
-        written = text(value)
         try:
-            moment = datetime.fromisoformat(written) if _MOMENT.fullmatch(written) else None
-        except ValueError:  # The 30th of February.
-            moment = None
-        if moment is None:
-            raise NodeError(
-                "invalid_moment",
-                f"{written[:60]!r} is no date and time such as 2026-03-01T09:00:00+01:00. `parse_date` reads other forms.",
-            )
+            moment = read_moment(text(value))
+        except ValueError as error:
+            raise NodeError("invalid_moment", f"{error} `parse_date` reads other forms.") from error
         zone = self.zone(each)
         return self.at_wall(moment, zone) if moment.tzinfo is None else self.in_zone(moment, zone)
 
