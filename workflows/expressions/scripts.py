@@ -49,8 +49,7 @@ def body_of(source: str) -> str:
 @lru_cache(maxsize=256)
 def script_references(body: str) -> References:
     """Return what a script mentions, and what is wrong with it. Lines are counted from its own first one."""
-    # Past its own memory, which is for thousands of short sources.
-    found = references.__wrapped__(source_of(body))
+    found = references(source_of(body))
     findings = tuple(in_body(finding, body) for finding in found.findings)
     if found.fault is None and not _is_one_function(body):
         findings = (Finding("syntax", "It closes a `}` that it has not opened."), *findings)
