@@ -25,6 +25,8 @@ from workflows.expressions.syntax_tree import (
 from workflows.expressions.vocabulary import BUILTINS, ROOTS
 
 _KNOWN = ROOTS | BUILTINS
+# Thousands of sources are remembered; of the longest, which are scripts, that would be hundreds of megabytes.
+MOST_REMEMBERED_CHARS = 8 * 1024
 _MOST_UNKNOWN = 20  # Names that are reported, each where it comes first. More would help nobody, and take time.
 _MOST_SCOPES = 64  # Functions and blocks within each other. Nobody can read more.
 _NAMES = frozenset({"identifier", "shorthand_property_identifier", "shorthand_property_identifier_pattern"})
@@ -99,12 +101,15 @@ class _Mention(NamedTuple):
     grandparent: Node | None
 
 
-@lru_cache(maxsize=4096)
 def references(source: str) -> References:
     """Return what an expression mentions. What cannot be understood has a ``syntax`` finding and mentions nothing.
 
     :func:`workflows.expressions.analysis.analyse` also asks the engine that will run it.
     """
+    return _remembered(source) if len(source) <= MOST_REMEMBERED_CHARS else _read(source)
+
+
+def _read(source: str) -> References:
     if len(source.encode("utf-8", "surrogatepass")) > LARGEST_SOURCE:
         return References(findings=(Finding("too_large", f"It is longer than {LARGEST_SOURCE:,} bytes."),))
     tree = parse(source)
@@ -116,6 +121,9 @@ def references(source: str) -> References:
     except _TooNested:
         return References(findings=(Finding("too_large", f"It is nested deeper than {_MOST_SCOPES} functions."),))
     return _sort(mentions, source.split("\n"))
+
+
+_remembered = lru_cache(maxsize=4096)(_read)
 
 
 def mentioned(sources: Iterable[str], roots: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def body_of(source: str) -> str:
     return source.removeprefix(_HEAD).removesuffix(_TAIL)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def script_references(body: str) -> References:
     """Return what a script mentions, and what is wrong with it. Lines are counted from its own first one."""
     found = references(source_of(body))
@@ -88,12 +88,9 @@ def _is_one_function(body: str) -> bool:
     callee = expression.child_by_field_name("function") if expression is not None else None
     if expression is None or callee is None or callee.type != "parenthesized_expression":
         return False
-    function = callee.named_children[0]
     size = len(source.encode("utf-8", "surrogatepass"))
     return (
-        function.type == "arrow_function"
+        callee.named_children[0].type == "arrow_function"
         and expression.end_byte - expression.start_byte == size
-        and function.start_byte == callee.start_byte + 1
-        and function.end_byte == callee.end_byte - 1
         and callee.end_byte == expression.end_byte - len("()")
     )

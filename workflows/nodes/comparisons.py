@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,9 +16,9 @@ from workflows.definition.problems import did_you_mean, listed
 from workflows.definition.pydantic_problems import shown, type_of
 from workflows.nodes.base import Config, NodeError
 from workflows.nodes.fields import Dynamic, Unevaluated
-from workflows.nodes.moments import parse_moment
+from workflows.nodes.moments import read_moment
 from workflows.nodes.transform.identity import identity
-from workflows.nodes.transform.patterns import compiled
+from workflows.nodes.transform.patterns import compiled, searchable
 
 MISSING: Any = object()
 
@@ -100,7 +101,10 @@ class Comparison(Config):
 
     left: Dynamic[Any] = Field(description="The value: `{{ input.total }}`.")
     type: Type = Field(default="any", description="What both values are; any other type is an error.")
-    operator: str = Field(description="What is asked of them: `equals`, `greater`, `contains`, `exists`, …")
+    operator: str = Field(
+        description="What is asked of them: `equals`, `greater`, `contains`, `exists`, …",
+        json_schema_extra={"enum": [*dict.fromkeys(operator for tests in TESTS.values() for operator in tests)]},
+    )
     right: Dynamic[Any] = Field(default=None, description="What it is compared with.")
     case_sensitive: bool = Field(default=True, description="With text: whether large and small letters differ.")
     convert: bool = Field(
@@ -145,7 +149,7 @@ class Comparison(Config):
         if self.operator not in _OF_MISSING:
             left = self._read(left, self.type, "left", default_timezone)
         if self.operator in ("matches", "not_matches"):
-            right = self._regex(right)
+            left, right = searchable(left), self._regex(right)
         elif self.operator not in _ALONE and not (self.type == "list" and "contains" in self.operator):
             right = self._read(right, _RIGHT_TYPES.get(self.operator, self.type), "right", default_timezone)
         return TESTS[self.type][self.operator](left, right)
@@ -217,10 +221,11 @@ class Comparison(Config):
 
 
 def _moment(text: str, side: str, default_timezone: str) -> datetime:
-    written = f"{text}T00:00" if len(text) == len("2026-03-01") else text
     try:
-        return parse_moment(written, default_timezone=default_timezone)
-    except ValueError as error:
+        moment = read_moment(text)
+        # In UTC: Python compares moments of one zone by what its clocks show.
+        return (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(default_timezone))).astimezone(UTC)
+    except (OverflowError, ValueError) as error:
         raise NodeError("invalid_moment", f"`{side}`: {error}") from error
 
 

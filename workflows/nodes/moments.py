@@ -19,6 +19,8 @@ _MOMENT = re.compile(
 )
 # Names of the zone files that are no zones: one is whatever the machine is set to, one says that nothing is set.
 _NO_ZONES = {"localtime", "Factory"}
+# RFC 3339 and what is usual in data: no offset, no seconds, no time at all; nanoseconds, of which micro ones are read.
+_DATA = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 # Years and months have no fixed length, so that there are none.
 _DURATION = re.compile(
     r"P(?=[\dT])(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,6})D)?"
@@ -43,6 +45,20 @@ def parse_moment(text: str, *, default_timezone: str) -> datetime:
     if match is None or moment is None:
         raise ValueError(f"{text[:60]!r} is no date and time. Write it as 2026-03-01T09:00:00+01:00.")
     return (moment if match["zone"] else moment.replace(tzinfo=ZoneInfo(default_timezone))).astimezone(UTC)
+
+
+def read_moment(text: str) -> datetime:
+    """Return the date and time that data names: naive, where it has no offset. A date alone is its midnight.
+
+    :raises ValueError: if it names none.
+    """
+    try:
+        moment = datetime.fromisoformat(text) if _DATA.fullmatch(text) else None
+    except ValueError:  # The 30th of February.
+        moment = None
+    if moment is None:
+        raise ValueError(f"{text[:60]!r} is no date and time such as 2026-03-01T09:00:00+01:00.")
+    return moment
 
 
 def parse_duration(text: str) -> timedelta:

@@ -89,6 +89,7 @@ class TestComparisons:
             ("date", "not_before", "2026-03-01", "2026-03-01", True),
             ("date", "after", "2026-03-01T09:00:00+01:00", "2026-03-01T08:30:00Z", False),
             ("date", "not_after", "2026-03-01", "2026-02-28", False),
+            ("date", "before", "2026-03-01", "9999-12-31", True),
             ("list", "contains", [1, {"a": 1}], {"a": 1.0}, True),
             ("list", "contains", [1], True, False),
             ("list", "not_contains", ["a"], "b", True),
@@ -172,6 +173,11 @@ class TestComparisons:
         tokyo = FakeContext(default_timezone="Asia/Tokyo")
 
         assert holds("date", "equals", "2026-03-05T09:00", "2026-03-05T00:00Z", context=tokyo)
+
+    def test_tell_the_two_hours_from_two_to_three_apart(self):
+        berlin = FakeContext(default_timezone="Europe/Berlin")
+
+        assert holds("date", "before", "2026-10-25T02:30", "2026-10-25T02:30:00+01:00", context=berlin)
 
     def test_refuse_dates_that_are_none(self):
         with pytest.raises(NodeError, match="'soon' is no date and time") as caught:

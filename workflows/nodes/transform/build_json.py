@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from workflows.nodes.base import NodeError
 from workflows.nodes.transform.field_operation import FieldOperation
 from workflows.nodes.transform.operation import Each, Example
 
@@ -25,8 +26,19 @@ class BuildJson(FieldOperation):
     )
 
     def converted(self, value: Any, each: Each) -> Any:
-        """Return the text."""
+        """Return the text.
+
+        :raises NodeError: ``not_json``.
+        """
         separators = (",", ": ") if self.indent else (",", ":")
-        return json.dumps(
-            value, ensure_ascii=False, indent=self.indent or None, separators=separators, sort_keys=self.sort_keys
-        )
+        try:
+            return json.dumps(
+                value,
+                ensure_ascii=False,
+                allow_nan=False,
+                indent=self.indent or None,
+                separators=separators,
+                sort_keys=self.sort_keys,
+            )
+        except ValueError as error:
+            raise NodeError("not_json", "JSON has no NaN and no infinity.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -9,6 +10,10 @@ from pydantic_core import PydanticCustomError
 
 MAX_CELLS = 500_000
 MAX_COLUMNS = 1_000
+MAX_CELL_CHARS = 1024 * 1024
+
+# Python's own limit is an eighth of that, and one for the whole process.
+csv.field_size_limit(MAX_CELL_CHARS)
 
 
 def _usable(character: str) -> str:

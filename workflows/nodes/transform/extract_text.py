@@ -10,7 +10,7 @@ from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import gathered
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each, Example
-from workflows.nodes.transform.patterns import Pattern, compiled
+from workflows.nodes.transform.patterns import Pattern, compiled, searchable
 
 
 class ExtractText(FieldOperation):
@@ -36,7 +36,7 @@ class ExtractText(FieldOperation):
         :raises NodeError: ``no_match``.
         """
         pattern = compiled(self.pattern, ignore_case=self.ignore_case)
-        matches = pattern.finditer(text(value))
+        matches = pattern.finditer(searchable(text(value)))
         if self.all:
             return gathered(_groups(match, pattern) for match in matches)
         first = next(matches, None)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from workflows.definition.problems import Problem
+from workflows.expressions.templates import LITERAL
 from workflows.expressions.vocabulary import ITEM_ROOTS, SCRIPT_ROOTS
 from workflows.nodes.base import Config, Context, Done, Effect, NodeError, NodeType, Script, register
 from workflows.nodes.fields import Dynamic
@@ -125,11 +126,11 @@ class Transform(NodeType[TransformConfig]):
     def scripts(self, config: Mapping[str, Any]) -> list[Script]:
         """Return the code of its steps."""
         steps = config.get("steps")
-        found = enumerate(steps) if isinstance(steps, list) else ()
         return [
-            Script(f"/steps/{index}/code", step["code"], ITEM_ROOTS if step.get("for_each") is True else SCRIPT_ROOTS)
-            for index, step in found
-            if isinstance(step, Mapping) and step.get("operation") == "script" and isinstance(step.get("code"), str)
+            Script(f"/steps/{index}/code", code, ITEM_ROOTS if step.get("for_each") is True else SCRIPT_ROOTS)
+            for index, step in (enumerate(steps) if isinstance(steps, list) else ())
+            if isinstance(step, Mapping) and step.get("operation") == "script"
+            if isinstance(code := _code(step.get("code")), str)
         ]
 
     def check(self, config: TransformConfig) -> list[Problem]:
@@ -150,6 +151,11 @@ class Transform(NodeType[TransformConfig]):
             except NodeError as error:
                 raise _in_step(error, index, step.operation) from error
         return Done(batch.value)
+
+
+def _code(written: Any) -> Any:
+    """Return code as it will run: also that which somebody has kept from being taken for a template."""
+    return written[LITERAL] if isinstance(written, Mapping) and LITERAL in written else written
 
 
 def _in_step(error: NodeError, index: int, operation: str) -> NodeError:

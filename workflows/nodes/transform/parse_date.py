@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from workflows.definition.pydantic_problems import type_of
+from workflows.definition.pydantic_problems import shown as shown_value
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.date_pattern import ReadPattern, read
 from workflows.nodes.transform.field_operation import text
@@ -76,7 +76,7 @@ def _as_in_mail(written: str) -> datetime:
 
 def _since_1970(value: Any, *, in_ms: bool) -> datetime:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise NodeError("wrong_type", f"This must be a number, not {type_of(value)}.")
+        raise NodeError("wrong_type", f"This must be a finite number, not {shown_value(value)}.")
     try:
         return _EPOCH + (timedelta(milliseconds=value) if in_ms else timedelta(seconds=value))
     except OverflowError as error:

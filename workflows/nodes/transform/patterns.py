@@ -9,6 +9,8 @@ import re2
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from workflows.nodes.base import NodeError
+
 MAX_CHARS = 1_000
 _MAX_MEMORY_BYTES = 8 * 1024 * 1024
 
@@ -30,6 +32,18 @@ def compiled(pattern: str, *, ignore_case: bool = False) -> Any:
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         raise ValueError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from error
+
+
+def searchable(text: str) -> str:
+    """Return a text as it is, if RE2 can look at it.
+
+    :raises NodeError: ``invalid_text``.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NodeError("invalid_text", "This text holds half of a surrogate pair, which is no character.") from error
+    return text
 
 
 def _pattern(text: str) -> str:

@@ -11,9 +11,10 @@ from pydantic_core import PydanticCustomError
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each, Example
-from workflows.nodes.transform.patterns import Pattern, compiled
+from workflows.nodes.transform.patterns import Pattern, compiled, searchable
 
 MAX_CHARS = 5_000_000
+MAX_MATCHES = 100_000
 
 _GROUP = re.compile(r"\$(?:(\$)|(\d)|\{(\w{1,50})\})", re.ASCII)
 
@@ -62,9 +63,11 @@ class ReplaceText(FieldOperation):
         pattern = compiled(self.pattern or "", ignore_case=self.ignore_case)
         parts = self._parts_of(pattern)
         done, end, size = [], 0, len(whole)
-        for number, match in enumerate(pattern.finditer(whole)):
+        for number, match in enumerate(pattern.finditer(searchable(whole))):
             if most and number >= most:
                 break
+            if number >= MAX_MATCHES:
+                raise NodeError("too_many_matches", f"The pattern matches more than {MAX_MATCHES:,} times.")
             new = "".join(part if isinstance(part, str) else match.group(part[0]) or "" for part in parts)
             size += len(new)
             _refuse_long(size)

@@ -6,7 +6,6 @@ which a change of the clocks may make ambiguous (shown twice) or impossible (ski
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -14,12 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
-from workflows.nodes.moments import TimeZoneName, parse_moment
+from workflows.nodes.moments import TimeZoneName, read_moment
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_HAS_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)$", re.ASCII)
 
 
 class DateOperation(FieldOperation):
@@ -46,16 +42,12 @@ class DateOperation(FieldOperation):
 
         :raises NodeError: ``invalid_moment``, ``skipped_time`` or ``repeated_time``.
         """
-        written = text(value)
-        if _DATE.fullmatch(written):
-            written += "T00:00"
         try:
-            moment = parse_moment(written, default_timezone="UTC")
+            moment = read_moment(text(value))
         except ValueError as error:
             raise NodeError("invalid_moment", f"{error} `parse_date` reads other forms.") from error
-        if _HAS_OFFSET.search(written):
-            return self.in_zone(moment, self.zone(each))
-        return self.at_wall(moment.replace(tzinfo=None), self.zone(each))
+        zone = self.zone(each)
+        return self.at_wall(moment, zone) if moment.tzinfo is None else self.in_zone(moment, zone)
 
     def at_wall(self, wall: datetime, zone: ZoneInfo) -> datetime:
         """Return the moment at which the clocks of a zone show a time.

@@ -12,7 +12,7 @@ from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import output
 from tests.workflows.nodes.transform.stepping import failure, problems, result
 from workflows.nodes.transform.batch import MAX_ITEMS
-from workflows.nodes.transform.csv_dialect import MAX_CELLS, MAX_COLUMNS
+from workflows.nodes.transform.csv_dialect import MAX_CELL_CHARS, MAX_CELLS, MAX_COLUMNS
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
@@ -74,7 +74,7 @@ class TestParse:
             (None, {}, "missing_field", "Item 0 is null"),
             ("!", {"encoded": "base64"}, "invalid_encoding", "This is no base64"),
             ("//8=", {"encoded": "base64"}, "invalid_encoding", "no text in utf-8: byte 0"),
-            ("a\n" + "x" * 200_000, {}, "invalid_csv", "field larger than field limit"),
+            ("a\n" + "x" * (MAX_CELL_CHARS + 1), {}, "invalid_csv", "field larger than field limit"),
         ],
     )
     def test_says_what_is_wrong_and_where(self, text, settings, code, words):

@@ -104,6 +104,10 @@ class TestDraft:
         assert (code_found, path) == (problem, "/code")
         assert words in message
 
+    @pytest.mark.parametrize("code", ["return itemz", {"$literal": "return itemz"}])
+    def test_may_be_written_as_a_literal(self, code):
+        assert [problem for problem, _, _ in found(code)] == ["unknown_name"]
+
     def test_that_runs_for_each_has_item_and_index_instead_of_items(self):
         assert found("return item + index", for_each=True) == []
         assert [code for code, _, _ in found("return items", for_each=True)] == ["not_available_here"]

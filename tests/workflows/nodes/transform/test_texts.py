@@ -134,6 +134,14 @@ class TestReplace:
     def test_replaces(self, text, settings, expected):
         assert result(text, "replace_text", **settings) == expected
 
+    def test_s_dos_1_replaces_no_more_than_it_can(self):
+        assert failure("a" * 100_001, "replace_text", pattern="a").code == "too_many_matches"
+        assert result("a" * 100_001, "replace_text", pattern="a", count=2) == "a" * 99_999
+
+    @pytest.mark.parametrize("operation", ["replace_text", "extract_text"])
+    def test_refuses_halves_of_characters(self, operation):
+        assert failure("a\ud800", operation, pattern="a").code == "invalid_text"
+
     def test_s_dos_1_makes_no_endless_text(self):
         assert failure("a" * 100_000, "replace_text", find="a", replacement="b" * 1000).code == "text_too_long"
         assert failure("a" * 9_000, "replace_text", pattern="a", replacement="b" * 1000).code == "text_too_long"
