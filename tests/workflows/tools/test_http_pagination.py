@@ -481,6 +481,34 @@ class TestTroubleOnTheWay:
         assert (caught.value.code, caught.value.retry_after) == ("http_status", 1.0)
 
 
+class TestKeeping:
+    """S-SEC-4: what is kept while a page waits goes into the database."""
+
+    def busy_at_two(self, link):
+        def answer(request):
+            if "p=2" in request.target:
+                return response(429, retry_after="7")
+            return answer_json([1], link=f"<{link(request)}>; rel=next")
+
+        return answer
+
+    def test_a_key_that_the_next_link_repeats_does_not_matter(self):
+        world = World()
+        arguments = {"auth": {"type": "query", "name": "key", "value": "⟦TOKEN⟧"}, "pagination": {"type": "link"}}
+        with Answering(self.busy_at_two(lambda request: f"{request.target}&p=2")) as server, pytest.raises(Postponed):
+            call(world, url=server.url(), **arguments)
+
+        assert world.kept["pages"] == 1
+        assert TOKEN not in json.dumps(world.kept)
+
+    def test_a_place_that_holds_another_secret_is_not_kept(self):
+        world = World()
+        with Answering(self.busy_at_two(lambda request: f"{request.target}&p=2")) as server, pytest.raises(Postponed):
+            call(world, url=server.url(), query={"token": "⟦TOKEN⟧"}, pagination={"type": "link"})
+
+        assert world.kept is None
+
+
 class TestArguments:
     @pytest.mark.parametrize(
         ("pagination", "reason"),
