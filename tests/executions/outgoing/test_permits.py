@@ -184,12 +184,12 @@ class TestRules:
         with django_assert_num_queries(0):
             assert enter(project) == Entered()
 
-    def test_the_number_of_limits_makes_no_difference_to_a_call(self, project, django_assert_num_queries):
+    def test_the_number_of_limits_makes_no_difference_to_a_call(self, project, django_assert_max_num_queries):
         OutgoingLimitFactory.create_batch(20, project=project)
         OutgoingLimitFactory(project=project, host=HOST, per_minute=6000)
         enter(project)
 
-        with django_assert_num_queries(5, info="savepoint, lock, time, pace, release"):
+        with django_assert_max_num_queries(5, info="savepoint, lock, time, pace, release"):
             enter(project)
 
     def test_new_ones_are_heard_of_within_a_second(self, project, monkeypatch):

@@ -162,8 +162,12 @@ class TestLinks:
             return answer_json([2], link=f"<{home.url('/third')}>; rel=next")
 
         def at_home(request):
-            more = {} if request.target == "/third" else {"link": f"<{stranger.url('/second')}>; rel=next"}
-            return answer_json([1 if more else 3], **more)
+            number, following = {
+                "/first": (1, stranger.url("/second")),
+                "/third": (3, "/fourth"),
+                "/fourth": (4, None),
+            }[request.target]
+            return answer_json([number], **({"link": f"<{following}>; rel=next"} if following else {}))
 
         with Answering(strange) as stranger, Answering(at_home) as home:
             output = call(
@@ -173,10 +177,10 @@ class TestLinks:
                 pagination={"type": "link"},
             )
 
-        assert output["body"] == [1, 2, 3]
-        first, third = home.received
+        assert output["body"] == [1, 2, 3, 4]
+        first, third, fourth = home.received
         assert first.headers["authorization"] == f"Bearer {TOKEN}"
-        for request in (stranger.received[0], third):
+        for request in (stranger.received[0], third, fourth):
             assert not {"authorization", "x-own"} & request.headers.keys()
             assert request.headers["accept"] == "application/json"
             assert TOKEN not in str(request)
