@@ -57,7 +57,7 @@ class BlockedOn(models.TextChoices):
 
     QUEUE = "queue"  # Due, and no worker has taken it yet.
     TIMER = "timer"  # A delay.
-    RETRY = "retry"  # The backoff after a failed attempt.
+    RETRY = "retry"  # The backoff after a failed attempt, or a call that may not go out yet.
     CALLBACK = "callback"
     APPROVAL = "approval"
     CONCURRENCY = "concurrency"
@@ -297,7 +297,8 @@ class WorkflowExecutionLog(models.Model):
     ports = models.JSONField(default=list)
     # When a waiting node run goes on, or when the attempt after a failed one begins.
     wake_at = models.DateTimeField(null=True, blank=True)
-    # What a node run that has begun and sleeps waits for: a timer, or an answer (callback, approval).
+    # What a node run that has begun and sleeps waits for: a timer, an answer (callback, approval), or that its call may go out
+    # (retry); then what it keeps meanwhile is in ``output_data``.
     waits_for = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)  # noqa: DJ001 - null: nothing
     # What it waited for and has come: {"output": …, "ports": […]} or {"error": {…}}. Written by whoever brings it.
     answer = models.JSONField(null=True, blank=True)

@@ -80,7 +80,7 @@ def states_of(
             continue
         row = latest[node_id]
         match facts[node_id].progress:
-            case Progress.WAITING if not has_ended:
+            case Progress.WAITING | Progress.POSTPONED if not has_ended:
                 states[node_id] = State(WAITING)
             case Progress.RETRYING if not has_ended:
                 states[node_id] = State(RETRYING)

@@ -117,6 +117,15 @@ class TestPlan:
         assert decide(graph("hook > work"), settled("hook"), failed).start == ()
         assert decide(graph("hook > work"), settled("hook"), failed, now=LATER).start == (Start("work", attempt=2),)
 
+    def test_what_was_put_off_goes_on_as_the_same_attempt_and_is_not_taken_for_lost(self):
+        put_off = NodeRunFact("work", Progress.POSTPONED, attempt=2, wake_at=LATER)
+
+        asleep = decide(graph("hook > work"), settled("hook"), put_off)
+
+        assert asleep.start == ()
+        assert (asleep.next_timer.wake_at, asleep.next_timer.is_retry) == (LATER, True)
+        assert decide(graph("hook > work"), settled("hook"), put_off, now=LATER).start == (Start("work", attempt=2),)
+
     def test_names_the_node_that_failed(self):
         decided = decide(graph("hook > work"), settled("hook"), NodeRunFact("work", Progress.FAILED))
 

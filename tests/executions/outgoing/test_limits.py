@@ -281,6 +281,46 @@ class TestRetryAfter:
         assert timedelta(minutes=59) < hold.until - database_now() <= timedelta(hours=1)
 
 
+class TestLostWorkers:
+    def test_what_was_had_is_there_for_who_goes_on_after_a_crash(self, worker, httpserver):
+        """A worker that is lost after a node run went on loses none of the pages before."""
+
+        def answer(request):
+            page = int(request.args["page"])
+            return Response(json.dumps([page] if page < 4 else []), content_type="application/json")
+
+        httpserver.expect_request("/").respond_with_handler(answer)
+        project = ProjectFactory()
+        OutgoingLimitFactory(project=project, host=HOST, per_minute=2, burst=2)
+        (execution,) = executions_of(calling(httpserver.url_for("/"), pagination={"type": "page"}), 1, project)
+        worker.work()
+        OutgoingLimit.objects.all().delete()
+        permits.forget_rules()
+        # As it stands when a worker has begun again and was lost then.
+        execution.node_runs.filter(node_id="call").update(waits_for=None, wake_at=None)
+
+        carry(worker, execution)
+
+        assert execution.result == [1, 2, 3]
+        assert [request.args["page"] for request, _ in httpserver.log] == ["1", "2", "3", "4"]
+        (run,) = execution.node_runs.filter(node_id="call")
+        assert (run.attempt, run.interruptions) == (1, 1)
+
+    def test_what_it_kept_is_not_taken_for_its_output_when_it_fails(self, worker, httpserver):
+        def answer(request):
+            return Response("[1]", status=200 if request.args["page"] == "1" else 400, content_type="application/json")
+
+        httpserver.expect_request("/").respond_with_handler(answer)
+        project = ProjectFactory()
+        OutgoingLimitFactory(project=project, host=HOST, per_minute=30, burst=1)
+        (execution,) = executions_of(calling(httpserver.url_for("/"), pagination={"type": "page"}), 1, project)
+
+        assert carry(worker, execution).status == "failed"
+
+        (run,) = execution.node_runs.filter(node_id="call")
+        assert (run.status, run.output_data, run.waits_for) == ("failed", None, None)
+
+
 class TestCancel:
     def test_a_node_run_that_waits_can_be_cancelled(self, worker, httpserver):
         project = ProjectFactory()

@@ -9,11 +9,14 @@ import pytest
 from django.db import OperationalError
 from werkzeug import Request, Response
 
+from executions.engine.clock import database_now
 from executions.engine.recovery import sweep
 from executions.models import WorkflowExecution
+from executions.outgoing import permits
 from projects import failpoints
 from projects.models import AuditEntry
 from tests.clock import NOON
+from tests.factories import OutgoingHoldFactory
 from tests.threads import at_once
 from tests.triggers.stories import event, poll, publish_again, published, started_by, trigger_of
 from triggers.exceptions import NotPolling
@@ -358,6 +361,26 @@ class TestErrors:
         Poll.objects.update(lease_expires_at=NOON)  # As time does.
         look(watching)
         assert taken() == [1, 2]
+
+
+class TestLimits:
+    def test_a_poll_whose_call_may_not_go_out_yet_has_not_failed_and_looks_again_then(self, shop):
+        watching = polling(shop)
+        shop.orders = orders(1)
+        until = database_now() + timedelta(seconds=300)
+        hold = OutgoingHoldFactory(project=watching.workflow.project, host="localhost", until=until)
+        permits.forget_rules()
+
+        look(watching)
+
+        assert (shop.asked, watching.consecutive_errors, watching.last_error) == ([], 0, None)
+        assert watching.lease_owner is None
+        assert abs(watching.next_run - until) < timedelta(seconds=5)
+
+        hold.delete()
+        permits.forget_rules()
+        look(watching)
+        assert taken() == [1]
 
 
 class TestHolding:

@@ -162,8 +162,12 @@ class TestLinks:
             return answer_json([2], link=f"<{home.url('/third')}>; rel=next")
 
         def at_home(request):
-            more = {} if request.target == "/third" else {"link": f"<{stranger.url('/second')}>; rel=next"}
-            return answer_json([1 if more else 3], **more)
+            number, following = {
+                "/first": (1, stranger.url("/second")),
+                "/third": (3, "/fourth"),
+                "/fourth": (4, None),
+            }[request.target]
+            return answer_json([number], **({"link": f"<{following}>; rel=next"} if following else {}))
 
         with Answering(strange) as stranger, Answering(at_home) as home:
             output = call(
@@ -173,10 +177,10 @@ class TestLinks:
                 pagination={"type": "link"},
             )
 
-        assert output["body"] == [1, 2, 3]
-        first, third = home.received
+        assert output["body"] == [1, 2, 3, 4]
+        first, third, fourth = home.received
         assert first.headers["authorization"] == f"Bearer {TOKEN}"
-        for request in (stranger.received[0], third):
+        for request in (stranger.received[0], third, fourth):
             assert not {"authorization", "x-own"} & request.headers.keys()
             assert request.headers["accept"] == "application/json"
             assert TOKEN not in str(request)
@@ -479,6 +483,34 @@ class TestTroubleOnTheWay:
                 call(world, url=server.url(), pagination={"type": "page"})
 
         assert (caught.value.code, caught.value.retry_after) == ("http_status", 1.0)
+
+
+class TestKeeping:
+    """S-SEC-4: what is kept while a page waits goes into the database."""
+
+    def busy_at_two(self, link):
+        def answer(request):
+            if "p=2" in request.target:
+                return response(429, retry_after="7")
+            return answer_json([1], link=f"<{link(request)}>; rel=next")
+
+        return answer
+
+    def test_a_key_that_the_next_link_repeats_does_not_matter(self):
+        world = World()
+        arguments = {"auth": {"type": "query", "name": "key", "value": "⟦TOKEN⟧"}, "pagination": {"type": "link"}}
+        with Answering(self.busy_at_two(lambda request: f"{request.target}&p=2")) as server, pytest.raises(Postponed):
+            call(world, url=server.url(), **arguments)
+
+        assert world.kept["pages"] == 1
+        assert TOKEN not in json.dumps(world.kept)
+
+    def test_a_place_that_holds_another_secret_is_not_kept(self):
+        world = World()
+        with Answering(self.busy_at_two(lambda request: f"{request.target}&p=2")) as server, pytest.raises(Postponed):
+            call(world, url=server.url(), query={"token": "⟦TOKEN⟧"}, pagination={"type": "link"})
+
+        assert world.kept is None
 
 
 class TestArguments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -17,7 +18,7 @@ from workflows.tools.base import Freshness, Tool, register
 from workflows.tools.http_request.arguments import READING_METHODS, RequestArguments
 from workflows.tools.http_request.pages import LAST_PAGE, MOST_REFUSALS, UNTIL, Page, Progress, follow
 from workflows.tools.http_request.pagination import DEFERRED
-from workflows.tools.http_request.sending import ONLY, RETRYABLE_STATUSES, Place, first_url, send
+from workflows.tools.http_request.sending import ONLY, RETRYABLE_STATUSES, Place, first_url, send, without_key
 
 MAX_EXCERPT_CHARS = 2000
 NOT_MODIFIED = 304
@@ -84,13 +85,19 @@ class HttpRequest(Tool[RequestArguments]):
 
 
 def _all_pages(arguments: RequestArguments, secrets: Secrets, context: Context) -> dict[str, Any]:
+    def keep(progress: Progress) -> None:
+        # What is kept is masked: a place that holds a secret would be another one. Then it begins anew, if it is put off.
+        place = without_key(arguments, progress.place)
+        if secrets.mask([place.url, place.mark]) == [place.url, place.mark]:
+            context.keep(replace(progress, place=place).to_json())
+
     def ask(progress: Progress) -> Page:
         reply = _exchange(arguments, secrets, context, progress.place)
         wait = asked_to_wait(reply.status, reply.headers)
         if wait is not None and progress.pages and progress.refusals < MOST_REFUSALS:
             # Another attempt would begin at the first page, and come no further than this one.
             progress.refusals += 1
-            context.keep(progress.to_json())
+            keep(progress)
             raise Postponed(wait, "as long as the service asked for (Retry-After)")
         _, body = _body(arguments, _fine(arguments, reply, secrets), secrets)
         masked = secrets.mask(body)
@@ -102,7 +109,7 @@ def _all_pages(arguments: RequestArguments, secrets: Secrets, context: Context) 
         }
         return Page(reply, body, shown)
 
-    page, progress, ended_by = follow(arguments, context, first_url=first_url(arguments, secrets), ask=ask)
+    page, progress, ended_by = follow(arguments, context, first_url=first_url(arguments, secrets), ask=ask, keep=keep)
     return {
         "status": page.reply.status,
         "headers": page.shown["headers"],

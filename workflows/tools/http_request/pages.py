@@ -69,10 +69,12 @@ def follow(
     *,
     first_url: str,
     ask: Callable[[Progress], Page],
+    keep: Callable[[Progress], None],
 ) -> tuple[Page, Progress, str]:
     """Ask for page after page. Return the last one, what all came to, and why it ended.
 
     :param ask: asks for one.
+    :param keep: hears how far it is before each further one.
     :raises NodeError: if a page has no list, or comes again; or at a limit, where ``on_limit`` says so.
     """
     rules = arguments.pagination
@@ -97,7 +99,7 @@ def follow(
         assert following is not None  # noqa: S101 - else it has ended
         progress.place = following
         reader.refuse_a_circle(progress)
-        context.keep(progress.to_json())
+        keep(progress)
 
 
 @dataclass(frozen=True)

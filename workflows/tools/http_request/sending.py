@@ -6,7 +6,7 @@ import base64
 import binascii
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.utils import timezone
@@ -106,6 +106,13 @@ def first_url(arguments: RequestArguments, secrets: Secrets) -> str:
     """Return the URL that the author named, with secrets filled in: for the door, and to compare with."""
     url: str = secrets.fill(arguments.url)
     return url
+
+
+def without_key(arguments: RequestArguments, place: Place) -> Place:
+    """Return a page's place without the key that is put into its URL with each request anyway."""
+    if place.url is None or not place.is_trusted or not isinstance(arguments.auth, QueryAuth):
+        return place
+    return replace(place, url=bodies.with_query(place.url, [], replacing=[arguments.auth.name]))
 
 
 def _url(arguments: RequestArguments, secrets: Secrets, place: Place) -> str:
