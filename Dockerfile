@@ -18,12 +18,15 @@ FROM python:3.11-slim
 RUN groupadd --system --gid 10001 segue \
  && useradd --system --uid 10001 --gid segue --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin segue
 COPY --from=build /opt/segue /opt/segue
+# Files of the storage tools: a volume, which all processes share.
+RUN install --directory --owner=segue --group=segue /var/lib/segue/storage
 # The code belongs to root: a process that is taken over cannot change it.
 COPY --from=build /srv/segue /srv/segue
 WORKDIR /srv/segue
 ENV PATH=/opt/segue/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    STORAGE_ROOT=/var/lib/segue/storage
 USER segue
 EXPOSE 8000
 CMD ["gunicorn", "--config", "config/gunicorn.py", "--bind", "0.0.0.0:8000"]

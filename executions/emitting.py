@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -26,9 +27,12 @@ class Emission(Protocol):
 class Emitter(Protocol):
     """Decides what an event comes to. Called before the transaction that writes it."""
 
-    def __call__(self, asked: EmitEvent, execution: WorkflowExecution, *, now: datetime) -> Emission:
+    def __call__(
+        self, asked: EmitEvent, execution: WorkflowExecution, *, pending: Sequence[Emission], now: datetime
+    ) -> Emission:
         """Return what is to be written.
 
+        :param pending: what the next commit of the same execution will write already.
         :raises NodeError: if there can be no such event.
         """
 
@@ -41,11 +45,14 @@ def register(emitter: Emitter) -> None:
     _emitters[:] = [emitter]
 
 
-def plan(asked: EmitEvent, execution: WorkflowExecution, *, now: datetime) -> Emission:
+def plan(
+    asked: EmitEvent, execution: WorkflowExecution, *, pending: Sequence[Emission] = (), now: datetime
+) -> Emission:
     """Decide what an event that an execution emits comes to. Nothing is written yet.
 
+    :param pending: what the next commit of the same execution will write already.
     :raises NodeError: if there can be no such event.
     """
     if not _emitters:
         raise NodeError("no_events", "This installation keeps no events: its app `triggers` is not installed.")
-    return _emitters[0](asked, execution, now=now)
+    return _emitters[0](asked, execution, pending=pending, now=now)

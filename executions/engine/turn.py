@@ -623,7 +623,7 @@ class Turn:
 
         :raises NodeError: if it can't be.
         """
-        emission = emitting.plan(asked, self.execution, now=self.now())
+        emission = emitting.plan(asked, self.execution, pending=self._to_emit, now=self.now())
         output = self._values.kept_output(emission.output)
         self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
         self._to_emit.append(emission)

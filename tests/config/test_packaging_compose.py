@@ -70,6 +70,13 @@ class TestServices:
     def test_start_after_the_migration(self, name):
         assert SERVICES[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
+    @pytest.mark.parametrize("name", PROCESSES)
+    def test_share_the_files_of_the_storage(self, name):
+        folder = re.search(r"STORAGE_ROOT=(\S+)", (ROOT / "Dockerfile").read_text())[1]
+
+        assert f"storage:{folder}" in SERVICES[name]["volumes"]
+        assert "storage" in COMPOSE["volumes"]
+
     @pytest.mark.parametrize("name", OURS)
     def test_run_the_image_that_is_built_here_without_privileges(self, name):
         service = SERVICES[name]
@@ -85,7 +92,8 @@ class TestServices:
     def test_keep_the_database_in_a_volume_that_exists(self):
         volumes = [mount.partition(":")[0] for mount in SERVICES["postgres"]["volumes"]]
 
-        assert volumes == list(COMPOSE["volumes"]) == ["postgres"]
+        assert volumes == ["postgres"]
+        assert list(COMPOSE["volumes"]) == ["postgres", "storage"]
 
 
 class TestCommands:

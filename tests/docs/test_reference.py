@@ -27,6 +27,9 @@ from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
 from workflows.nodes.transform import batch, csv_dialect, xml_mapping
+from workflows.tools import email_send, sql_query
+from workflows.tools.mcp import client, messages
+from workflows.tools.storage import files, listing
 
 DOCS = ROOT / "docs"
 OUR_APPS = {"config", "projects", "workflows", "executions", "triggers", "templates_app"}
@@ -203,6 +206,20 @@ class TestSafety:
                 f"{deliveries.MAX_NOT_ACCEPTED_KEPT:,} for each webhook, "
                 f"{deliveries.MAX_REFUSED_BODY // 1024} KiB of each body",
             ),
+            ("a file in the storage", f"{settings.STORAGE_MAX_FILE_BYTES // MIB} MiB"),
+            ("files in one list; folders looked at", f"{listing.MAX_FILES:,}; {files.MAX_FOLDERS:,}"),
+            (
+                "recipients of an e-mail; its size",
+                f"{settings.EMAIL_MAX_RECIPIENTS}; {settings.EMAIL_MAX_BYTES // MIB} MiB",
+            ),
+            ("attachments of an e-mail", f"{email_send.arguments.MAX_ATTACHMENTS}"),
+            (
+                "SQL statement; its parameters; its rows",
+                f"{sql_query.arguments.MAX_SQL_CHARS:,} characters; {sql_query.arguments.MAX_PARAMETERS:,}; "
+                f"{sql_query.SqlArguments.model_fields['max_rows'].default:,} unless it says otherwise, at most "
+                f"{sql_query.arguments.MAX_ROWS:,}",
+            ),
+            ("answers of an MCP server; its tools", f"{messages.MAX_BYTES // MIB} MiB; {client.MAX_TOOLS:,}"),
             (
                 "JSON",
                 f"{payloads.MAX_DEPTH} levels, {payloads.MAX_KEYS:,} keys, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,9 +39,12 @@ class Emission:
             write_event(self.plan, now=now)
 
 
-def plan_emission(asked: EmitEvent, execution: WorkflowExecution, *, now: datetime) -> Emission:
+def plan_emission(
+    asked: EmitEvent, execution: WorkflowExecution, *, pending: Sequence[object] = (), now: datetime
+) -> Emission:
     """Decide what an event comes to that a node emits. What it starts lies one deeper than the execution itself.
 
+    :param pending: emissions that the next commit of the same execution will write already.
     :raises NodeError: ``invalid_event``, ``too_large``, or ``idempotency_mismatch`` if its id had another name or other data.
     """
     try:
@@ -55,8 +59,16 @@ def plan_emission(asked: EmitEvent, execution: WorkflowExecution, *, now: dateti
             depth=execution.depth + 1,
             hops=execution.execution_context.get("hops", 0),
         )
-        if first := first_like(event):
+        if first := _pending_like(event, pending) or first_like(event):
             return Emission(same_again(first, event), None)
     except SegueError as error:
         raise NodeError(error.code, error.message) from error
     return Emission(event, plan_sent(event, now=now))
+
+
+def _pending_like(event: Event, pending: Sequence[object]) -> Event | None:
+    """Return an event of the same id that is not written yet: nodes of one execution may emit it in the same moment."""
+    if event.dedupe_key is None:
+        return None
+    waiting = (each.event for each in pending if isinstance(each, Emission))
+    return next((each for each in waiting if each.dedupe_key == event.dedupe_key), None)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from executions import emitting as registry
 from executions import services
 from executions.models import WorkflowExecution
-from tests.builders import definition, loop, node
+from tests.builders import definition, loop, node, parallel
 from tests.executions.engine.carrying import carry, start
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import ExecutionFactory, WorkflowFactory
@@ -63,6 +63,20 @@ class TestEmit:
 
         assert execution.result == [False, True, False]
         assert Event.objects.count() == 2
+
+    def test_an_id_that_nodes_emit_in_the_same_moment_is_emitted_once(self, worker):
+        raw = definition(
+            "start > each > end",
+            each=parallel({"items": [1, 2, 3, 4]}, "emit", emit=emitting(id="order", data=7)),
+            end=node("output", {"value": "{{ nodes.emit.output }}"}),
+        )
+
+        execution = carry(worker, start(raw))
+
+        assert execution.status == "completed", execution.error
+        event = Event.objects.get()
+        assert {each["event_id"] for each in execution.result} == {str(event.pk)}
+        assert sorted(each["is_duplicate"] for each in execution.result) == [False, True, True, True]
 
     @pytest.mark.parametrize(
         ("more", "code"),

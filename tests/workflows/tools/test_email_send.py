@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
 import socket
 import ssl
 import threading
 import time
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
 from tests.builders import definition, node
+from tests.certificates import self_signed
 from tests.mail import mail_server
 from tests.workflows.definition.checks import problems
 from tests.workflows.http.servers import Server
@@ -232,30 +229,8 @@ class TestTime:
 
 class TestLogin:
     @pytest.fixture
-    def certificate(self, tmp_path, monkeypatch):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-        now = datetime.datetime.now(datetime.UTC)
-        signed = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        path = tmp_path / "certificate.pem"
-        path.write_bytes(
-            signed.public_bytes(serialization.Encoding.PEM)
-            + key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return path
+    def certificate(self, tmp_path):
+        return self_signed(tmp_path / "certificate.pem", "localhost")
 
     @pytest.fixture
     def secure(self, settings, certificate):

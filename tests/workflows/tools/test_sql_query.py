@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ import pytest
 from django.db import connection
 
 from tests.builders import definition, node
+from tests.certificates import self_signed
 from tests.workflows.definition.checks import problems
+from tests.workflows.http.servers import Server
 from tests.workflows.tools.world import World
 from workflows.http import Cancel, Cancelled, abandonable
 from workflows.nodes.base import Effect, NodeError
@@ -342,6 +345,32 @@ class TestConnection:
 
         assert (error.code, error.retryable) == ("tls", False)
 
+    @pytest.mark.parametrize(
+        ("host", "sslmode", "is_trusted", "code"),
+        [
+            ("localhost", "verify-full", True, "login_failed"),  # So far as the login it came.
+            ("localhost", "verify-full", False, "tls"),
+            ("127.0.0.1", "verify-full", True, "tls"),  # The certificate is for another name.
+            ("127.0.0.1", "verify-ca", True, "login_failed"),
+            ("localhost", "verify-ca", False, "tls"),
+            ("localhost", "require", False, "login_failed"),
+        ],
+    )
+    def test_a_servers_certificate_is_checked_as_the_url_says(
+        self, settings, tmp_path, monkeypatch, host, sslmode, is_trusted, code
+    ):
+        settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8", "::1/128"]
+        certificate = self_signed(tmp_path / "certificate.pem", "localhost")
+        other = self_signed(tmp_path / "other.pem", "localhost")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate if is_trusted else other))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+
+        with Server(lambda peer, _: refuse_login(peer, tls)) as server:
+            error = refused("SELECT 1", url=f"postgresql://u:p4ssword@{host}:{server.port}/db?sslmode={sslmode}")
+
+        assert (error.code, error.retryable) == (code, False)
+
     def test_nobody_listens(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -362,6 +391,16 @@ class TestConnection:
         error = refused("SELECT pg_terminate_backend(pg_backend_pid())")
 
         assert (error.code, error.retryable) == ("connection_lost", True)
+
+
+def refuse_login(peer, tls):
+    """Begin as a PostgreSQL server with TLS does, and refuse whoever it is (PostgreSQL's manual, 54.2 and 54.7)."""
+    assert peer.recv(8) == bytes.fromhex("0000000804d2162f")
+    peer.sendall(b"S")
+    with tls.wrap_socket(peer, server_side=True) as secured:
+        secured.recv(10_000)
+        said = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "u"\0\0'
+        secured.sendall(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
 
 
 @contextmanager
