@@ -8,6 +8,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from executions.models import Approval, ApprovalDecision, GoneEndpoint
+from executions.serializers import WaitSerializer
 from executions.services import approvals
 from projects.access import Actor
 from projects.rest import StrictSerializer
@@ -97,15 +98,9 @@ class DecideInput(StrictSerializer):
     )
 
 
-class LinkSerializer(serializers.Serializer[Any]):
+class LinkSerializer(WaitSerializer):
     """A node that waits for somebody outside, and the link over which it can be reached."""
 
-    node_id = serializers.CharField()
-    iteration = serializers.CharField()
-    waits_for = serializers.ChoiceField(choices=["callback", "approval"])
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField(allow_null=True)
-    approval = serializers.UUIDField(allow_null=True)
     url = serializers.CharField(
         allow_null=True, help_text="The one-time link. Null if it was made with another `SECRET_KEY`."
     )
