@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from executions.models import Approval, ApprovalDecision, GoneEndpoint
@@ -53,7 +54,7 @@ class DecisionSerializer(serializers.ModelSerializer[ApprovalDecision]):
 
     class Meta:
         model = ApprovalDecision
-        fields: ClassVar[list[str]] = ["id", "user", "name", "verdict", "comment", "form", "created_at"]
+        fields: ClassVar[list[str]] = ["id", "user", "name", "is_by_link", "verdict", "comment", "form", "created_at"]
         read_only_fields = fields
 
 
@@ -74,6 +75,7 @@ class ApprovalDetailSerializer(ApprovalSerializer):
         ]
         read_only_fields = fields
 
+    @extend_schema_field(DecisionSerializer(many=True))
     def get_decisions(self, approval: Approval) -> list[dict[str, Any]]:
         """Return them in their order."""
         return list(DecisionSerializer(approval.decisions.order_by("created_at", "id"), many=True).data)

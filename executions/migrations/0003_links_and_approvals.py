@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=projects.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(blank=True, default='', max_length=200)),
+                ('is_by_link', models.BooleanField(default=False)),
                 ('verdict', models.CharField(choices=[('approve', 'Approve'), ('reject', 'Reject')], max_length=16)),
                 ('comment', models.CharField(blank=True, default='', max_length=2000)),
                 ('form', models.JSONField(blank=True, default=dict)),

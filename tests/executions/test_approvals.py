@@ -299,8 +299,10 @@ class TestPage:
 
         answer = Client().post(link(approval), {"verdict": "reject", "name": "A customer"}, follow=True)
 
+        output = run_of(approval).answer["output"]
         assert "Rejected." in answer.content.decode()
-        assert run_of(approval).answer["output"]["decided_by"] == "A customer"
+        assert "A customer</strong> (by the link)" in answer.content.decode(), "Anybody may call themselves alice."
+        assert (output["decided_by"], output["is_by_link"]) == ("A customer", True)
         assert Client().get(page(approval)).status_code == 302, "The id alone is no link."
 
     @pytest.mark.parametrize("key", ["x", "A" * 43, "01890000-0000-7000-8000-000000000000"])
