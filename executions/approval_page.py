@@ -27,6 +27,7 @@ from projects.access import Actor, scope
 from projects.backoffice import values
 from projects.exceptions import Conflict, Forbidden, SegueError
 from projects.problems import describe
+from workflows.definition.problems import pointer
 from workflows.nodes.webhook.form import Field, fields_of, read_form
 
 # Nothing is loaded but our own style sheet, nothing runs, and nobody may put the page into theirs (S-UI-1).
@@ -176,12 +177,17 @@ def _fields(approval: Approval, problems: list[dict[str, Any]], given: Mapping[s
             field=field,
             name=f"{_PREFIX}{field.name}",
             value=field.default if given is None else given.get(field.name),
-            errors=tuple(
-                str(problem["message"]) for problem in problems if problem.get("path") == f"/form/{field.name}"
-            ),
+            errors=_errors_of(field, problems, given),
         )
         for field in fields_of(approval.form)
     ]
+
+
+def _errors_of(field: Field, problems: list[dict[str, Any]], given: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if problems and given is not None and field.is_required and field.name not in given:
+        return ("This is needed.",)
+    path = pointer("form", field.name)
+    return tuple(str(problem["message"]) for problem in problems if problem.get("path") == path)
 
 
 def _note(request: HttpRequest, title: str, text: str, *, status: int = HTTPStatus.OK) -> HttpResponse:

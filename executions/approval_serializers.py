@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from executions.models import Approval, ApprovalDecision, GoneEndpoint
+from executions.serializers import WaitSerializer
 from executions.services import approvals
 from projects.access import Actor
 from projects.rest import StrictSerializer
@@ -52,7 +54,7 @@ class DecisionSerializer(serializers.ModelSerializer[ApprovalDecision]):
 
     class Meta:
         model = ApprovalDecision
-        fields: ClassVar[list[str]] = ["id", "user", "name", "verdict", "comment", "form", "created_at"]
+        fields: ClassVar[list[str]] = ["id", "user", "name", "is_by_link", "verdict", "comment", "form", "created_at"]
         read_only_fields = fields
 
 
@@ -73,6 +75,7 @@ class ApprovalDetailSerializer(ApprovalSerializer):
         ]
         read_only_fields = fields
 
+    @extend_schema_field(DecisionSerializer(many=True))
     def get_decisions(self, approval: Approval) -> list[dict[str, Any]]:
         """Return them in their order."""
         return list(DecisionSerializer(approval.decisions.order_by("created_at", "id"), many=True).data)
@@ -97,15 +100,9 @@ class DecideInput(StrictSerializer):
     )
 
 
-class LinkSerializer(serializers.Serializer[Any]):
+class LinkSerializer(WaitSerializer):
     """A node that waits for somebody outside, and the link over which it can be reached."""
 
-    node_id = serializers.CharField()
-    iteration = serializers.CharField()
-    waits_for = serializers.ChoiceField(choices=["callback", "approval"])
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField(allow_null=True)
-    approval = serializers.UUIDField(allow_null=True)
     url = serializers.CharField(
         allow_null=True, help_text="The one-time link. Null if it was made with another `SECRET_KEY`."
     )

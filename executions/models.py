@@ -576,8 +576,9 @@ class ApprovalDecision(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    # As the person was called then.
+    # As the person was called then; or, by the link without logging in, whatever they call themselves.
     name = models.CharField(max_length=200, blank=True, default="")
+    is_by_link = models.BooleanField(default=False)
     verdict = models.CharField(max_length=16, choices=Verdict.choices)
     comment = models.CharField(max_length=2000, blank=True, default="")
     form = models.JSONField(default=dict, blank=True)

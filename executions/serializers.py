@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from executions.blockers import MOST_BLOCKERS, blockers
 from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.services.links import open_waits
 from executions.tree import Relation
 from projects.rest import StrictSerializer
 
@@ -64,6 +65,17 @@ class BlockerSerializer(serializers.ModelSerializer[WorkflowExecution]):
         read_only_fields = fields
 
 
+class WaitSerializer(serializers.Serializer[Any]):
+    """A node that waits for somebody outside."""
+
+    node_id = serializers.CharField()
+    iteration = serializers.CharField()
+    waits_for = serializers.ChoiceField(choices=["callback", "approval"])
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True)
+    approval = serializers.UUIDField(allow_null=True)
+
+
 class ExecutionDetailSerializer(ExecutionSerializer):
     """One execution with what went in and came out."""
 
@@ -72,9 +84,14 @@ class ExecutionDetailSerializer(ExecutionSerializer):
         f"waits for its turn. The oldest {MOST_BLOCKERS} of them."
     )
 
+    waits = serializers.SerializerMethodField(
+        help_text="Nodes that wait for a call or an approval: since when, until when, and for which approval."
+    )
+
     class Meta(ExecutionSerializer.Meta):
         fields: ClassVar[list[str]] = [
             *ExecutionSerializer.Meta.fields,
+            "waits",
             "execution_context",
             "result",
             "started_by",
@@ -84,6 +101,11 @@ class ExecutionDetailSerializer(ExecutionSerializer):
             "user_agent",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(WaitSerializer(many=True))
+    def get_waits(self, execution: WorkflowExecution) -> list[Any]:
+        """Return what it waits for from outside."""
+        return [] if execution.has_ended else list(WaitSerializer(open_waits(execution), many=True).data)
 
     @extend_schema_field(BlockerSerializer(many=True))
     def get_blocked_by(self, execution: WorkflowExecution) -> list[Any]:
@@ -158,7 +180,7 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
         read_only_fields = fields
 
 
-class WaitSerializer(StrictSerializer):
+class WaitingInput(StrictSerializer):
     """How long whoever starts something waits for its end."""
 
     wait_seconds = serializers.IntegerField(
@@ -170,7 +192,7 @@ class WaitSerializer(StrictSerializer):
     )
 
 
-class TestNodeSerializer(WaitSerializer):
+class TestNodeSerializer(WaitingInput):
     """A run of one node of the draft alone."""
 
     node_id = serializers.CharField(max_length=64)
@@ -195,7 +217,7 @@ class TestNodeSerializer(WaitSerializer):
     )
 
 
-class TestSerializer(WaitSerializer):
+class TestSerializer(WaitingInput):
     """A run of the draft."""
 
     input = serializers.JSONField(

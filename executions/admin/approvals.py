@@ -145,7 +145,17 @@ class DecisionPage(ReadOnlyPage[ApprovalDecision]):
     search_fields = ("pk",)
     search_help_text = "The id of a decision or of an approval."
     large_columns = ("form",)
-    fields = ("approval_link", "user", "name", "verdict", "comment", "form_shown", "ip_address", "created_at")
+    fields = (
+        "approval_link",
+        "user",
+        "name",
+        "is_by_link",
+        "verdict",
+        "comment",
+        "form_shown",
+        "ip_address",
+        "created_at",
+    )
     readonly_fields = ("approval_link", "form_shown", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalDecision]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -640,7 +641,9 @@ class Turn:
         if request is not None:
             approval_id = new_id()
             shown |= {"approval_id": str(approval_id), "title": request.title}
-            self._values.kept_output({"message": request.message, "details": request.details})
+            # What is asked is kept as well, and so is bounded, masked and counted like an output.
+            kept = self._values.kept_output({"message": request.message, "details": request.details})
+            request = replace(request, message=kept["message"], details=kept["details"])
         self._journal.wait(
             row,
             until=min(deadlines, default=None),

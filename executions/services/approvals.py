@@ -111,6 +111,7 @@ def decide(
         approval=approval,
         user=person,
         name=(by.user.get_username() if person is not None else storable_text(name))[:200],
+        is_by_link=person is None,
         verdict=verdict,
         comment=storable_text(comment)[:MOST_OF_A_COMMENT],
         form=form if verdict == Verdict.APPROVE else {},
@@ -148,6 +149,7 @@ def _end(
     output = {
         "decision": word,
         "decided_by": last.name or None,
+        "is_by_link": last.is_by_link,
         "decided_at": now.isoformat(),
         "comment": last.comment,
         "form": last.form,
@@ -155,6 +157,7 @@ def _end(
         "decisions": [
             {
                 "by": each.name or None,
+                "is_by_link": each.is_by_link,
                 "verdict": each.verdict,
                 "comment": each.comment,
                 "form": each.form,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,8 @@ from workflows.nodes.webhook.wait import Proof, proof_of
 from workflows.services import secrets_of
 
 PATH = "callbacks"
+# More than these are shown to nobody at once.
+MOST_WAITS = 200
 
 
 @dataclass(frozen=True)
@@ -167,8 +169,8 @@ def _config_of(link: Link) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class OpenLink:
-    """A node that waits for somebody outside."""
+class OpenWait:
+    """A node that waits for somebody outside. ``url`` is for operators alone; None if it was made with another key."""
 
     node_id: str
     iteration: str
@@ -176,33 +178,41 @@ class OpenLink:
     since: datetime
     until: datetime | None
     approval: UUID | None
-    url: str | None
+    url: str | None = None
 
 
-def open_links(execution: WorkflowExecution, *, most: int = 200) -> list[OpenLink]:
-    """Return the nodes of an execution that wait for a call or an approval now, and their links; the first so many."""
+def open_waits(execution: WorkflowExecution, *, most: int = MOST_WAITS) -> list[OpenWait]:
+    """Return the nodes of an execution that wait for a call or an approval now, without their links; the first so many."""
     waiting = execution.node_runs.filter(
         status=ExecutionStatus.RUNNING, waits_for__in=[BlockedOn.CALLBACK, BlockedOn.APPROVAL], answer__isnull=True
     )
-    runs = waiting.only("id", "node_id", "iteration", "waits_for", "started_at", "wake_at").order_by("started_at", "id")
-    by_run = {run.pk: run for run in runs[:most]}
-    approval_ids = dict(Approval.objects.filter(node_run_id__in=by_run).values_list("node_run_id", "pk"))
+    rows = waiting.order_by("started_at", "id").values_list(
+        "pk", "node_id", "iteration", "waits_for", "started_at", "wake_at"
+    )
     nodes = compiled(execution.workflow_version_id).nodes
+    # Others wait for sub-workflows.
+    found = [row for row in rows[:most] if nodes[row[1]].type.link_path(nodes[row[1]].node.config)]
+    approval_ids = (
+        dict(Approval.objects.filter(node_run_id__in=[row[0] for row in found]).values_list("node_run_id", "pk"))
+        if found
+        else {}
+    )
+    return [
+        OpenWait(node_id, iteration, str(waits_for), since, until, approval_ids.get(pk))
+        for pk, node_id, iteration, waits_for, since, until in found
+    ]
+
+
+def open_links(execution: WorkflowExecution) -> list[OpenWait]:
+    """Return the same with their links."""
+    nodes = compiled(execution.workflow_version_id).nodes
+    digests = {(link.node_id, link.iteration): link.digest for link in Link.objects.filter(execution=execution)}
     found = []
-    for link in Link.objects.filter(execution=execution, node_run_id__in=by_run).order_by("created_at", "id"):
-        assert link.node_run_id is not None  # noqa: S101 - it was asked for by that
-        run, place = by_run[link.node_run_id], links.Place(execution.pk, link.node_id, link.iteration)
-        node = nodes[link.node_id]
-        is_ours = hmac.compare_digest(links.digest_of(links.token_of(place)), link.digest)
-        found.append(
-            OpenLink(
-                node_id=link.node_id,
-                iteration=link.iteration,
-                waits_for=str(run.waits_for),
-                since=run.started_at,
-                until=run.wake_at,
-                approval=approval_ids.get(run.pk),
-                url=links.url_of(place, node.type.link_path(node.node.config)) if is_ours else None,
-            )
-        )
+    for wait in open_waits(execution):
+        place = links.Place(execution.pk, wait.node_id, wait.iteration)
+        node = nodes[wait.node_id]
+        known = digests.get((wait.node_id, wait.iteration), "")
+        is_ours = hmac.compare_digest(links.digest_of(links.token_of(place)), known)
+        url = links.url_of(place, node.type.link_path(node.node.config)) if is_ours else None
+        found.append(replace(wait, url=url))
     return found

@@ -164,6 +164,22 @@ class TestApi:
         assert found["url"].endswith(f"/callbacks/{token_of(execution)}")
         assert api("viewer").get(f"/api/executions/{execution.pk}/links/").status_code == 403
 
+    def test_an_execution_says_for_whom_it_waits(self, api, project):
+        raw = definition("start > ask", ask=node("webhook", {"action": "approve", "title": "Pay?", "timeout": "PT5M"}))
+        execution = started(WorkflowFactory(published=True, project=project, definition=raw))
+
+        shown = api("viewer").get(f"/api/executions/{execution.pk}/").data
+
+        (wait,) = shown["waits"]
+        assert (wait["node_id"], wait["waits_for"]) == ("ask", "approval")
+        assert wait["approval"] == str(Approval.objects.get().pk)
+        assert wait["until"] is not None
+        assert token_of(execution) not in str(shown)
+        states = {
+            each["node_id"]: each["state"] for each in api("viewer").get(f"/api/executions/{execution.pk}/nodes/").data
+        }
+        assert states["ask"] == "waiting"
+
 
 class TestWhoDecides:
     @pytest.mark.parametrize(
@@ -283,8 +299,10 @@ class TestPage:
 
         answer = Client().post(link(approval), {"verdict": "reject", "name": "A customer"}, follow=True)
 
+        output = run_of(approval).answer["output"]
         assert "Rejected." in answer.content.decode()
-        assert run_of(approval).answer["output"]["decided_by"] == "A customer"
+        assert "A customer</strong> (by the link)" in answer.content.decode(), "Anybody may call themselves alice."
+        assert (output["decided_by"], output["is_by_link"]) == ("A customer", True)
         assert Client().get(page(approval)).status_code == 302, "The id alone is no link."
 
     @pytest.mark.parametrize("key", ["x", "A" * 43, "01890000-0000-7000-8000-000000000000"])
@@ -327,6 +345,21 @@ class TestPage:
         assert "Hm.</textarea>" in text
         assert text.index('<p class="problem">') > text.index("form.amount")
         assert run_of(approval).answer is None
+
+    def test_says_beside_the_field_what_is_missing(self):
+        approval = asked(form=FORM)
+
+        answer = browser_of(member(approval)).post(link(approval), {"verdict": "approve", "form.account": ""})
+
+        assert answer.content.decode().count("This is needed.") == 2
+
+    def test_has_the_fields_in_an_order_that_the_database_cannot_change(self):
+        approval = asked(form=FORM)
+
+        text = browser_of(member(approval)).get(link(approval)).content.decode()
+
+        places = [text.index(f'name="form.{name}"') for name in ("account", "amount", "reason", "share", "urgent")]
+        assert places == sorted(places)
 
     def test_rejects_without_the_form(self):
         approval = asked(form=FORM)

@@ -102,6 +102,11 @@ class _Bodies:
         self._nodes = {node.id: node for node in reversed(draft.nodes)}
         self._types = node_types
         self._is_nested_well = not any(parent_problems(draft, node_types))
+        self._waiting = [
+            node
+            for node in self._nodes.values()
+            if node.type in node_types and node_types[node.type].link_path(node.config)
+        ]
         self._is_ordered = self._is_nested_well and all(body.find_cycle() is None for body in self._graph.bodies)
 
     def templates_of(self, node: DraftNode) -> Iterator[tuple[Place, str]]:
@@ -174,16 +179,22 @@ class _Bodies:
         )
 
     def _links_for(self, node_id: str) -> frozenset[str]:
-        """Return the nodes that wait, beside a node or around it: of those in other scopes there are many, or none."""
+        """Return the nodes that wait in the same pass as a node, or in a pass around it: elsewhere there are many, or none."""
         around = {None, *self._graph.scopes_around(node_id)}
         return frozenset(
             each.id
-            for each in self._nodes.values()
-            if each.type in self._types
-            and self._types[each.type].link_path(each.config)
-            and each.parent in around
-            and each.id != node_id
+            for each in self._waiting
+            if each.id != node_id and each.parent in around and not self._is_in_another_branch(each, node_id)
         )
+
+    def _is_in_another_branch(self, waiting: DraftNode, node_id: str) -> bool:
+        scope = self._nodes[waiting.parent] if waiting.parent is not None else None
+        node_type = self._types.get(scope.type) if scope is not None else None
+        if scope is None or not isinstance(node_type, ScopeType) or not node_type.is_over_branches(scope.config):
+            return False
+        way = [node_id, *self._graph.scopes_around(node_id)]
+        both = {waiting.id, way[way.index(scope.id) - 1]}
+        return not any(both <= set(branch) for branch in self._graph.body_of(scope.id).branches())
 
     def _pass_roots(self, scope_id: str) -> frozenset[str]:
         node_type = self._types.get(self._nodes[scope_id].type)

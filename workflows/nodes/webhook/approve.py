@@ -89,7 +89,7 @@ class Approve(Config):
         return Await(until, self._otherwise(deadline.told(until)), request)
 
     def _otherwise(self, moment: str) -> Done | NodeError:
-        undecided: dict[str, Any] = {"decided_by": None, "comment": "", "form": {}, "timed_out": True}
+        undecided: dict[str, Any] = {"decided_by": None, "comment": "", "form": {}, "timed_out": True, "decisions": []}
         match self.on_timeout:
             case "approve":
                 return Done({"decision": APPROVED, **undecided}, ports=(APPROVED,))

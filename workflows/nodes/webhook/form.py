@@ -59,10 +59,14 @@ def _shape_problems(schema: Mapping[str, Any], below: str) -> Iterator[Problem]:
 
 
 def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
-    """Return the fields of a form, in the order in which they were written."""
+    """Return the fields of a form: those that are required in their order there, then the others by name.
+
+    The order in which they were written is lost: a database that keeps JSON as ``jsonb`` keeps none of keys.
+    """
     if not schema:
         return []
-    required = schema.get("required", [])
+    required = [name for name in schema.get("required", []) if name in schema["properties"]]
+    names = [*required, *sorted(schema["properties"].keys() - set(required))]
     return [
         Field(
             name=name,
@@ -74,21 +78,22 @@ def fields_of(schema: Mapping[str, Any] | None) -> list[Field]:
             is_long=field["type"] == "string" and "enum" not in field and field.get("maxLength", 0) > _LONG,
             default=field.get("default"),
         )
-        for name, field in schema["properties"].items()
+        for name in names
+        for field in [schema["properties"][name]]
     ]
 
 
 def read_form(schema: Mapping[str, Any] | None, posted: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of an HTML form's texts by the types of its fields. What is no number stays text, for the check to refuse.
 
-    :param posted: by field name; a checkbox that is not ticked is not there.
+    :param posted: by field name; a checkbox that is not ticked is not there. An empty text is no value.
     """
     values: dict[str, Any] = {}
     for field in fields_of(schema):
         text = posted.get(field.name, "")
         if field.kind == "boolean":
             values[field.name] = bool(text)
-        elif text != "" or (field.is_required and field.kind == "string"):
+        elif text != "":
             # Browsers send line ends as two characters.
             values[field.name] = _value(text.replace("\r\n", "\n"), field.kind)
     return values
