@@ -167,8 +167,13 @@ class CompiledVersion:
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """The names of the secrets that it mentions anywhere."""
-        return frozenset().union(*(compiled.begin.mentions.secrets for compiled in self.nodes.values()))
+        """The names of the secrets that it mentions anywhere, also where they are looked up before a node runs."""
+        texts = (
+            text
+            for compiled in self.nodes.values()
+            for _, text in all_templates_of(compiled.type, compiled.node.config)
+        )
+        return Mentions.in_templates(texts).secrets
 
     @property
     def is_pure(self) -> bool:

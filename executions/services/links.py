@@ -14,6 +14,7 @@ from django.db import transaction
 from executions import links
 from executions.engine import signals
 from executions.engine.clock import database_now
+from executions.engine.masking import masker_of
 from executions.engine.versions import compiled
 from executions.exceptions import LinkGone, LinkUsed
 from executions.models import Approval, BlockedOn, ExecutionStatus, Link, WorkflowExecution, WorkflowExecutionLog
@@ -115,7 +116,8 @@ def take_call(link: Link, call: Call) -> bool:
     link.execution.refresh_from_db(fields=["status", "completed_at"])
     if reason := _why_gone(link):
         raise LinkGone(reason)
-    answer, run = {"output": call.to_output()}, _waiting_run(link)
+    output = masker_of(link.execution).mask(call.to_output())
+    answer, run = {"output": output}, _waiting_run(link)
     link.early = answer if run is None else None
     link.call_digest, link.answered_at = call.digest, call.received_at
     link.save(update_fields=["early", "call_digest", "answered_at"])

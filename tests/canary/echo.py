@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 from xml.sax.saxutils import escape
 
@@ -17,7 +18,10 @@ HANG_SECONDS = 120.0
 
 
 class Echo:
-    """Answers ``/echo`` with 200, ``/fail`` with 500, ``/feed`` with a feed; ``/hang`` never; ``/stuck`` not before :meth:`release`."""
+    """Answers ``/echo`` with 200, ``/fail`` with 500, ``/feed`` with a feed, ``/mcp`` as an MCP server.
+
+    It never answers ``/hang``, and ``/stuck`` not before :meth:`release`.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,7 +75,16 @@ class Echo:
                     with echo._lock:
                         echo.stuck += 1
                     echo._open.wait(HANG_SECONDS)
+                if parts.path == "/mcp":
+                    return self._say(*_mcp_answer(json.loads(body or "{}"), echo.repeated()))
                 self._send(500 if parts.path == "/fail" else 200, feed=parts.path == "/feed")
+
+            def _say(self, status: int, content: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def _send(self, status: int, *, feed: bool) -> None:
                 repeated = echo.repeated()
@@ -88,7 +101,7 @@ class Echo:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        for method in ("GET", "POST", "PUT"):
+        for method in ("GET", "POST", "PUT", "DELETE"):
             setattr(Handler, f"do_{method}", Handler.answer)
         return Handler
 
@@ -100,6 +113,33 @@ def echoing() -> Iterator[Echo]:
         yield echo
     finally:
         echo.close()
+
+
+def _mcp_answer(asked: dict[str, Any], repeated: list[str]) -> tuple[int, bytes]:
+    """Return what a server of the Model Context Protocol with two tools answers: one repeats, one fails."""
+    if "id" not in asked:
+        return 202, b""
+    called = asked.get("params", {}).get("name")
+    schema = {"type": "object"}
+    results = {
+        "initialize": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "echo", "version": "1"},
+        },
+        "tools/list": {
+            "tools": [
+                {"name": name, "description": " ".join(repeated), "inputSchema": schema} for name in ("repeat", "fail")
+            ]
+        },
+        "tools/call": {"content": [{"type": "text", "text": " ".join(repeated)}], "isError": called == "fail"},
+    }
+    answer: dict[str, Any] = {"jsonrpc": "2.0", "id": asked["id"]}
+    if asked["method"] in results:
+        answer["result"] = results[asked["method"]]
+    else:
+        answer["error"] = {"code": -32601, "message": "Method not found"}
+    return 200, json.dumps(answer).encode()
 
 
 def _one_line(texts: list[str]) -> str:

@@ -20,6 +20,9 @@ class Pair(NamedTuple):
     fails: dict[str, Any]
 
 
+# A file that is there from the beginning.
+FILE = "first.json"
+OWN = "{{ secret('OWN_1') }}"
 HEARD = "nodes.tell.output.body.repeated"
 ABSENT = "{{ nodes.tell.output.body.nothing.here }}"
 
@@ -53,9 +56,7 @@ NODES: dict[str, Scenario] = {
         node("condition", {"cases": [{"port": "main", "when": f"{{{{ {HEARD}[0] }}}}"}]}),
     ),
     "transform": lambda url: Pair(
-        node(
-            "transform", {"value": f"{{{{ {HEARD} }}}}", "steps": [{"operation": "map", "to": "{{ [index, item] }}"}]}
-        ),
+        node("transform", {"value": f"{{{{ {HEARD} }}}}", "steps": SIGN_EACH}),
         node("transform", {"value": f"{{{{ {HEARD} }}}}", "steps": [{"operation": "map", "to": "{{ item.a.b }}"}]}),
     ),
     "delay": lambda url: Pair(node("delay", {"for_seconds": 1}), node("delay", {"for": f"{{{{ {HEARD}[0] }}}}"})),
@@ -78,6 +79,10 @@ NODES: dict[str, Scenario] = {
     ),
 }
 
+SIGN_EACH = [
+    {"operation": "map", "to": "{{ ({heard: item}) }}"},
+    {"operation": "hash", "field": "heard", "into": "digest", "key": "{{ secret('OWN_1') }}"},
+]
 SET_FIELD = {"value": "{{ {item} }}", "steps": [{"operation": "set", "fields": {"heard": "{{ item.item }}"}}]}
 
 
@@ -97,6 +102,38 @@ TOOLS: dict[str, Scenario] = {
         {"workflow": "child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
         {"workflow": "failing child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
     ),
+    "event.emit": lambda url: _tool(
+        "event.emit",
+        {"name": "canary.heard", "data": f"{{{{ {HEARD} }}}}"},
+        {"name": f"{{{{ {HEARD}[0] }}}}", "data": f"{{{{ {HEARD} }}}}"},
+    ),
+    "email.send": lambda url: _tool(
+        "email.send",
+        {"to": "alice@example.com", "subject": "Heard", "text": f"{{{{ {HEARD}.join(' ') }}}}"},
+        {"to": f"{{{{ {HEARD}[0] }}}}", "subject": "Heard", "text": "{{ secret('OWN_1') }}"},
+    ),
+    # A database answers with what it was sent, and quotes it when it cannot read it.
+    "sql.query": lambda url: _tool(
+        "sql.query",
+        {"connection": "{{ secret('DATABASE') }}", "sql": "SELECT $1::text AS heard", "parameters": [OWN]},
+        {"connection": "{{ secret('DATABASE') }}", "sql": "SELECT $1::text::int AS heard", "parameters": [OWN]},
+    ),
+    "mcp.call": lambda url: _tool(
+        "mcp.call",
+        {"url": f"{url}/mcp", "token": OWN, "tool": "repeat", "arguments": {"told": OWN}},
+        {"url": f"{url}/mcp", "token": OWN, "tool": "fail", "arguments": {"told": OWN}},
+    ),
+    "mcp.tools": lambda url: _tool(
+        "mcp.tools", {"url": f"{url}/mcp", "token": OWN}, {"url": f"{url}/fail", "token": OWN}
+    ),
+    "storage.write": lambda url: _tool(
+        "storage.write",
+        {"name": "heard.json", "json": f"{{{{ {HEARD} }}}}"},
+        {"name": "secret.txt", "text": OWN},
+    ),
+    "storage.read": lambda url: _tool("storage.read", {"name": FILE}, {"name": f"{{{{ {HEARD}[0] }}}}"}),
+    "storage.list": lambda url: _tool("storage.list", {}, {"folder": f"{{{{ {HEARD}[0] }}}}"}),
+    "storage.delete": lambda url: _tool("storage.delete", {"name": "nothing.txt"}, {"name": f"{{{{ {HEARD}[0] }}}}"}),
 }
 
 MODES = ("success", "failure", "timeout", "crash")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -41,6 +42,13 @@ def in_logs(segue: Installation) -> Iterator[tuple[str, bytes]]:
     """Yield what every process has written."""
     for path in segue.folder.glob("*.log"):
         yield f"log of {path.stem}", path.read_bytes()
+
+
+def in_files(segue: Installation) -> Iterator[tuple[str, bytes]]:
+    """Yield every file of the projects' storage."""
+    for path in Path(segue.environment["STORAGE_ROOT"]).rglob("*"):
+        if path.is_file():
+            yield f"file {path.name}", path.read_bytes()
 
 
 def in_broker(segue: Installation) -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,9 @@ import hmac
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -21,8 +23,9 @@ from tests.builders import definition, node
 from tests.canary import searching
 from tests.canary.echo import Echo, echoing
 from tests.canary.needles import escaped, needles, new_core
-from tests.canary.scenarios import MODES, NODES, TOOLS, made_for, request
+from tests.canary.scenarios import FILE, MODES, NODES, TOOLS, made_for, request
 from tests.installation import Installation, installed
+from tests.mail import MailServer, mail_server
 from workflows.nodes import base as node_types
 from workflows.tools import base as tools
 
@@ -54,6 +57,7 @@ class Planted:
 
     segue: Installation
     echo: Echo
+    mail: MailServer
     cores: dict[str, str]
     executions: dict[tuple[str, str], str]
     answers: list[tuple[str, bytes]]
@@ -61,12 +65,14 @@ class Planted:
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory, broker: str) -> Iterator[Planted]:
+    folder = tmp_path_factory.mktemp("canary")
     with (
         echoing() as echo,
-        installed("postgres", tmp_path_factory.mktemp("canary"), broker, EGRESS_ALLOWED_RANGES="127.0.0.0/8") as segue,
+        mail_server() as mail,
+        installed("postgres", folder, broker, **_settings(folder, mail)) as segue,
     ):
         segue.start()
-        found = Planted(segue, echo, {}, {}, [])
+        found = Planted(segue, echo, mail, {}, {}, [])
         _plant_project(found)
         _publish_children(found)
         for key, scenario in [*NODES.items(), *TOOLS.items()]:
@@ -79,6 +85,16 @@ def planted(tmp_path_factory: pytest.TempPathFactory, broker: str) -> Iterator[P
         yield found
 
 
+def _settings(folder: Path, mail: MailServer) -> dict[str, str]:
+    return {
+        "SEGUE_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "STORAGE_ROOT": str(folder / "storage"),
+        "EMAIL_HOST": "127.0.0.1",
+        "EMAIL_PORT": str(mail.port),
+        "EMAIL_USE_TLS": "0",
+    }
+
+
 def _core(found: Planted, name: str) -> str:
     return found.cores.setdefault(name, new_core())
 
@@ -87,6 +103,10 @@ def _plant_project(found: Planted) -> None:
     core = _core(found, "KEY_FILE")
     values = {f"PROJECT_{number}": escaped(_core(found, f"PROJECT_{number}")) for number in range(1, 10)}
     values["CONNECTION"] = f"postgres://alice:{_core(found, 'CONNECTION')}@db.example.com/app?sslmode=require"
+    database = urlsplit(found.segue.environment["DATABASE_URL"])
+    host = database.netloc.rpartition("@")[2] or "127.0.0.1:5432"
+    # The test's server believes everybody, with any password.
+    values["DATABASE"] = f"postgresql://postgres:{_core(found, 'DATABASE')}@{host}{database.path}"
     values["KEY_FILE"] = f"-----BEGIN KEY-----\n{core}\n-----END KEY-----\n"
     for name, value in values.items():
         body = {"value": value, "is_secret": True}
@@ -115,6 +135,10 @@ def _publish_children(found: Planted) -> None:
     end = node("output", {"value": ["{{ input }}", "{{ nodes.tell.output }}"]})
     _published(found, "child", definition("start > tell > end", tell=request(f"{found.echo.url}/echo"), end=end))
     failing = {**request(f"{found.echo.url}/fail"), "retry": {"max_attempts": 1}}
+    write = node("tool", {"tool": "storage.write", "with": {"name": FILE, "json": "{{ nodes.tell.output }}"}})
+    writer = definition("start > tell > write", tell=request(f"{found.echo.url}/echo"), write=write)
+    written = found.segue.run(_published(found, "writer", writer))
+    assert found.segue.ended(written["id"])["status"] == "completed"
     _published(found, "failing child", definition("start > tell", tell=failing))
 
 
@@ -180,7 +204,7 @@ class TestPlanting:
         assert len(planted.cores) >= 20
 
     def test_the_service_was_told_all_that_are_sent(self, planted):
-        sent = [name for name in planted.cores if not name.startswith("webhook ")]
+        sent = [name for name in planted.cores if not name.startswith("webhook ") and name != "DATABASE"]
 
         assert [name for name in sent if not planted.echo.was_told(planted.cores[name])] == []
 
@@ -222,6 +246,10 @@ class TestNoCanaryIsFound:
 
     def test_in_the_logs(self, planted):
         assert self.look(planted, searching.in_logs(planted.segue)) >= len(searching.PROCESSES)
+
+    def test_in_the_files_and_mail_that_nodes_have_written(self, planted):
+        assert self.look(planted, searching.in_files(planted.segue)) >= 2
+        assert self.look(planted, (("mail", each.content) for each in planted.mail.envelopes)) >= 1
 
     def test_in_the_broker(self, planted):
         self.look(planted, searching.in_broker(planted.segue))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 from executions import services
 from executions.links import digest_of
 from executions.models import Link
+from projects.masking import MASK
 from tests.builders import definition, node
 from tests.executions.waiting_executions import started, token_of, waits
 from tests.factories import LinkFactory, VersionFactory, WorkflowFactory
@@ -190,6 +192,16 @@ class TestProof:
 
         assert answer.status_code == 200
         assert "open-sesame" not in str(answer_of(self.execution))
+
+    def test_is_masked_where_the_caller_repeats_it(self, outside, url):
+        """[S-SEC-4]"""
+        said = {"key": "open-sesame", "basic": base64.b64encode(b"me:open-sesame").decode()}
+
+        outside.post(url, said, content_type="application/json", headers={"x-key": "open-sesame"})
+
+        body = answer_of(self.execution)["body"]
+        assert body["key"] == MASK
+        assert MASK in body["basic"]
 
     def test_cannot_be_given_when_its_variable_is_gone(self, outside, url):
         self.execution.workflow.variables.all().delete()

@@ -109,9 +109,10 @@ class Door:
 
         It must dial these and not look the name up again. How its waits end is for :func:`workflows.http.waits.bounded`.
 
-        :raises DoorError: if there is none, or if one of them is refused.
+        :raises DoorError: if there is none, or if one of them is refused, or if a secret that was filled in may not go there.
         :raises Cancelled: if the call was abandoned.
         """
+        check_host(host.lower().removesuffix("."))
         return self._backend.addresses(host, port, Call(timeout, None))
 
     def close(self) -> None:

@@ -71,7 +71,7 @@ def bound_by(filled_in: FilledIn) -> Iterator[None]:
 def check_host(host: str) -> None:
     """Refuse a host that a secret of this node run may not go to. The door asks this of every hop.
 
-    Whoever opens a connection of another kind (mail, databases) asks it first.
+    And of every host that a client of another protocol, such as a database's, wants to dial.
 
     :raises SecretNotAllowed: if so.
     """

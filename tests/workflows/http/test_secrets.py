@@ -106,6 +106,12 @@ class TestAllowedHosts:
         ):
             door.request("GET", server.url())
 
+    def test_hold_for_clients_of_other_protocols(self, door):
+        with bound_by(filled_in("db.example.com")), pytest.raises(SecretNotAllowed):
+            door.addresses("LOCALHOST", 5432)
+        with bound_by(filled_in("localhost")):
+            assert "127.0.0.1" in door.addresses("LOCALHOST", 5432)
+
     def test_end_with_the_node_run(self, door):
         with Answering(response(200, b"ok")) as server:
             with bound_by(filled_in("api.example.com")):
