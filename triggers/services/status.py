@@ -275,12 +275,12 @@ def _last_skipped(job: ScheduledJob, last: WorkflowExecution | None) -> tuple[Re
     skipped = SkippedSlots.objects.filter(job=job).order_by("-created_at", "-id").first()
     if skipped is None or (last and last.scheduled_for and last.scheduled_for > skipped.last_slot):
         return ()
-    why = _WHY_SKIPPED[SkipReason(skipped.reason)]
+    why = skipped.detail or _WHY_SKIPPED[SkipReason(skipped.reason)]
     return (
         Reason(
             "last_skipped",
             f"The slots from {skipped.first_slot:%Y-%m-%d %H:%M:%S} to {skipped.last_slot:%Y-%m-%d %H:%M:%S} UTC "
-            f"({skipped.count}) did not fire: {why}.{f' {skipped.detail}' if skipped.detail else ''}",
+            f"({skipped.count}) did not fire: {_sentence(why)}",
         ),
     )
 
