@@ -24,6 +24,9 @@ graceful_timeout = 10
 
 # Senders of webhooks put whole states into query strings; the default of 4,094 bytes refuses some.
 limit_request_line = 8190
+# More than a webhook takes (triggers/webhooks/received.py), so that its own limits decide, and the inbox knows of it.
+limit_request_fields = 128
+limit_request_field_size = 16 * 1024 + 512
 
 # The heartbeat of a process is a file's time stamp. On a disk a slow flush looks like a hung process.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - no content, only a time stamp

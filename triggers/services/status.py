@@ -6,7 +6,7 @@ Each kind of trigger has one function, which :func:`status_of_kind` registers. W
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from triggers.models import (
     MatchVerdict,
     Poll,
     ScheduledJob,
+    SkippedSlots,
+    SkipReason,
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
@@ -27,9 +29,16 @@ from triggers.models import (
 from triggers.services.webhook_secrets import facts_of_secrets
 from triggers.webhooks.signatures import scheme_or_closed
 from workflows.models import TriggerType, WorkflowStatus
+from workflows.services import workflow_called
 
 # How far back one looks for the last execution where no index leads to it.
 EXECUTIONS_LOOKED_AT = 1000
+# Why slots did not fire, as the end of a sentence.
+_WHY_SKIPPED = {
+    SkipReason.MISSED: "nobody could fire them in time",
+    SkipReason.OVERLAP: "an execution of the trigger had not ended",
+    SkipReason.RESUMED: "the schedule was paused",
+}
 # What is large, and not needed to say what came of an execution.
 _LARGE = ("execution_context", "result", "error")
 
@@ -119,11 +128,16 @@ def _obstacles_of_all(trigger: Trigger) -> list[Reason]:
         case WorkflowStatus.DRAFT:
             obstacles.append(Reason("workflow_draft", "The workflow is a draft. Publish it."))
         case WorkflowStatus.DISABLED:
-            reason = workflow.status_reason or "No reason was given."
+            reason = _sentence(workflow.status_reason or "no reason was given")
             obstacles.append(Reason("workflow_disabled", f"The workflow is disabled: {reason} Enable it."))
         case WorkflowStatus.ARCHIVED:
             obstacles.append(Reason("workflow_archived", "The workflow is archived. Restore it."))
     return obstacles
+
+
+def _sentence(words: str) -> str:
+    """Return what a person has written with a full stop, so that more can follow."""
+    return words if words.endswith((".", "!", "?")) else f"{words}."
 
 
 def _held(trigger: Trigger) -> tuple[Reason, ...]:
@@ -218,9 +232,11 @@ def _schedule(trigger: Trigger, now: datetime) -> Findings:
     of_slots = WorkflowExecution.objects.filter(
         trigger_id=trigger.pk, scheduled_for__isnull=False, rerun_of__isnull=True
     )
+    last = of_slots.order_by("-scheduled_for").defer(*_LARGE).first()
     return Findings(
         obstacles=_clock_stands(trigger, job),
-        last_execution=of_slots.order_by("-scheduled_for").defer(*_LARGE).first(),
+        remarks=(*_waits(job, now), *_last_skipped(job, last)),
+        last_execution=last,
         next_fire_at=job.next_run,
     )
 
@@ -231,7 +247,9 @@ def _clock_stands(trigger: Trigger, job: ScheduledJob) -> tuple[Reason, ...]:
         obstacles.append(Reason("workflow_paused", "The workflow is paused, and no slot fires. Resume it."))
     if not job.is_active:
         obstacles.append(
-            Reason("paused", f"The schedule is paused: {job.paused_reason or 'no reason was given.'} Resume it.")
+            Reason(
+                "paused", f"The schedule is paused: {_sentence(job.paused_reason or 'no reason was given')} Resume it."
+            )
         )
     if job.next_run is None:
         obstacles.append(
@@ -240,11 +258,60 @@ def _clock_stands(trigger: Trigger, job: ScheduledJob) -> tuple[Reason, ...]:
     return tuple(obstacles)
 
 
+def _waits(job: ScheduledJob, now: datetime) -> tuple[Reason, ...]:
+    """Return the remark on a slot that is due and stands in the queue."""
+    if job.waits_for is None or job.next_run is None or job.next_run > now:
+        return ()
+    return (
+        Reason(
+            "slot_waits",
+            f"The slot of {job.next_run:%Y-%m-%d %H:%M:%S} UTC waits until execution {job.waits_for} has ended.",
+        ),
+    )
+
+
+def _last_skipped(job: ScheduledJob, last: WorkflowExecution | None) -> tuple[Reason, ...]:
+    """Return the remark on the newest slots that did not fire, if none has fired since."""
+    skipped = SkippedSlots.objects.filter(job=job).order_by("-created_at", "-id").first()
+    if skipped is None or (last and last.scheduled_for and last.scheduled_for > skipped.last_slot):
+        return ()
+    why = skipped.detail or _WHY_SKIPPED[SkipReason(skipped.reason)]
+    return (
+        Reason(
+            "last_skipped",
+            f"The slots from {skipped.first_slot:%Y-%m-%d %H:%M:%S} to {skipped.last_slot:%Y-%m-%d %H:%M:%S} UTC "
+            f"({skipped.count}) did not fire: {_sentence(why)}",
+        ),
+    )
+
+
 # --- Events, and the ends of other workflows ----------------------------------------------------------------------------
 
 
-@status_of_kind(TriggerType.EVENT)
 @status_of_kind(TriggerType.WORKFLOW)
+def _following(trigger: Trigger, now: datetime) -> Findings:
+    return replace(_listening(trigger, now), obstacles=_nobody_to_follow(trigger))
+
+
+def _nobody_to_follow(trigger: Trigger) -> tuple[Reason, ...]:
+    """Return what is wrong with the workflow that a trigger names: names are looked up when something ends."""
+    name = str(trigger.config.get("workflow", ""))
+    followed = workflow_called(name, project_id=trigger.workflow.project_id)
+    if followed is None:
+        return (
+            Reason(
+                "followed_unknown",
+                f"The project has no workflow with the name or id `{name[:100]}`. Was it renamed? Name it by its id.",
+            ),
+        )
+    if followed.status == WorkflowStatus.ARCHIVED:
+        return (
+            Reason("followed_archived", f"Workflow {followed.name!r} is archived, and starts nothing. Restore it."),
+        )
+    return ()
+
+
+@status_of_kind(TriggerType.EVENT)
 def _listening(trigger: Trigger, now: datetime) -> Findings:
     matches = EventMatch.objects.filter(trigger=trigger).order_by("-created_at", "-id")
     last = matches.filter(verdict=MatchVerdict.MATCHED).values_list("execution_id", flat=True).first()
@@ -280,7 +347,7 @@ def _polling(trigger: Trigger, now: datetime) -> Findings:
         obstacles.append(Reason("workflow_paused", "The workflow is paused, and nothing is looked for. Resume it."))
     if not poll.is_active:
         obstacles.append(
-            Reason("paused", f"The poll is paused: {poll.paused_reason or 'no reason was given.'} Resume it.")
+            Reason("paused", f"The poll is paused: {_sentence(poll.paused_reason or 'no reason was given')} Resume it.")
         )
     return Findings(
         obstacles=tuple(obstacles),

@@ -43,13 +43,15 @@ def open_test(workflow: Workflow, *, node_id: str | None, by: Actor | None, now:
     found = webhooks_of_draft(workflow, by=by, now=now)
     if node_id is None and len(found) == 1:
         (node_id,) = found
+    if not found:
+        raise NoWebhookNode("The draft has no webhook trigger. Add one, or run the draft with an input.")
     if node_id not in found:
         wanted = (
-            "It has several webhook triggers" if node_id is None else f"{node_id!r} is no webhook trigger of the draft"
+            "The draft has several webhook triggers"
+            if node_id is None
+            else f"{node_id!r} is no webhook trigger of the draft"
         )
-        raise NoWebhookNode(
-            f"{wanted}. Name one of these: {', '.join(sorted(found)) or 'there is none'}.", path="/node_id"
-        )
+        raise NoWebhookNode(f"{wanted}. Name one of these: {', '.join(sorted(found))}.", path="/node_id")
     expires_at = now + timedelta(hours=settings.WEBHOOK_TEST_HOURS)
     test, is_new = WebhookTest.objects.get_or_create(
         workflow=workflow,

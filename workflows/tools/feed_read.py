@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
 import io
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
@@ -60,7 +62,7 @@ class FeedRead(Tool[FeedArguments]):
 
     The output is ``{"title": …, "link": …, "entries": […], "etag": …, "last_modified": …, "is_unchanged": false}``. Each entry has
     ``id``, ``title``, ``link``, ``published``, ``updated``, ``summary`` and ``author``; what the feed does not say is an empty text, a
-    time null. An entry without an id has its link for one. Texts are the feed's own: HTML in them is not made safe.
+    time null. An entry without an id has its link for one, and without either a hash of its title, time and summary. Texts are the feed's own: HTML in them is not made safe.
     """
 
     Arguments = FeedArguments
@@ -130,7 +132,8 @@ def read(reply: Reply) -> dict[str, Any]:
     known = feedparser.FeedParserDict()
     headers = {"content-type": reply.headers.get("content-type", "")}
     data = convert_to_utf8(headers, reply.body, known) if reply.body else b""
-    _check_form(data)
+    # What the library puts before a text without a declaration is no line of the feed.
+    _check_form(data, lines_before=max(data.count(b"\n") - reply.body.count(b"\n"), 0))
     # Bytes in a file-like object: given text, the library might take it for an address, and fetch it around the door. Its repair
     # of HTML takes time that grows with the square of what it gets.
     parsed = feedparser.parse(
@@ -153,7 +156,7 @@ def read(reply: Reply) -> dict[str, Any]:
 def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     link = _text(entry, "link")
     return {
-        "id": _text(entry, "id") or link or _text(entry, "title"),
+        "id": _text(entry, "id") or link or _hash(entry),
         "title": _text(entry, "title"),
         "link": link,
         "published": _moment(entry, "published_parsed"),
@@ -161,6 +164,12 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
         "summary": _text(entry, "summary"),
         "author": _text(entry, "author"),
     }
+
+
+def _hash(entry: Mapping[str, Any]) -> str:
+    """Return an id for an entry that has none: RSS asks for a title or a description, and nothing else."""
+    words = [_text(entry, name) for name in ("title", "published", "summary")]
+    return f"sha256:{hashlib.sha256(json.dumps(words).encode()).hexdigest()}"
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:
@@ -177,7 +186,7 @@ def _moment(entry: Mapping[str, Any], name: str) -> str | None:
         return None  # A date that there is not.
 
 
-def _check_form(data: bytes) -> None:
+def _check_form(data: bytes, *, lines_before: int) -> None:
     """Refuse what is not XML in good form, what declares entities, and what is larger or deeper than feeds are.
 
     Without this, the library would go on with a parser of its own for broken texts, which can be made to take minutes.
@@ -189,10 +198,8 @@ def _check_form(data: bytes) -> None:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        message = expat.ErrorString(error.code)
-        raise NodeError(
-            "not_a_feed", f"The answer is no feed, or a broken one: {message}, line {error.lineno}."
-        ) from error
+        message, line = expat.ErrorString(error.code), error.lineno - lines_before
+        raise NodeError("not_a_feed", f"The answer is no feed, or a broken one: {message}, line {line}.") from error
 
 
 class _Form:

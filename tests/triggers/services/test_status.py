@@ -39,7 +39,7 @@ from triggers.services import (
     switch_webhook,
 )
 from triggers.services.status import EXECUTIONS_LOOKED_AT, status_of_kind
-from workflows.models import TriggerType
+from workflows.models import TriggerType, Workflow
 from workflows.services import archive, disable, pause
 
 pytestmark = pytest.mark.django_db
@@ -262,6 +262,49 @@ class TestSchedule:
 
         assert obstacles(workflow, "clock") == ["workflow_paused"]
 
+    def test_says_that_a_slot_waits_for_an_execution(self):
+        workflow = clocked(overlap="queue")
+        fire_due_schedules(NOON + HOUR)
+        fire_due_schedules(NOON + 2 * HOUR)
+
+        (remark,) = status(workflow, "clock", NOON + 2 * HOUR).remarks
+
+        assert remark.code == "slot_waits"
+        assert str(workflow.executions.get().pk) in remark.message
+        assert "14:00:00" in remark.message
+
+    def test_remarks_nothing_while_the_next_slot_is_still_to_come(self):
+        workflow = clocked(overlap="queue")
+        fire_due_schedules(NOON + HOUR)
+
+        assert status(workflow, "clock", NOON + HOUR).remarks == ()
+
+    def test_says_why_the_last_slots_did_not_fire(self):
+        workflow = clocked(overlap="skip")
+        for hours in (1, 2, 3):
+            fire_due_schedules(NOON + hours * HOUR)
+
+        (remark,) = status(workflow, "clock", NOON + 3 * HOUR).remarks
+
+        assert remark.code == "last_skipped"
+        assert "14:00:00 to 2026-03-04 15:00:00 UTC (2) did not fire: " in remark.message
+        assert str(workflow.executions.get().pk) in remark.message
+
+    def test_does_not_speak_of_skipped_slots_once_a_later_one_has_fired(self):
+        workflow = clocked(overlap="skip")
+        for hours in (1, 2):
+            fire_due_schedules(NOON + hours * HOUR)
+        end_execution(workflow.executions.get(), ExecutionStatus.CANCELLED, now=NOON + 2 * HOUR, error=None)
+        fire_due_schedules(NOON + 3 * HOUR)
+
+        assert status(workflow, "clock", NOON + 3 * HOUR).remarks == ()
+
+    def test_ends_what_a_person_has_written_with_a_full_stop(self):
+        workflow = clocked()
+        pause_job(job_of(workflow), reason="Stocktaking", by=None, now=NOON)
+
+        assert "Stocktaking. Resume it." in status(workflow, "clock").obstacles[0].message
+
     def test_says_that_no_slot_is_left(self):
         workflow = clocked(end_date="2020-01-01T00:00:00Z")
 
@@ -271,7 +314,7 @@ class TestSchedule:
 class TestCost:
     @pytest.mark.parametrize(
         ("workflow", "node_id", "queries"),
-        [(lambda: hooked(auth={"scheme": "bearer"}), "hook", 5), (clocked, "clock", 2)],
+        [(lambda: hooked(auth={"scheme": "bearer"}), "hook", 5), (clocked, "clock", 3)],
     )
     def test_does_not_grow_with_what_has_happened(self, workflow, node_id, queries, django_assert_max_num_queries):
         trigger = Trigger.objects.select_related("workflow__project").get(workflow=workflow(), node_id=node_id)
@@ -306,6 +349,30 @@ class TestEvents:
 
         assert status(follower, "told").last_execution is None
         assert status(follower, "told").fires
+
+
+class TestWorkflows:
+    def followed(self):
+        first = published(started_by(start=node("trigger", {"kind": "manual"})))
+        return first, published(started_by(told=after(first)), project=first.project)
+
+    def test_fire_while_the_other_one_is_there(self):
+        assert status(self.followed()[1], "told").fires
+
+    def test_say_that_nobody_has_the_name_any_more(self):
+        first, follower = self.followed()
+        Workflow.objects.filter(pk=first.pk).update(name="Something else")
+
+        (obstacle,) = status(follower, "told").obstacles
+
+        assert obstacle.code == "followed_unknown"
+        assert first.name in obstacle.message
+
+    def test_say_that_the_other_one_is_archived(self):
+        first, follower = self.followed()
+        archive(first, by=None, now=NOON)
+
+        assert obstacles(follower, "told") == ["followed_archived"]
 
 
 class TestPolls:

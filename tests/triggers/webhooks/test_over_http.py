@@ -148,9 +148,19 @@ class TestRequests:
                 assert answer.startswith(b"HTTP/1.1 202")
 
     def test_with_too_many_headers(self, port, hook):
+        """[S-WH-6] The webhook's limit decides and not the server's, which would leave nothing in the inbox."""
         lines = [f"X-{number}: 1" for number in range(101)]
 
-        assert talk(port, head(hook, *lines, "Content-Length: 0"))[0] in (400, 431)
+        status, answer = talk(port, head(hook, *lines, "Content-Length: 0"))
+
+        assert (status, b'"headers_too_large"' in answer) == (431, True)
+        assert WebhookDelivery.objects.get().reason_code == "headers_too_large"
+
+    @pytest.mark.parametrize(("length", "status"), [(9_000, 202), (16_350, 431)])
+    def test_with_one_long_header(self, port, hook, length, status):
+        """[S-WH-6] A long token is no mistake, and what is too long lies in the inbox."""
+        assert talk(port, head(hook, f"X-Token: {'x' * length}", "Content-Length: 0"))[0] == status
+        assert WebhookDelivery.objects.count() == 1
 
     def test_with_headers_that_are_too_long(self, port, hook):
         lines = [f"X-{number}: {'x' * 4000}" for number in range(5)]

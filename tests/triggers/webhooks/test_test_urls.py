@@ -12,7 +12,7 @@ from executions.models import WorkflowExecution
 from projects.models import AuditEntry
 from tests.builders import definition, node
 from tests.factories import ProjectFactory, WebhookTestFactory, WorkflowFactory
-from tests.triggers.stories import hook_of, published, started_by, webhook
+from tests.triggers.stories import hook_of, published, schedule, started_by, webhook
 from tests.triggers.webhooks.hooks import BEARER, PROOF, SECRET
 from triggers.exceptions import NoWebhookNode
 from triggers.models import WebhookDelivery, WebhookRegistration, WebhookTest, WebhookTestDelivery
@@ -234,6 +234,12 @@ class TestTheUrl:
 
         with pytest.raises(NoWebhookNode):
             open_test(workflow, node_id=node_id, by=None, now=timezone.now())
+
+    def test_of_a_draft_without_a_webhook_says_that_there_is_none(self):
+        workflow = published(started_by(clock=schedule()))
+
+        with pytest.raises(NoWebhookNode, match="The draft has no webhook trigger"):
+            open_test(workflow, node_id=None, by=None, now=timezone.now())
 
     def test_opens_no_route(self):
         a_test()

@@ -345,14 +345,14 @@ class TestIntervals:
         [
             (
                 "Europe/Berlin",
-                datetime(2026, 10, 24, 14, 30),  # noqa: DTZ001 - as people write it
+                datetime(2026, 10, 24, 14, 30, tzinfo=ZoneInfo("Europe/Berlin")),
                 timedelta(hours=12),
                 [utc(2026, 10, 24, 12, 30), utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 12, 30)],
             ),
             # Half an hour goes at 2 o'clock; the anchor is a time that was never shown.
             (
                 "Australia/Lord_Howe",
-                datetime(2026, 10, 4, 2, 15),  # noqa: DTZ001
+                datetime(2026, 10, 4, 2, 15, tzinfo=ZoneInfo("Australia/Lord_Howe")),
                 timedelta(minutes=30),
                 [utc(2026, 10, 3, 15, 45), utc(2026, 10, 3, 16, 15), utc(2026, 10, 3, 16, 45)],
             ),
@@ -360,7 +360,7 @@ class TestIntervals:
     )
     def test_are_true_time_from_an_anchor_in_any_zone(self, zone, anchor, every, found):
         """[R-8] Sums within a zone are made on the wall: they would lose or repeat an hour."""
-        schedule = Schedule(zone=zone, every=every, anchor=anchor.replace(tzinfo=ZoneInfo(zone)))
+        schedule = Schedule(zone=zone, every=every, anchor=anchor)
 
         assert next_slots(schedule, 3, after=found[0] - MINUTE) == found
         assert latest_slots(schedule, 3, since=found[0], until=found[-1]) == found

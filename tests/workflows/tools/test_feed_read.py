@@ -106,6 +106,17 @@ class TestReading:
                 "author": "Ann",
             }
 
+    def test_entries_that_have_neither_id_nor_link_can_be_told_apart(self):
+        """A poll goes by the id: of two with the same one, only the first would start anything."""
+        items = "<item><title>Note</title><description>a</description></item><item><title>Note</title></item><item/>"
+        feed = f'<rss version="2.0"><channel>{items}</channel></rss>'
+
+        first, again = ([entry["id"] for entry in read(feed)["entries"]] for _ in range(2))
+
+        assert len(set(first)) == 3
+        assert first == again
+        assert all(each.startswith("sha256:") for each in first)
+
     def test_at_most_so_many_entries(self):
         assert [entry["id"] for entry in read(RSS, max_entries=1)["entries"]] == ["a-1"]
 
@@ -172,6 +183,9 @@ class TestWhatIsNoFeed:
 
     def test_a_broken_one_says_where(self):
         assert "line 5" in refused(RSS.replace("</item>", "</itm>", 1)).message
+
+    def test_the_line_is_the_feeds_own_also_without_a_declaration(self):
+        assert "line 1." in refused("this is no feed").message
 
     @pytest.mark.parametrize(("status", "retryable"), [(404, False), (503, True)])
     def test_a_status_that_is_no_success_is_an_error(self, status, retryable):
