@@ -6,13 +6,20 @@ from __future__ import annotations
 import os
 import sys
 
+from django.conf import settings
 from django.core.management import execute_from_command_line
 
 from config.supervisor import command as supervisor
+from projects.management.commands import make_encryption_key
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     if sys.argv[1:2] == ["up"]:
         # Before the settings: they demand keys, which the first start in a folder makes.
         sys.exit(supervisor.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["make_encryption_key"]:
+        # Before the settings, too: they demand keys, and this makes one.
+        settings.configure()
+        make_encryption_key.Command().run_from_argv(sys.argv)
+        sys.exit()
     execute_from_command_line(sys.argv)

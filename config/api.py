@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
 import executions.urls
+import projects.openapi  # It registers itself with drf-spectacular.
 import projects.urls
 import templates_app.urls
 import triggers.urls

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import Error as DatabaseError
 
@@ -135,6 +136,27 @@ def check_secure(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     ]
 
 
+def check_mail(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether workflows can send e-mail, from an address that receivers accept."""
+    if not settings.EMAIL_HOST:
+        return [
+            Warning(
+                "EMAIL_HOST is not set: the tool email.send has no mail server.",
+                hint="Name one, with EMAIL_HOST_USER and EMAIL_HOST_PASSWORD; or silence this if no workflow sends e-mail.",
+                id="segue.W005",
+            )
+        ]
+    if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@localhost"):
+        return [
+            Warning(
+                f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}: receivers will refuse what comes from there.",
+                hint="Name an address of your own domain, one that the mail server may send for.",
+                id="segue.W006",
+            )
+        ]
+    return []
+
+
 def check_failpoints(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Test that nothing is told to die on purpose."""
     if not os.environ.get(failpoints.VARIABLE):
@@ -216,14 +238,24 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_sqlite_in_production,
     check_sandbox,
     check_secure,
+    check_mail,
     check_failpoints,
 )
+
+
+def refuse_bad_keys() -> None:
+    """Do nothing if secrets can be encrypted. For servers that run no system checks (S-SEC-6).
+
+    :raises ImproperlyConfigured: if they can't, or with keys that are not worth the name.
+    """
+    if messages := check_encryption_keys():
+        raise ImproperlyConfigured(" ".join(f"{message.msg} {message.hint}." for message in messages))
 
 
 def register_all() -> None:
     """Tell Django of the checks. Called when the app is ready."""
     for check in ALWAYS:
-        register(check)
+        register(check, "segue")
     for check in IN_PRODUCTION:
         register(check, Tags.security, deploy=True)
     register(check_database, Tags.database)

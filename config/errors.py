@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from projects.problems import Problem, describe
 
-PROGRAMS_CALL = ("/api/", "/webhooks/")
+PROGRAMS_CALL = ("/api/", "/webhooks/", "/webhooks-test/", "/callbacks/")
 
 
 @csrf_exempt  # It changes nothing, and a program that mistyped a path wants to hear that, and not of cookies.

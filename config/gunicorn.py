@@ -30,3 +30,6 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 # Nobody administers gunicorn through its socket: the supervisor or the container's runtime does.
 control_socket_disable = True
+
+# What a traceback quotes may be secret.
+logger_class = "config.gunicorn_logs.MaskingLogger"

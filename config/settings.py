@@ -8,6 +8,7 @@ the command line reaches what it started.
 from __future__ import annotations
 
 import ipaddress
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,22 @@ def whole(name: str, default: int) -> int:
     return int(text)
 
 
+def json_object(name: str) -> dict[str, Any]:
+    """Return a JSON object from the environment; an empty one, if there is none.
+
+    :raises ImproperlyConfigured: if it is anything else.
+    """
+    text = env.str(name, default="") or "{}"
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        # Not the text itself: it may hold keys of a storage.
+        raise ImproperlyConfigured(f"{name} must be a JSON object.")
+    return value
+
+
 def required(name: str) -> str:
     """Return what the environment must give.
 
@@ -95,7 +112,8 @@ BEHIND_PROXY = switch("BEHIND_PROXY", False)
 SECURE = switch("SECURE", False)
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Its pages are found where the URLs are (config/urls.py): workers and beat have no use for them.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -324,12 +342,53 @@ if EXPRESSION_SANDBOX not in {"process", "in_process"}:
     raise ImproperlyConfigured(f"EXPRESSION_SANDBOX is {EXPRESSION_SANDBOX!r}; it must be process or in_process.")
 
 # Ranges that nodes may call although they are private, loopback or the like: "10.1.0.0/16,127.0.0.1/32".
-EGRESS_ALLOWED_RANGES = env.list("EGRESS_ALLOWED_RANGES", default=[])
-for allowed_range in EGRESS_ALLOWED_RANGES:
+SEGUE_ALLOWED_PRIVATE_NETWORKS = env.list("SEGUE_ALLOWED_PRIVATE_NETWORKS", default=[])
+for allowed_range in SEGUE_ALLOWED_PRIVATE_NETWORKS:
     try:
         ipaddress.ip_network(allowed_range)
     except ValueError as error:
-        raise ImproperlyConfigured(f"EGRESS_ALLOWED_RANGES: {error}. Write ranges as 10.1.0.0/16.") from error
+        raise ImproperlyConfigured(f"SEGUE_ALLOWED_PRIVATE_NETWORKS: {error}. Write ranges as 10.1.0.0/16.") from error
+
+# Where the storage tools keep files: a folder, or another storage of Django's with its options.
+STORAGE_MAX_FILE_BYTES = positive("STORAGE_MAX_FILE_BYTES", 10 * 1024 * 1024)
+MEDIA_ROOT = STORAGE_ROOT = env.str("STORAGE_ROOT", default="") or str(BASE_DIR / "var" / "storage")
+STORAGES = {
+    "default": {
+        "BACKEND": env.str("STORAGE_BACKEND", default="django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": json_object("STORAGE_OPTIONS"),
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# The mail server that email.send hands messages to; none: it says that there is none.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = positive("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_SSL = switch("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = switch("EMAIL_USE_TLS", True) and not EMAIL_USE_SSL
+EMAIL_TIMEOUT = 10  # seconds that the server may take for one answer
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="") or "segue@localhost"
+EMAIL_MAX_RECIPIENTS = positive("EMAIL_MAX_RECIPIENTS", 50)  # of one message
+EMAIL_MAX_BYTES = positive("EMAIL_MAX_BYTES", 10 * 1024 * 1024)  # of one message, as it is sent
+
+# Servers of the Model Context Protocol that workflows may have started on a worker's machine, by name:
+# {"files": {"command": ["/usr/bin/mcp-files", "--read-only"], "env": {"HOME": "/srv/files"}, "projects": ["…"]}}
+MCP_STDIO_SERVERS = json_object("MCP_STDIO_SERVERS")
+for mcp_name, mcp_server in MCP_STDIO_SERVERS.items():
+    if not (
+        isinstance(mcp_server, dict)
+        and mcp_server.keys() <= {"command", "env", "projects"}
+        and isinstance(command := mcp_server.get("command"), list)
+        and command
+        and all(isinstance(each, str) for each in [*command, *mcp_server.get("projects", [])])
+        and isinstance(mcp_server.get("env", {}), dict)
+        and all(isinstance(each, str) for each in mcp_server.get("env", {}).values())
+    ):
+        raise ImproperlyConfigured(
+            f"MCP_STDIO_SERVERS: {mcp_name!r} must be an object with `command` (a list of texts), and perhaps `env` (an object "
+            "of texts) and `projects` (a list of ids)."
+        )
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
@@ -338,6 +397,7 @@ if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kep
         f"WEBHOOK_MAX_BODY_BYTES is {WEBHOOK_MAX_BODY_BYTES}; at most 16 MiB (16777216) are possible."
     )
 WEBHOOK_RATE_PER_MINUTE = whole("WEBHOOK_RATE_PER_MINUTE", 0)
+WEBHOOK_TEST_HOURS = positive("WEBHOOK_TEST_HOURS", 24)
 WEBHOOK_RETENTION_DAYS = whole("WEBHOOK_RETENTION_DAYS", 0)  # 0: as long as executions
 
 # What all executions of one project may take; 0 of any of them is no limit.
@@ -355,7 +415,13 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "projects.log_format.MaskingFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

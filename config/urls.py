@@ -6,6 +6,10 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import views
+from executions import approval_page
+from triggers import callbacks
+
+admin.autodiscover()
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,7 +17,9 @@ urlpatterns = [
     path("health/ready/", views.ready, name="health-ready"),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
-    path("webhooks/", include("triggers.webhooks.urls")),
+    path("callbacks/<str:token>", callbacks.receive, name="callback"),
+    path("approvals/<str:key>", approval_page.page, name="approval-page"),
+    path("", include("triggers.webhooks.urls")),
 ]
 
 handler400 = "config.errors.bad_request"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Invalid, TooLarge, TooMany, Unprocessable
+from projects.exceptions import Conflict, Gone, Invalid, TooLarge, TooMany, Unprocessable
 
 
 class IllegalTransition(Conflict):
@@ -51,3 +51,45 @@ class ExecutionTooLarge(TooLarge):
     """What a rerun would take over is more than one execution may hold."""
 
     code = "execution_too_large"
+
+
+class InvalidOutgoingLimit(Invalid):
+    """The limit for calls to the outside makes no sense; ``problems`` lists why."""
+
+    code = "invalid_outgoing_limit"
+
+
+class OutgoingLimitExists(Conflict):
+    """The project has a limit for the same calls."""
+
+    code = "outgoing_limit_exists"
+
+
+class LinkUsed(Conflict):
+    """Another call has come over the one-time link before."""
+
+    code = "link_used"
+
+
+class LinkGone(Gone):
+    """Nobody waits for the one-time link any more."""
+
+    code = "link_gone"
+
+
+class ApprovalEnded(Conflict):
+    """It was decided already, or nobody needs the decision any more."""
+
+    code = "approval_ended"
+
+
+class AlreadyDecided(Conflict):
+    """The person has decided before, and otherwise."""
+
+    code = "already_decided"
+
+
+class InvalidForm(Invalid):
+    """What was filled in is not what the form asks for; ``problems`` lists why."""
+
+    code = "invalid_form"

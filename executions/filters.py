@@ -5,7 +5,14 @@ from __future__ import annotations
 import django_filters
 from django.db.models import Q, QuerySet
 
-from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    ApprovalStatus,
+    ExecutionStatus,
+    GoneEndpoint,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.filters import MomentFilter
 from workflows.models import TriggerType
 
@@ -21,6 +28,7 @@ class ExecutionFilter(django_filters.FilterSet):
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    is_test = django_filters.BooleanFilter(help_text="Those that try drafts, or those that do not.")
     rerun_of = django_filters.UUIDFilter(field_name="rerun_of_id")
     parent = django_filters.UUIDFilter(field_name="parent_id")
     failure_of = django_filters.UUIDFilter(field_name="failure_of_id")
@@ -54,3 +62,27 @@ class NodeRunFilter(django_filters.FilterSet):
 
     def in_pass(self, queryset: QuerySet[WorkflowExecutionLog], _: str, path: str) -> QuerySet[WorkflowExecutionLog]:
         return queryset.filter(Q(iteration=path) | Q(iteration__startswith=f"{path}."))
+
+
+class ApprovalFilter(django_filters.FilterSet):
+    """By project, workflow, execution, status, and whether it still waits."""
+
+    project = django_filters.UUIDFilter(field_name="project_id")
+    workflow = django_filters.UUIDFilter(field_name="workflow_id")
+    execution = django_filters.UUIDFilter(field_name="execution_id")
+    status = django_filters.MultipleChoiceFilter(choices=ApprovalStatus.choices, distinct=False)
+    open = django_filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull")
+
+    class Meta:
+        model = Approval
+        fields: list[str] = []
+
+
+class GoneEndpointFilter(django_filters.FilterSet):
+    """By project."""
+
+    project = django_filters.UUIDFilter(field_name="project_id")
+
+    class Meta:
+        model = GoneEndpoint
+        fields: list[str] = []

@@ -14,7 +14,16 @@ from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, Q
 from django.db.models.functions import Cast, Coalesce
 
 from executions.engine.limits import IS_COUNTED, limited
-from executions.models import ENDED, LIVE, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    ENDED,
+    LIVE,
+    Approval,
+    ApprovalStatus,
+    BlockedOn,
+    ExecutionStatus,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from workflows.models import Workflow
 
 # What a sweep puts right may be wrong for so long.
@@ -102,6 +111,22 @@ def _child_ends_with_parent(now: datetime) -> QuerySet[Any]:
 def _end_is_told(now: datetime) -> QuerySet[Any]:
     told = WorkflowExecution.objects.filter(parent_node_run_id=OuterRef("pk"), is_waited_for=True, status__in=ENDED)
     return WorkflowExecutionLog.objects.filter(Exists(told), status__in=LIVE, answer__isnull=True)
+
+
+@invariant("open_is_awaited", "An approval is open as long as its node run waits for it, and no longer.")
+def _open_is_awaited(now: datetime) -> QuerySet[Any]:
+    waits = WorkflowExecutionLog.objects.filter(
+        pk=OuterRef("node_run_id"), status=ExecutionStatus.RUNNING, answer__isnull=True
+    )
+    return Approval.objects.open().filter(~Exists(waits))
+
+
+@invariant("decided_is_told", "No node run waits for an approval that was decided.")
+def _decided_is_told(now: datetime) -> QuerySet[Any]:
+    decided = Approval.objects.filter(
+        node_run_id=OuterRef("pk"), status__in=[ApprovalStatus.APPROVED, ApprovalStatus.REJECTED]
+    )
+    return WorkflowExecutionLog.objects.filter(Exists(decided), status__in=LIVE, answer__isnull=True)
 
 
 @invariant("overdue_is_ended", "Nothing lives long past its deadline.")

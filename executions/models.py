@@ -13,7 +13,7 @@ from executions.exceptions import IllegalTransition
 from projects.constraints import one_of
 from projects.ids import new_id
 from projects.inserting import insert
-from projects.models import Project
+from projects.models import Project, Role
 from projects.updating import update
 from workflows.models import NodeType, TriggerType, Workflow, WorkflowVersion
 
@@ -155,6 +155,8 @@ class WorkflowExecution(models.Model):
     # Claims that were not handed back cleanly: each may have been a crash.
     claims = models.PositiveSmallIntegerField(default=0, editable=False)
     # Somebody waits for the end: announce it.
+    # It tries a draft, or was started by such a one: limits, error workflows, followers and statistics do not know of it.
+    is_test = models.BooleanField(default=False, db_default=False)
     is_awaited = models.BooleanField(default=False, editable=False)
     # The node run whose answer a caller gets that waits for one: the first that answered.
     answered_by = models.UUIDField(null=True, blank=True, editable=False)
@@ -282,7 +284,8 @@ class WorkflowExecutionLog(models.Model):
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
     node_id = models.CharField(max_length=64)
     node_name = models.CharField(max_length=200, blank=True, default="")
-    node_type = models.CharField(max_length=16, choices=NodeType.choices)
+    # Those of other packages have a dot in their names: "greetings.mood".
+    node_type = models.CharField(max_length=64, choices=NodeType.choices)
     # The path of passes through the scopes around it, each counted from 0: "", "3", "3.1".
     iteration = models.CharField(max_length=100, blank=True, default="")
     attempt = models.PositiveSmallIntegerField(default=1)
@@ -319,7 +322,7 @@ class WorkflowExecutionLog(models.Model):
         verbose_name = "node run"
         constraints = [
             one_of("workflow_execution_logs", "status", ExecutionStatus),
-            one_of("workflow_execution_logs", "node_type", NodeType),
+            one_of("workflow_execution_logs", "node_type", NodeType, others=Q(node_type__contains=".")),
             one_of("workflow_execution_logs", "waits_for", BlockedOn, null=True),
             # The iteration before the node: an execution is resumed by reading the passes that are open.
             models.UniqueConstraint(
@@ -340,3 +343,278 @@ class WorkflowExecutionLog(models.Model):
     def is_edited(self) -> bool:
         """Whether it was taken over with an output that somebody gave, instead of the one that it had."""
         return isinstance(self.input_data, dict) and self.input_data.get("is_edited") is True
+
+
+class OutgoingLimit(models.Model):
+    """What an operator allows a project's calls to a host, or its calls with a secret, all workflows together.
+
+    Exactly one of ``host`` and ``secret_name`` says which calls are meant.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="outgoing_limits", db_index=False)
+    # A name in small letters, or ``*.name`` for all below it.
+    host = models.CharField(max_length=255, blank=True, default="")
+    # The name of a secret variable, whichever workflow it belongs to.
+    secret_name = models.CharField(max_length=64, blank=True, default="")
+    per_minute = models.PositiveIntegerField(null=True, blank=True)
+    # How many calls of a minute may come at once; null: all of them.
+    burst = models.PositiveIntegerField(null=True, blank=True)
+    at_once = models.PositiveIntegerField(null=True, blank=True)
+    # Until when its calls are spoken for, in microseconds since 1970 (see projects.pacing).
+    paced_until_us = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        db_table = "outgoing_limits"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "host", "secret_name"], name="outgoing_limits_once"),
+            models.CheckConstraint(
+                condition=(Q(host="") & ~Q(secret_name="")) | (~Q(host="") & Q(secret_name="")),
+                name="outgoing_limits_one_target",
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__isnull=False) | Q(at_once__isnull=False),
+                name="outgoing_limits_limits_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(per_minute__isnull=True) | Q(per_minute__gte=1), name="outgoing_limits_rate_above_zero"
+            ),
+            models.CheckConstraint(
+                condition=Q(burst__isnull=True) | Q(burst__gte=1, per_minute__isnull=False),
+                name="outgoing_limits_burst_of_a_rate",
+            ),
+            models.CheckConstraint(
+                condition=Q(at_once__isnull=True) | Q(at_once__gte=1), name="outgoing_limits_at_once_above_zero"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="outgoing_limits_newest"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_limits_all_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"secret {self.secret_name}" if self.secret_name else self.host
+
+    @property
+    def pace_us(self) -> int:
+        """Microseconds in which one more call is allowed. Only where there is a rate."""
+        assert self.per_minute is not None  # noqa: S101 - the caller has looked
+        return 60_000_000 // self.per_minute
+
+
+class OutgoingCall(models.Model):
+    """One call that is under way under a limit of how many there may be at once.
+
+    It counts until it is removed or has expired, which is later than the call can last: a process that dies leaves none for ever.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    limit = models.ForeignKey(OutgoingLimit, on_delete=models.CASCADE, related_name="calls", db_index=False)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "outgoing_calls"
+        indexes = [
+            models.Index(fields=["limit", "expires_at"], name="outgoing_calls_live"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_calls_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"a call until {self.expires_at:%Y-%m-%d %H:%M:%S}"
+
+
+class OutgoingHold(models.Model):
+    """A host that has asked a project to stay away for a while (429 or 503 with ``Retry-After``)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="outgoing_holds", db_index=False)
+    host = models.CharField(max_length=255)
+    until = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "outgoing_holds"
+        constraints = [models.UniqueConstraint(fields=["project", "host"], name="outgoing_holds_once")]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="outgoing_holds_newest"),
+            models.Index(fields=["-created_at", "-id"], name="outgoing_holds_all_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host} until {self.until:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class Link(models.Model):
+    """The one-time URL of one node in one pass of an execution; what comes over it is the node's answer.
+
+    There from the commit on in which a node begins that tells it, or the node itself begins to wait. Of the token only the
+    SHA-256 is kept.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="links", db_index=False)
+    node_id = models.CharField(max_length=64)
+    iteration = models.CharField(max_length=100, blank=True, default="")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    # The node run that waits for it, or did. No foreign key: the clean-up removes node runs by the thousand.
+    node_run_id = models.UUIDField(null=True, blank=True, editable=False)
+    # What came before the node began to wait: {"output": …}, kept until it does.
+    early = models.JSONField(null=True, blank=True)
+    # SHA-256 of the call that was taken: the same one again is no second call.
+    call_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "node_links"
+        constraints = [
+            models.UniqueConstraint(fields=["execution", "node_id", "iteration"], name="node_links_node_once"),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="node_links_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.node_id} of {self.execution_id}"
+
+
+class ApprovalStatus(models.TextChoices):
+    OPEN = "open"  # Waits for people.
+    APPROVED = "approved"  # As many as were needed have approved.
+    REJECTED = "rejected"  # Somebody has rejected.
+    EXPIRED = "expired"  # Its deadline came first.
+    CLOSED = "closed"  # Its execution ended, or nobody needs it any more.
+
+
+class ApprovalQuerySet(models.QuerySet["Approval"]):
+    """Names for sets of approvals."""
+
+    def open(self) -> ApprovalQuerySet:
+        """Those that wait for people."""
+        # In the words of the index.
+        return self.filter(ended_at__isnull=True)
+
+
+class Approval(models.Model):
+    """What a node run asks people to approve: made by the commit that begins the wait, ended by the one that ends it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    # Without indexes of their own: those below begin with them.
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="approvals", db_index=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="approvals", db_index=False)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="approvals", db_index=False)
+    node_id = models.CharField(max_length=64)
+    iteration = models.CharField(max_length=100, blank=True, default="")
+    node_run_id = models.UUIDField(unique=True, editable=False)
+
+    title = models.CharField(max_length=200)
+    message = models.TextField(blank=True, default="")
+    details = models.JSONField(null=True, blank=True)
+    # A JSON Schema of fields that are filled in with a decision.
+    form = models.JSONField(null=True, blank=True)
+    # Who may decide: members with this role or a higher one; those with these user names; whoever has the link.
+    role = models.CharField(max_length=16, choices=Role.choices, null=True, blank=True)  # noqa: DJ001 - null: no role
+    users = models.JSONField(default=list, blank=True)
+    anyone = models.BooleanField(default=False)
+    needed = models.PositiveSmallIntegerField(default=1)
+
+    status = models.CharField(max_length=16, choices=ApprovalStatus.choices, default=ApprovalStatus.OPEN)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApprovalQuerySet.as_manager()
+
+    class Meta:
+        db_table = "approvals"
+        constraints = [
+            one_of("approvals", "status", ApprovalStatus),
+            one_of("approvals", "role", Role, null=True),
+            models.CheckConstraint(
+                condition=Q(status=ApprovalStatus.OPEN, ended_at__isnull=True)
+                | (~Q(status=ApprovalStatus.OPEN) & Q(ended_at__isnull=False)),
+                name="approvals_ended_check",
+            ),
+            models.CheckConstraint(condition=Q(needed__gte=1), name="approvals_needed_from_one"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="approvals_project_newest"),
+            models.Index(fields=["workflow", "-created_at", "-id"], name="approvals_workflow_newest"),
+            models.Index(fields=["execution"], name="approvals_execution"),
+            models.Index(fields=["-created_at", "-id"], name="approvals_newest"),
+            models.Index(
+                fields=["project", "-created_at", "-id"], name="approvals_open", condition=Q(ended_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for people."""
+        return self.status == ApprovalStatus.OPEN
+
+
+class Verdict(models.TextChoices):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class ApprovalDecision(models.Model):
+    """What one person has said to an approval. Whoever comes over a link for anybody is nobody's account."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    approval = models.ForeignKey(Approval, on_delete=models.CASCADE, related_name="decisions", db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # As the person was called then.
+    name = models.CharField(max_length=200, blank=True, default="")
+    verdict = models.CharField(max_length=16, choices=Verdict.choices)
+    comment = models.CharField(max_length=2000, blank=True, default="")
+    form = models.JSONField(default=dict, blank=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "approval_decisions"
+        constraints = [
+            one_of("approval_decisions", "verdict", Verdict),
+            # Two who press twice, or at once in two windows, are still one person.
+            models.UniqueConstraint(
+                fields=["approval", "user"], condition=Q(user__isnull=False), name="approval_decisions_person_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["approval", "created_at", "id"], name="approval_decisions_order"),
+            models.Index(fields=["-created_at", "-id"], name="approval_decisions_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name or 'Somebody'}: {self.verdict}"
+
+
+class GoneEndpoint(models.Model):
+    """A URL that has answered a signed call with 410: nothing is sent there for this project until somebody enables it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="gone_endpoints", db_index=False)
+    # SHA-256 of the URL, with the names of secrets in the place of their values.
+    url_hash = models.CharField(max_length=64, editable=False)
+    # Without user, query and fragment.
+    url = models.CharField(max_length=2000)
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "gone_endpoints"
+        constraints = [models.UniqueConstraint(fields=["project", "url_hash"], name="gone_endpoints_url_once")]
+        indexes = [
+            models.Index(fields=["project", "-created_at", "-id"], name="gone_endpoints_project"),
+            models.Index(fields=["-created_at", "-id"], name="gone_endpoints_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

@@ -14,5 +14,5 @@ def picture_of(execution: WorkflowExecution) -> str:
         states = node_states(execution)
     except ValueError:  # The version is no definition; its drawing shows what there is.
         states = {}
-    title = f"{execution.workflow_name} v{version.number}: {execution.status}"
+    title = f"{execution.workflow_name} {version.label}: {execution.status}"
     return draw(version.definition, states=states, title=title)

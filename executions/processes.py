@@ -10,12 +10,12 @@ import time
 
 from celery import signals
 from django.conf import settings
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from executions import liveness
 from executions.engine import recovery, stopping
 from executions.engine.worker import Worker
-from projects import statement_time
+from projects import audit, statement_time
 from projects.database import end_forgotten_transactions
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,20 @@ def forget_the_last_end(**_: object) -> None:
 def bound_statements(**_: object) -> None:
     """Let no statement of this worker, or of its children, take longer than a worker has patience for."""
     statement_time.limit_this_process(settings.WORKER_STATEMENT_SECONDS)
+
+
+@signals.worker_init.connect
+def say_what_is_open(**_: object) -> None:
+    """Say in the log, and where it has changed in the audit log, which private networks workflows may call."""
+    ranges = list(settings.SEGUE_ALLOWED_PRIVATE_NETWORKS)
+    if ranges:
+        logger.warning("Workflows may call private networks.", extra={"ranges": ", ".join(ranges)})
+    try:
+        audit.record_setting("SEGUE_ALLOWED_PRIVATE_NETWORKS", ranges, default=[])
+    except DatabaseError:
+        logger.warning("Could not write down which private networks workflows may call.", exc_info=True)
+    finally:
+        connection.close()  # The children, which are forked from here, have connections of their own.
 
 
 @signals.worker_shutting_down.connect

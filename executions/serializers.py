@@ -18,7 +18,9 @@ MAX_WAIT_SECONDS = 60
 class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
     """An execution in a list: what happened, without what went in and came out."""
 
-    version = serializers.IntegerField(source="workflow_version.number", read_only=True)
+    version = serializers.IntegerField(
+        source="workflow_version.number", read_only=True, allow_null=True, help_text="Null: a draft that was tried."
+    )
 
     class Meta:
         model = WorkflowExecution
@@ -35,6 +37,7 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
             "triggered_by",
             "trigger_id",
             "scheduled_for",
+            "is_test",
             "rerun_of",
             "parent",
             "depth",
@@ -151,8 +154,8 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
         read_only_fields = fields
 
 
-class RunSerializer(StrictSerializer):
-    """A manual start."""
+class TestSerializer(StrictSerializer):
+    """A run of the draft."""
 
     input = serializers.JSONField(required=False, default=dict, help_text="Must fit the workflow's `inputs`.")
     trigger = serializers.CharField(
@@ -162,19 +165,24 @@ class RunSerializer(StrictSerializer):
         max_length=64,
         help_text="The id of the trigger node to begin at.",
     )
-    idempotency_key = serializers.CharField(
-        required=False,
-        allow_null=True,
-        default=None,
-        max_length=255,
-        help_text="Asked again with the same key and input, the answer is the first execution.",
-    )
     wait_seconds = serializers.IntegerField(
         required=False,
         default=0,
         min_value=0,
         max_value=MAX_WAIT_SECONDS,
         help_text="How long to wait for the end before answering.",
+    )
+
+
+class RunSerializer(TestSerializer):
+    """A manual start."""
+
+    idempotency_key = serializers.CharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=255,
+        help_text="Asked again with the same key and input, the answer is the first execution.",
     )
 
 

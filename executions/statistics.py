@@ -100,8 +100,8 @@ def period(*, now: datetime, zone: ZoneInfo, since: datetime | None = None, unti
 
 
 def summarize(executions: QuerySet[WorkflowExecution], period: Period) -> Statistics:
-    """Return the figures of those of the executions that were accepted in a period. Asks two queries."""
-    executions = executions.filter(created_at__gte=period.since, created_at__lt=period.until).order_by()
+    """Return the figures of those of the executions that were accepted in a period, without tests. Asks two queries."""
+    executions = executions.filter(created_at__gte=period.since, created_at__lt=period.until, is_test=False).order_by()
     day = TruncDate("created_at", tzinfo=period.zone)
     found = {row["day"]: _figures(row) for row in executions.values(day=day).annotate(**_aggregates())}
     nothing = _figures({})

@@ -25,6 +25,7 @@ from executions.serializers import (
     NodeStateSerializer,
     RerunSerializer,
     RunSerializer,
+    TestSerializer,
     TreeSerializer,
 )
 from executions.states import node_states
@@ -126,21 +127,59 @@ class NodeRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectSc
     permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW}
 
 
-class RunViewSet(ProjectScopedViewSet):
-    """Starting a workflow by hand."""
+STARTED = {
+    201: ExecutionDetailSerializer,
+    202: OpenApiResponse(ExecutionDetailSerializer, description="It had not ended after `wait_seconds`."),
+}
+
+
+class _Starting(ProjectScopedViewSet):
+    """What starts an execution of a workflow, and may wait for its end."""
 
     queryset = WorkflowExecution.objects.all()
-    serializer_class = RunSerializer
     parent = Parent(Workflow, "workflow_id")
+
+    def started(self, execution: WorkflowExecution, *, wait_seconds: int) -> Response:
+        """Answer with what has become of it, once that is known or the time is over."""
+        if wait_seconds:
+            execution = wait_for_end(execution.pk, timeout=wait_seconds)
+        waited_in_vain = wait_seconds > 0 and not execution.has_ended
+        return Response(
+            ExecutionDetailSerializer(execution, context=self.get_serializer_context()).data,
+            status=status.HTTP_202_ACCEPTED if waited_in_vain else status.HTTP_201_CREATED,
+        )
+
+
+class TestViewSet(_Starting):
+    """Trying a workflow's draft."""
+
+    serializer_class = TestSerializer
+    permissions = {"create": Permission.EDIT}
+
+    @extend_schema(request=TestSerializer, responses=STARTED)
+    def create(self, request: Request, workflow_id: str) -> Response:
+        """Run the draft as it stands, published or not. Statistics, limits and other workflows do not know of it."""
+        asked = self.validated(TestSerializer)
+        execution = services.start_test(
+            self.parent_object,
+            input=asked["input"],
+            node_id=asked["trigger"],
+            by=self.actor,
+            now=timezone.now(),
+            ip_address=client_address(request),
+            user_agent=client_user_agent(request),
+            awaited=asked["wait_seconds"] > 0,
+        )
+        return self.started(execution, wait_seconds=asked["wait_seconds"])
+
+
+class RunViewSet(_Starting):
+    """Starting a workflow by hand."""
+
+    serializer_class = RunSerializer
     permissions = {"create": Permission.OPERATE}
 
-    @extend_schema(
-        request=RunSerializer,
-        responses={
-            201: ExecutionDetailSerializer,
-            202: OpenApiResponse(ExecutionDetailSerializer, description="It had not ended after `wait_seconds`."),
-        },
-    )
+    @extend_schema(request=RunSerializer, responses=STARTED)
     def create(self, request: Request, workflow_id: str) -> Response:
         """Start the newest version, and wait for its end if that is asked for."""
         asked = self.validated(RunSerializer)
@@ -155,10 +194,4 @@ class RunViewSet(ProjectScopedViewSet):
             user_agent=client_user_agent(request),
             awaited=asked["wait_seconds"] > 0,
         )
-        if asked["wait_seconds"]:
-            execution = wait_for_end(execution.pk, timeout=asked["wait_seconds"])
-        waited_in_vain = asked["wait_seconds"] > 0 and not execution.has_ended
-        return Response(
-            ExecutionDetailSerializer(execution, context=self.get_serializer_context()).data,
-            status=status.HTTP_202_ACCEPTED if waited_in_vain else status.HTTP_201_CREATED,
-        )
+        return self.started(execution, wait_seconds=asked["wait_seconds"])

@@ -40,3 +40,23 @@ def record(
         target_name=str(target)[:200],
         details=storable(dict(details or {})),
     )
+
+
+def record_setting(name: str, value: Any, *, default: Any) -> AuditEntry | None:
+    """Write down what a setting that opens something is now, if it was another when that was last written down.
+
+    :param value: JSON data; never a secret.
+    :param default: what it was, if nothing is written down.
+    """
+    entries = AuditEntry.objects.filter(project__isnull=True, action="setting.changed", target_id=name)
+    latest = entries.order_by("-created_at", "-id").first()
+    before = latest.details.get("value") if latest is not None else default
+    if before == value:
+        return None
+    return AuditEntry.objects.create(
+        action="setting.changed",
+        target_type="setting",
+        target_id=name,
+        target_name=name,
+        details={"value": value, "before": before},
+    )

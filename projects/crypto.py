@@ -1,7 +1,8 @@
 """Secrets at rest: AES-256-GCM envelopes.
 
-Each project has a data key of its own. It is stored wrapped by a key from the environment
-(``SEGUE_ENCRYPTION_KEYS``: the first wraps, all unwrap), so that those can be exchanged without touching a secret.
+Each project has data keys of its own. They are stored wrapped by a key from the environment (``SEGUE_ENCRYPTION_KEYS``:
+the first wraps, all unwrap), so that those can be exchanged without touching a secret. A project has one data key, but while
+its secrets are encrypted anew (:mod:`projects.key_rotation`): then the first encrypts, and all decrypt.
 
 Envelopes are text: ``v1:<wrapping key id>:<data key id>:<base64>`` for a data key, ``v1:<data key id>:<base64>`` for a
 secret; the base64 holds a random 96-bit nonce and the ciphertext. The associated data
@@ -11,21 +12,36 @@ secret; the base64 holds a random 96-bit nonce and the ciphertext. The associate
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import secrets
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.db import connection
 
 from projects.exceptions import SegueError
 from projects.models import Project
+from projects.wrapping_keys import KEY_BYTES, BadEncryptionKeys, Key, is_key_id, new_key_line, read_keys
 
-KEY_BYTES = 32
+__all__ = [
+    "BadEncryptionKeys",
+    "SecretUnreadable",
+    "decrypt",
+    "encrypt",
+    "is_key_id",
+    "key_id_of",
+    "new_key_line",
+    "new_wrapped_key",
+    "read_keys",
+    "rewrapped",
+    "wrapped_key_id",
+    "wrapped_keys",
+]
+
 NONCE_BYTES = 12
 DATA_KEY = "projects.data_key"
 
@@ -36,27 +52,16 @@ class SecretUnreadable(SegueError):
     code = "secret_unreadable"
 
 
-class BadEncryptionKeys(SegueError):
-    """``SEGUE_ENCRYPTION_KEYS`` is missing or malformed."""
-
-    code = "bad_encryption_keys"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A 256-bit key and its public name."""
-
-    id: str
-    secret: bytes = field(repr=False)
-
-
 def encrypt(project: Project, text: str, *, binds_to: str) -> str:
     """Return an envelope that only :func:`decrypt` with the same project and the same ``binds_to`` opens.
+
+    Within a transaction the project's row is locked until its end, so that the key stays the project's until the envelope
+    is there to be seen.
 
     :param binds_to: the row and column that the secret stands in, such as ``workflow_variables.value:<id>``.
     :raises BadEncryptionKeys: if the environment has no usable key.
     """
-    key = _data_key(project)
+    key = _key_to_encrypt_with(project)
     sealed = _seal(key, text.encode(), associated=_associated(project.pk, binds_to, key.id))
     return f"v1:{key.id}:{sealed}"
 
@@ -66,77 +71,87 @@ def decrypt(project: Project, envelope: str, *, binds_to: str) -> str:
 
     :raises SecretUnreadable: if the key is not there, or the envelope was changed or comes from another place.
     """
-    key = _data_key(project)
-    match envelope.split(":"):
-        case ["v1", key_id, sealed]:
-            pass
-        case _:
-            raise SecretUnreadable(f"What is stored in {binds_to} is not an encrypted value.")
-    if key_id != key.id:
+    key_id, sealed = _read_envelope(envelope, binds_to)
+    key = _data_key(project, key_id)
+    if key is None:
+        # It may have been made since the project was read.
+        project.refresh_from_db(fields=["data_key"])
+        key = _data_key(project, key_id)
+    if key is None:
+        has = ", ".join(wrapped_key_id(each) for each in wrapped_keys(project.data_key)) or "none"
         raise SecretUnreadable(
-            f"{binds_to} was encrypted with data key {key_id}; project {project.pk} has {key.id}. Set the secret again."
+            f"{binds_to} was encrypted with data key {key_id}; project {project.pk} has {has}. Set the secret again."
         )
     return _open(key, sealed, associated=_associated(project.pk, binds_to, key.id), what=binds_to).decode()
 
 
-def read_keys(lines: list[str]) -> list[Key]:
-    """Return the wrapping keys that ``SEGUE_ENCRYPTION_KEYS`` names, the one to wrap with first.
+def key_id_of(envelope: str) -> str:
+    """Return the id of the data key with which an envelope was made; empty for what is none."""
+    parts = envelope.split(":")
+    return parts[1] if len(parts) == 3 else ""
 
-    :raises BadEncryptionKeys: if there is none, or one is malformed. The message shows no key.
+
+# --- Data keys ----------------------------------------------------------------------------------------------------------
+
+
+def wrapped_keys(column: str) -> list[str]:
+    """Return a project's wrapped data keys, the one to encrypt with first."""
+    return column.split()
+
+
+def wrapped_key_id(wrapped: str) -> str:
+    """Return the id of a wrapped data key."""
+    parts = wrapped.split(":")
+    return parts[2] if len(parts) == 4 else ""
+
+
+def new_wrapped_key(project_id: UUID) -> str:
+    """Return a fresh data key for a project, wrapped by the first of the configured keys.
+
+    :raises BadEncryptionKeys: if the environment has no usable key.
     """
-    keys = [_read_key(line, number) for number, line in enumerate(lines, start=1)]
-    if not keys:
-        raise _bad_keys("SEGUE_ENCRYPTION_KEYS is not set.")
-    if len({key.id for key in keys}) != len(keys):
-        raise _bad_keys("Two keys of SEGUE_ENCRYPTION_KEYS have the same id.")
-    return keys
+    return _wrapped(project_id, Key(secrets.token_hex(4), secrets.token_bytes(KEY_BYTES)))
 
 
-def new_key_line(key_id: str) -> str:
-    """Return a fresh key as ``SEGUE_ENCRYPTION_KEYS`` wants it."""
-    return f"{key_id}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+def rewrapped(project_id: UUID, column: str) -> str:
+    """Return a project's data keys, all of them wrapped by the first of the configured keys.
+
+    :raises SecretUnreadable: if one of them cannot be unwrapped.
+    """
+    first, lines = read_keys(settings.SEGUE_ENCRYPTION_KEYS)[0].id, tuple(settings.SEGUE_ENCRYPTION_KEYS)
+    keys = wrapped_keys(column)
+    return " ".join(
+        each if each.split(":")[1] == first else _wrapped(project_id, _unwrap(each, project_id, lines)) for each in keys
+    )
 
 
-def is_key_id(text: str) -> bool:
-    """Test whether a key may be called like this: ASCII letters, digits and underscores."""
-    return text.isidentifier() and text.isascii()
-
-
-def _read_key(line: str, number: int) -> Key:
-    key_id, _, encoded = line.strip().partition(":")
-    if not is_key_id(key_id):
-        raise _bad_keys(f"Key {number} of SEGUE_ENCRYPTION_KEYS has no id of letters, digits and underscores.")
-    try:
-        secret = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        raise _bad_keys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS is not base64.") from None
-    if len(secret) != KEY_BYTES:
-        raise _bad_keys(f"Key {key_id} of SEGUE_ENCRYPTION_KEYS has {len(secret)} bytes; {KEY_BYTES} are needed.")
-    return Key(key_id, secret)
-
-
-def _bad_keys(message: str) -> BadEncryptionKeys:
-    return BadEncryptionKeys(message, hint="Make one, id:base64 of 32 bytes: python manage.py make_encryption_key")
-
-
-def _data_key(project: Project) -> Key:
+def _key_to_encrypt_with(project: Project) -> Key:
     if not project.data_key:
         # Two at once: one update wins, and both read what it wrote.
-        Project.objects.filter(pk=project.pk, data_key="").update(data_key=_wrapped_new_key(project.pk))
-        project.refresh_from_db(fields=["data_key"])
-    return _unwrap(project.data_key, project.pk, tuple(settings.SEGUE_ENCRYPTION_KEYS))
+        Project.objects.filter(pk=project.pk, data_key="").update(data_key=new_wrapped_key(project.pk))
+    rows = Project.objects.filter(pk=project.pk)
+    if connection.in_atomic_block:
+        rows = rows.select_for_update(no_key=True)
+    project.data_key = rows.values_list("data_key", flat=True).get()
+    return _unwrap(wrapped_keys(project.data_key)[0], project.pk, tuple(settings.SEGUE_ENCRYPTION_KEYS))
 
 
-def _wrapped_new_key(project_id: UUID) -> str:
+def _data_key(project: Project, key_id: str) -> Key | None:
+    for wrapped in wrapped_keys(project.data_key):
+        if wrapped_key_id(wrapped) in (key_id, ""):  # What has no id is no wrapped key: unwrapping it says so.
+            return _unwrap(wrapped, project.pk, tuple(settings.SEGUE_ENCRYPTION_KEYS))
+    return None
+
+
+def _wrapped(project_id: UUID, key: Key) -> str:
     wrapping = read_keys(settings.SEGUE_ENCRYPTION_KEYS)[0]
-    key_id = secrets.token_hex(4)
-    associated = _associated(project_id, f"{DATA_KEY}:{key_id}", wrapping.id)
-    return f"v1:{wrapping.id}:{key_id}:{_seal(wrapping, secrets.token_bytes(KEY_BYTES), associated=associated)}"
+    associated = _associated(project_id, f"{DATA_KEY}:{key.id}", wrapping.id)
+    return f"v1:{wrapping.id}:{key.id}:{_seal(wrapping, key.secret, associated=associated)}"
 
 
 # Bounded: an unwrapped key costs 100 bytes and saves two AES operations and a base64 on every secret.
 @lru_cache(maxsize=1024)
-def _unwrap(wrapped: str, project_id: UUID, key_lines: tuple[str, ...]) -> Key:
+def _unwrap(wrapped: str, project_id: UUID, key_lines: Sequence[str]) -> Key:
     what = f"the data key of project {project_id}"
     match wrapped.split(":"):
         case ["v1", wrapping_id, key_id, sealed]:
@@ -149,8 +164,18 @@ def _unwrap(wrapped: str, project_id: UUID, key_lines: tuple[str, ...]) -> Key:
             return Key(key_id, _open(wrapping, sealed, associated=associated, what=what))
     raise SecretUnreadable(
         f"Key {wrapping_id}, which wraps {what}, is not in SEGUE_ENCRYPTION_KEYS.",
-        hint="Put the key back; old keys stay in the list until everything is re-encrypted.",
+        hint="Put the key back; old keys stay in the list until `manage.py rotate_keys` is through.",
     )
+
+
+# --- AES-256-GCM --------------------------------------------------------------------------------------------------------
+
+
+def _read_envelope(envelope: str, binds_to: str) -> tuple[str, str]:
+    match envelope.split(":"):
+        case ["v1", key_id, sealed]:
+            return key_id, sealed
+    raise SecretUnreadable(f"What is stored in {binds_to} is not an encrypted value.")
 
 
 def _associated(project_id: UUID, binds_to: str, key_id: str) -> bytes:

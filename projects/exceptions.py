@@ -72,6 +72,12 @@ class Conflict(SegueError):
     code = "conflict"
 
 
+class Gone(SegueError):
+    """It was there, and will not be again."""
+
+    code = "gone"
+
+
 class PreconditionFailed(SegueError):
     """The thing has changed since the caller read it (``If-Match``)."""
 

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +24,9 @@ FIXED = {
     "SECRET_KEY": "for tests alone: neither secret nor used anywhere else",
     "SEGUE_ENCRYPTION_KEYS": "test:c2VndWUgdGVzdHMgd3JhcCBkYXRhIGtleXMgc28uLi4=",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
-    "EGRESS_ALLOWED_RANGES": "127.0.0.0/8,::1/128",
+    "SEGUE_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8,::1/128",
     "LOG_LEVEL": "WARNING",
+    "STORAGE_ROOT": str(Path(gettempdir()) / "segue-tests-storage"),
 }
 
 

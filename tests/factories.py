@@ -10,7 +10,20 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from factory.django import DjangoModelFactory
 
-from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    ApprovalDecision,
+    BlockedOn,
+    ExecutionStatus,
+    GoneEndpoint,
+    Link,
+    OutgoingCall,
+    OutgoingHold,
+    OutgoingLimit,
+    Verdict,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects import keys
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
@@ -31,9 +44,12 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
 from workflows.models import (
     NodeType,
+    ProjectVariable,
     TriggerType,
     Workflow,
     WorkflowStatus,
@@ -171,6 +187,17 @@ class VariableFactory(RowFactory[WorkflowVariable]):
     value = '"a value"'
 
 
+class ProjectVariableFactory(RowFactory[ProjectVariable]):
+    """The same of a project."""
+
+    class Meta:
+        model = ProjectVariable
+
+    project = factory.SubFactory(ProjectFactory)
+    name = factory.Sequence(lambda number: f"SHARED_{number}")
+    value = '"a value"'
+
+
 class ExecutionFactory(RowFactory[WorkflowExecution]):
     """An accepted execution that no worker has taken yet. All that belongs to it follows from ``workflow_version``."""
 
@@ -246,6 +273,62 @@ class NodeRunFactory(RowFactory[WorkflowExecutionLog]):
     duration_ms = 0
 
 
+class LinkFactory(RowFactory[Link]):
+    """A link of a node that has not begun to wait."""
+
+    class Meta:
+        model = Link
+
+    execution = factory.SubFactory(ExecutionFactory, waiting=True)
+    node_id = "ask"
+    digest = factory.Sequence(lambda number: f"{number:064x}")
+
+
+class ApprovalFactory(RowFactory[Approval]):
+    """An open approval, for which its node run waits."""
+
+    class Meta:
+        model = Approval
+
+    execution = factory.SubFactory(ExecutionFactory, waiting=True, wake_at=None, blocked_on=BlockedOn.APPROVAL)
+    project = factory.SelfAttribute("execution.project")
+    workflow = factory.SelfAttribute("execution.workflow")
+    node_id = "ask"
+    node_run_id = factory.LazyAttribute(
+        lambda approval: (
+            NodeRunFactory(
+                execution=approval.execution,
+                running=True,
+                node_id=approval.node_id,
+                node_type=NodeType.WEBHOOK,
+                waits_for=BlockedOn.APPROVAL,
+            ).pk
+        )
+    )
+    title = "Pay the invoice?"
+    role = Role.OPERATOR
+    created_at = NOON
+
+
+class DecisionFactory(RowFactory[ApprovalDecision]):
+    class Meta:
+        model = ApprovalDecision
+
+    approval = factory.SubFactory(ApprovalFactory, needed=2)
+    user = factory.SubFactory(UserFactory)
+    name = factory.SelfAttribute("user.username")
+    verdict = Verdict.APPROVE
+
+
+class GoneEndpointFactory(RowFactory[GoneEndpoint]):
+    class Meta:
+        model = GoneEndpoint
+
+    project = factory.SubFactory(ProjectFactory)
+    url = "https://example.com/hooks"
+    url_hash = factory.Sequence(lambda number: f"{number:064x}")
+
+
 class TriggerFactory(RowFactory[Trigger]):
     class Meta:
         model = Trigger
@@ -268,6 +351,32 @@ class WebhookFactory(RowFactory[WebhookRegistration]):
     pattern = factory.LazyAttribute(lambda webhook: pattern_of(webhook.path))
     methods = factory.LazyFunction(lambda: ["POST"])
     auth = factory.LazyFunction(lambda: {"scheme": "none"})
+
+
+class WebhookTestFactory(RowFactory[WebhookTest]):
+    """A test URL that answers."""
+
+    class Meta:
+        model = WebhookTest
+
+    workflow = factory.SubFactory(WorkflowFactory)
+    node_id = "hook"
+    token = factory.Sequence(lambda number: f"test-{number:038x}")
+    expires_at = NOON.replace(year=2200)
+    created_at = NOON
+
+
+class WebhookTestDeliveryFactory(RowFactory[WebhookTestDelivery]):
+    """A request to a test URL."""
+
+    class Meta:
+        model = WebhookTestDelivery
+
+    test = factory.SubFactory(WebhookTestFactory)
+    method = "POST"
+    body = b"{}"
+    verdict = DeliveryVerdict.ACCEPTED
+    received_at = NOON
 
 
 class DeliveryFactory(RowFactory[WebhookDelivery]):
@@ -411,3 +520,29 @@ class TemplateFactory(RowFactory[WorkflowTemplate]):
     name = factory.Sequence(lambda number: f"Template {number}")
     category = "examples"
     workflow_definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class OutgoingLimitFactory(RowFactory[OutgoingLimit]):
+    class Meta:
+        model = OutgoingLimit
+
+    project = factory.SubFactory(ProjectFactory)
+    host = factory.Sequence(lambda number: f"api-{number}.example.com")
+    per_minute = 60
+
+
+class OutgoingCallFactory(RowFactory[OutgoingCall]):
+    class Meta:
+        model = OutgoingCall
+
+    limit = factory.SubFactory(OutgoingLimitFactory, at_once=1)
+    expires_at = NOON + timedelta(days=36500)
+
+
+class OutgoingHoldFactory(RowFactory[OutgoingHold]):
+    class Meta:
+        model = OutgoingHold
+
+    project = factory.SubFactory(ProjectFactory)
+    host = factory.Sequence(lambda number: f"api-{number}.example.com")
+    until = NOON + timedelta(days=36500)

@@ -19,22 +19,34 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    GoneEndpoint,
+    OutgoingHold,
+    OutgoingLimit,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from projects.rest import ProjectScopedViewSet
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
 from tests.factories import (
+    ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
+    GoneEndpointFactory,
     MemberFactory,
     NodeRunFactory,
+    OutgoingHoldFactory,
+    OutgoingLimitFactory,
     PollFactory,
     ProjectFactory,
+    ProjectVariableFactory,
     ScheduledJobFactory,
     SkippedSlotsFactory,
     TemplateFactory,
@@ -44,6 +56,8 @@ from tests.factories import (
     VariableFactory,
     VersionFactory,
     WebhookFactory,
+    WebhookTestDeliveryFactory,
+    WebhookTestFactory,
     WorkflowFactory,
     token_and_key,
 )
@@ -56,8 +70,10 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -87,8 +103,9 @@ SIGNED_IN = {
 BODIES = {"schedule-preview": {"config": {"cron": "@daily"}}}
 # The last of the API's URLs, which tells that there is no such path.
 NO_SUCH_ROUTE = "no_such_route"
-# Everything outside /api/ and the admin, all of it without login. Webhooks check their callers themselves.
-OUTSIDE = {"home", "health-live", "health-ready", "webhook"}
+# Everything outside /api/ and the admin, all of it without login. Webhooks, callbacks and the page of an approval check their
+# callers themselves.
+OUTSIDE = {"home", "health-live", "health-ready", "webhook", "webhook-test", "callback", "approval-page"}
 
 # One row of a project for each model that has an endpoint. Some endpoints show people only what is theirs.
 ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
@@ -99,11 +116,18 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     Workflow: lambda project, user: WorkflowFactory(project=project, published=True),
     WorkflowVersion: lambda project, user: VersionFactory(workflow__project=project),
     WorkflowVariable: lambda project, user: VariableFactory(workflow__project=project),
+    ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
+    OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
+    OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
+    Approval: lambda project, user: ApprovalFactory(execution__workflow_version__workflow__project=project),
+    GoneEndpoint: lambda project, user: GoneEndpointFactory(project=project),
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),
     WebhookRegistration: lambda project, user: WebhookFactory(trigger__workflow__project=project),
     WebhookDelivery: lambda project, user: DeliveryFactory(registration__trigger__workflow__project=project),
+    WebhookTest: lambda project, user: WebhookTestFactory(workflow__project=project),
+    WebhookTestDelivery: lambda project, user: WebhookTestDeliveryFactory(test__workflow__project=project),
     ScheduledJob: lambda project, user: ScheduledJobFactory(trigger__workflow__project=project),
     Event: lambda project, user: EventFactory(project=project),
     Poll: lambda project, user: PollFactory(trigger__workflow__project=project),

@@ -41,6 +41,12 @@ class ProofBroken(Conflict):
     code = "proof_broken"
 
 
+class NoWebhookNode(Invalid):
+    """The draft has no such webhook trigger, or several and none is named."""
+
+    code = "no_webhook_node"
+
+
 class InvalidEvent(Invalid):
     """The event has no name, a name that is none, or an id that is none."""
 

@@ -17,6 +17,8 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
 from workflows.models import TriggerType
 
@@ -60,6 +62,17 @@ class ScheduledJobFilter(OfWorkflowFilter):
         fields: list[str] = []
 
 
+class WebhookTestFilter(django_filters.FilterSet):
+    """By project and workflow."""
+
+    project = django_filters.UUIDFilter(field_name="workflow__project_id")
+    workflow = django_filters.UUIDFilter(field_name="workflow_id")
+
+    class Meta:
+        model = WebhookTest
+        fields: list[str] = []
+
+
 class DeliveryFilter(django_filters.FilterSet):
     """By what became of it, and when it came."""
 
@@ -70,6 +83,14 @@ class DeliveryFilter(django_filters.FilterSet):
 
     class Meta:
         model = WebhookDelivery
+        fields: list[str] = []
+
+
+class TestDeliveryFilter(DeliveryFilter):
+    """As in the inbox."""
+
+    class Meta:
+        model = WebhookTestDelivery
         fields: list[str] = []
 
 

@@ -127,11 +127,10 @@ class DeliveryVerdict(models.TextChoices):
     HANDSHAKE = "handshake"  # Not a delivery: the sender made sure that the address is meant.
 
 
-class WebhookDelivery(models.Model):
-    """One received webhook request, kept before it is answered, also when it is rejected."""
+class ReceivedRequest(models.Model):
+    """What is kept of a request, and what became of it."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    registration = models.ForeignKey(WebhookRegistration, on_delete=models.CASCADE, related_name="deliveries")
     received_at = models.DateTimeField(default=now, editable=False)
     method = models.CharField(max_length=10)
     # The whole path of the request, decoded.
@@ -150,14 +149,21 @@ class WebhookDelivery(models.Model):
     # For a rejected one: a stable code and a sentence.
     reason_code = models.CharField(max_length=64, blank=True, default="")
     reason = models.CharField(max_length=500, blank=True, default="")
+    execution = models.ForeignKey(WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        abstract = True
+
+
+class WebhookDelivery(ReceivedRequest):
+    """One received webhook request, kept before it is answered, also when it is rejected."""
+
+    registration = models.ForeignKey(WebhookRegistration, on_delete=models.CASCADE, related_name="deliveries")
     # The sender's id of the delivery, or what the webhook's key expression made of it; unique among the accepted ones of a
     # registration that have not let go of theirs.
     dedupe_key = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - unique where it is not null
     # The webhook's window is over, and another delivery has taken the key.
     is_released = models.BooleanField(default=False, editable=False)
-    execution = models.ForeignKey(
-        WorkflowExecution, on_delete=models.SET_NULL, null=True, blank=True, related_name="deliveries"
-    )
     redelivery_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="redeliveries"
     )
@@ -186,6 +192,64 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} to {self.registration} at {self.received_at:%Y-%m-%d %H:%M:%S}"
+
+
+class WebhookTestQuerySet(models.QuerySet["WebhookTest"]):
+    """Names for sets of tests."""
+
+    def open(self, now: datetime) -> WebhookTestQuerySet:
+        """Those whose URL answers."""
+        return self.filter(expires_at__gt=now)
+
+    def with_production_paths(self) -> WebhookTestQuerySet:
+        """Add ``production_path``: at which the same trigger of the published version answers, if it has it."""
+        published = WebhookRegistration.objects.filter(
+            trigger__workflow=OuterRef("workflow"), trigger__node_id=OuterRef("node_id"), trigger__is_registered=True
+        )
+        return self.annotate(production_path=Subquery(published.values("path")[:1]))
+
+
+class WebhookTest(models.Model):
+    """A URL for a while, ``/webhooks-test/<token>``, at which a webhook trigger of the draft answers."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="webhook_tests")
+    node_id = models.CharField(max_length=64)
+    # Nobody can guess it: whoever knows it may try the draft.
+    token = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    objects = WebhookTestQuerySet.as_manager()
+
+    class Meta:
+        db_table = "webhook_tests"
+        constraints = [models.UniqueConstraint(fields=["workflow", "node_id"], name="webhook_tests_node_once")]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="webhook_tests_newest"),
+            models.Index(fields=["expires_at"], name="webhook_tests_expired"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Test URL of {self.node_id} of {self.workflow}"
+
+
+class WebhookTestDelivery(ReceivedRequest):
+    """One request to a test URL."""
+
+    test = models.ForeignKey(WebhookTest, on_delete=models.CASCADE, related_name="deliveries")
+
+    class Meta:
+        db_table = "webhook_test_deliveries"
+        verbose_name_plural = "webhook test deliveries"
+        constraints = [one_of("webhook_test_deliveries", "verdict", DeliveryVerdict)]
+        indexes = [models.Index(fields=["test", "-received_at", "-id"], name="test_deliveries_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.method} to {self.test} at {self.received_at:%Y-%m-%d %H:%M:%S}"
 
 
 # Where a schedule says nothing.

@@ -10,8 +10,16 @@ from rest_framework import serializers
 
 from executions.models import WorkflowExecution
 from projects.rest import StrictSerializer
-from triggers.models import Trigger, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    ReceivedRequest,
+    Trigger,
+    WebhookDelivery,
+    WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
+)
 from triggers.services.deliveries import MAX_REDELIVERED, RunOn
+from triggers.services.webhook_tests import production_url_of, url_of
 
 MAX_GRACE_SECONDS = 30 * 24 * 3600
 
@@ -149,29 +157,96 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
         read_only_fields = fields
 
 
-class DeliveryDetailSerializer(DeliverySerializer):
-    """One received request with all that was kept of it."""
+# What a test URL's requests have not.
+_LIVE_ONLY = ("id", "registration", "dedupe_key", "redelivery_of")
+# What is shown of one request and not in lists.
+WHOLE_REQUEST = ("query_string", "headers", "body", "body_encoding", "is_body_complete")
+
+
+class WholeRequest(serializers.Serializer[Any]):
+    """What was kept of a request, its body too."""
 
     body = serializers.SerializerMethodField(help_text="As text if it is UTF-8, else as base64.")
     body_encoding = serializers.SerializerMethodField(help_text="`utf-8` or `base64`.")
 
-    class Meta(DeliverySerializer.Meta):
-        fields: ClassVar[list[str]] = [
-            *DeliverySerializer.Meta.fields,
-            "query_string",
-            "headers",
-            "body",
-            "body_encoding",
-            "is_body_complete",
-        ]
-        read_only_fields = fields
-
-    def get_body(self, delivery: WebhookDelivery) -> str:
+    def get_body(self, delivery: ReceivedRequest) -> str:
         text = _text(delivery)
         return base64.b64encode(bytes(delivery.body)).decode() if text is None else text
 
-    def get_body_encoding(self, delivery: WebhookDelivery) -> str:
+    def get_body_encoding(self, delivery: ReceivedRequest) -> str:
         return "base64" if _text(delivery) is None else "utf-8"
+
+
+class DeliveryDetailSerializer(WholeRequest, DeliverySerializer):
+    """One received request with all that was kept of it."""
+
+    class Meta(DeliverySerializer.Meta):
+        fields: ClassVar[list[str]] = [*DeliverySerializer.Meta.fields, *WHOLE_REQUEST]
+        read_only_fields = fields
+
+
+class WebhookTestSerializer(serializers.ModelSerializer[WebhookTest]):
+    """A test URL: for a while, a webhook trigger of the draft answers there."""
+
+    project = serializers.UUIDField(source="workflow.project_id", read_only=True)
+    url = serializers.SerializerMethodField(help_text="Where to send what the draft is to be tried with.")
+    production_url = serializers.SerializerMethodField(
+        help_text="Where the published version answers; null if it has not this trigger."
+    )
+
+    class Meta:
+        model = WebhookTest
+        fields: ClassVar[list[str]] = [
+            "id",
+            "project",
+            "workflow",
+            "node_id",
+            "url",
+            "production_url",
+            "expires_at",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+    def get_url(self, test: WebhookTest) -> str:
+        return url_of(test)
+
+    def get_production_url(self, test: WebhookTest) -> str | None:
+        return production_url_of(test)
+
+
+class WebhookTestInput(StrictSerializer):
+    """Which webhook trigger to try."""
+
+    workflow = serializers.UUIDField()
+    node_id = serializers.CharField(
+        required=False,
+        allow_null=True,
+        default=None,
+        max_length=64,
+        help_text="The trigger node; needed only where the draft has several webhooks.",
+    )
+
+
+class WebhookTestDeliverySerializer(serializers.ModelSerializer[WebhookTestDelivery]):
+    """A request to a test URL, in a list."""
+
+    class Meta:
+        model = WebhookTestDelivery
+        fields: ClassVar[list[str]] = [
+            "id",
+            "test",
+            *(name for name in DeliverySerializer.Meta.fields if name not in _LIVE_ONLY),
+        ]
+        read_only_fields = fields
+
+
+class WebhookTestDeliveryDetailSerializer(WholeRequest, WebhookTestDeliverySerializer):
+    """One request to a test URL, with all that was kept of it."""
+
+    class Meta(WebhookTestDeliverySerializer.Meta):
+        fields: ClassVar[list[str]] = [*WebhookTestDeliverySerializer.Meta.fields, *WHOLE_REQUEST]
+        read_only_fields = fields
 
 
 class RedeliverInput(StrictSerializer):
@@ -263,7 +338,7 @@ class NoteInput(StrictSerializer):
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=500)
 
 
-def _text(delivery: WebhookDelivery) -> str | None:
+def _text(delivery: ReceivedRequest) -> str | None:
     try:
         return bytes(delivery.body).decode()
     except UnicodeDecodeError:

@@ -7,7 +7,13 @@ from rest_framework.routers import BaseRouter
 from triggers.event_views import EventViewSet
 from triggers.poll_views import PollViewSet
 from triggers.schedule_views import BackfillViewSet, ScheduledJobViewSet, ScheduleViewSet, SkippedSlotsViewSet
-from triggers.views import DeliveryViewSet, TriggerViewSet, WebhookViewSet
+from triggers.views import (
+    DeliveryViewSet,
+    TriggerViewSet,
+    WebhookTestDeliveryViewSet,
+    WebhookTestViewSet,
+    WebhookViewSet,
+)
 
 
 def register(router: BaseRouter) -> None:
@@ -16,6 +22,10 @@ def register(router: BaseRouter) -> None:
     router.register("webhook-registrations", WebhookViewSet, basename="webhook-registration")
     router.register(
         r"webhook-registrations/(?P<registration_id>[^/.]+)/deliveries", DeliveryViewSet, basename="webhook-delivery"
+    )
+    router.register("webhook-tests", WebhookTestViewSet, basename="webhook-test")
+    router.register(
+        r"webhook-tests/(?P<test_id>[^/.]+)/deliveries", WebhookTestDeliveryViewSet, basename="webhook-test-delivery"
     )
     router.register("scheduled-jobs", ScheduledJobViewSet, basename="scheduled-job")
     router.register("events", EventViewSet, basename="event")

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 from projects.access import Permission
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 from triggers import services
-from triggers.filters import DeliveryFilter, TriggerFilter, WebhookFilter
-from triggers.models import Trigger, WebhookDelivery, WebhookRegistration
+from triggers.filters import DeliveryFilter, TestDeliveryFilter, TriggerFilter, WebhookFilter, WebhookTestFilter
+from triggers.models import Trigger, WebhookDelivery, WebhookRegistration, WebhookTest, WebhookTestDelivery
 from triggers.serializers import (
     DeliveryDetailSerializer,
     DeliverySerializer,
@@ -33,7 +33,12 @@ from triggers.serializers import (
     TriggerSerializer,
     TriggerStatusSerializer,
     WebhookSerializer,
+    WebhookTestDeliveryDetailSerializer,
+    WebhookTestDeliverySerializer,
+    WebhookTestInput,
+    WebhookTestSerializer,
 )
+from workflows.models import Workflow
 
 
 class TriggerViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
@@ -121,6 +126,36 @@ class WebhookViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         return Response(SecretFactsSerializer(services.facts_of_secrets(registration, now), many=True).data)
 
 
+class WebhookTestViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """Test URLs: for a while, a webhook trigger of the draft answers there, and what comes in can be looked at."""
+
+    queryset = WebhookTest.objects.with_production_paths().select_related("workflow__project")
+    project_path = "workflow__project"
+    serializer_class = WebhookTestSerializer
+    filterset_class = WebhookTestFilter
+    # Whoever has the URL can run the draft: those see it who may change the draft.
+    permissions = {
+        "list": Permission.EDIT,
+        "retrieve": Permission.EDIT,
+        "create": Permission.EDIT,
+        "destroy": Permission.EDIT,
+    }
+
+    @extend_schema(request=WebhookTestInput, responses={201: WebhookTestSerializer})
+    def create(self, request: Request) -> Response:
+        """Make a test URL for a webhook trigger of the draft; if it has one, that one lives on."""
+        asked = self.validated(WebhookTestInput)
+        workflow = self.find(Workflow, pk=asked["workflow"])
+        test = services.open_test(workflow, node_id=asked["node_id"], by=self.actor, now=timezone.now())
+        made = self.get_queryset().get(pk=test.pk)
+        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """End the test URL at once, and forget what came there."""
+        services.close_test(self.get_object(), by=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class DeliveryPagination(NewestFirstPagination):
     """The deliveries that came last, first."""
 
@@ -178,3 +213,22 @@ class DeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
             now=timezone.now(),
         )
         return Response(RedeliveredManySerializer({"results": outcomes}).data)
+
+
+class WebhookTestDeliveryViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """What came to a test URL, accepted or not: the newest hundred."""
+
+    queryset = WebhookTestDelivery.objects.all()
+    project_path = "test__workflow__project"
+    parent = Parent(WebhookTest, kwarg="test_id", project_path="workflow__project")
+    serializer_class = WebhookTestDeliveryDetailSerializer
+    filterset_class = TestDeliveryFilter
+    pagination_class = DeliveryPagination
+    permissions = {"list": Permission.EDIT, "retrieve": Permission.EDIT}
+
+    def get_serializer_class(self) -> type[Any]:
+        return WebhookTestDeliverySerializer if self.action == "list" else WebhookTestDeliveryDetailSerializer
+
+    def get_queryset(self) -> QuerySet[WebhookTestDelivery]:
+        queryset = super().get_queryset()
+        return queryset.defer("body", "headers", "query_string") if self.action == "list" else queryset

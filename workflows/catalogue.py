@@ -28,13 +28,19 @@ class NodeTypeEntry:
 
 @dataclass(frozen=True)
 class ToolEntry:
-    """One tool. ``effect`` depends on the arguments; it is that of the example."""
+    """One tool. ``effect`` depends on the arguments; it is that of the example.
+
+    ``items_at`` and ``item_key`` are for polls: where the list is in the output, and what tells its items apart, if there is one
+    answer for all.
+    """
 
     name: str
     description: str
     icon: str
     effect: str
     arguments_schema: dict[str, Any]
+    items_at: str
+    item_key: str
     example: dict[str, Any]
 
 
@@ -72,6 +78,8 @@ def _tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
         icon=tool.icon,
         effect=tool.effect(tool.example).value,
         arguments_schema=tool.Arguments.model_json_schema(),
+        items_at=tool.items_at,
+        item_key=tool.item_key,
         example=tool.example,
     )
 

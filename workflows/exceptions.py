@@ -45,3 +45,9 @@ class InvalidVariable(Invalid):
     """A variable's name or value is not allowed."""
 
     code = "invalid_variable"
+
+
+class VariableInUse(Conflict):
+    """What new executions run asks for the variable."""
+
+    code = "variable_in_use"

@@ -129,12 +129,21 @@ class Workflow(models.Model):
         self.refresh_from_db()
 
 
+class VersionQuerySet(models.QuerySet["WorkflowVersion"]):
+    """Names for sets of versions."""
+
+    def published(self) -> VersionQuerySet:
+        """Those that have a number; others are drafts as they stood when they were tried."""
+        return self.filter(number__isnull=False)
+
+
 class WorkflowVersion(models.Model):
-    """One published definition: numbered, immutable (a database trigger sees to it), what executions run."""
+    """One definition that executions run, immutable (a database trigger sees to it): numbered if it was published, without a
+    number if it is a draft as it stood when it was tried."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField()
+    number = models.PositiveIntegerField(null=True)
     definition = models.JSONField()
     # SHA-256 of the canonical definition without ``ui``.
     content_hash = models.CharField(max_length=64)
@@ -144,32 +153,65 @@ class WorkflowVersion(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = VersionQuerySet.as_manager()
+
     class Meta:
         db_table = "workflow_versions"
         constraints = [
             models.UniqueConstraint(fields=["workflow", "number"], name="workflow_versions_number_once"),
             models.CheckConstraint(condition=Q(number__gte=1), name="workflow_versions_number_from_one"),
+            # A draft that is tried again as it is needs no second row.
+            models.UniqueConstraint(
+                fields=["workflow", "content_hash"],
+                condition=Q(number__isnull=True),
+                name="workflow_versions_draft_once",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.workflow} v{self.number}"
+        return f"{self.workflow} {self.label}"
+
+    @property
+    def label(self) -> str:
+        """What people call it: ``v3``, or ``draft``."""
+        return f"v{self.number}" if self.number else "draft"
 
 
-class WorkflowVariable(models.Model):
-    """A named value of one workflow. A secret's ``value`` is an AES-256-GCM envelope bound to this row."""
+class Variable(models.Model):
+    """What variables of workflows and of projects have in common."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="variables")
     name = models.CharField(max_length=64)
     # Plain variables: JSON text. Secrets: the envelope.
     value = models.TextField(blank=True, default="")
     is_secret = models.BooleanField(default=False)
+    # Of a secret: the only hosts that it may be sent to, names or ``*.name``; none means any.
+    allowed_hosts = models.JSONField(blank=True, default=list)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkflowVariable(Variable):
+    """A named value of one workflow. A secret's ``value`` is an AES-256-GCM envelope bound to this row."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="variables")
 
     class Meta:
         db_table = "workflow_variables"
         constraints = [models.UniqueConstraint(fields=["workflow", "name"], name="workflow_variables_name_once")]
 
-    def __str__(self) -> str:
-        return self.name
+
+class ProjectVariable(Variable):
+    """A named value of all workflows of a project, but of those that have one of this name. Secrets as in workflows."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="variables")
+
+    class Meta:
+        db_table = "project_variables"
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="project_variables_name_once")]

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from projects.models import Project
 from projects.rest import ScopedRelatedField, StrictSerializer
 from workflows import services
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 
 EMPTY_DEFINITION: dict[str, Any] = {"schema": 1, "nodes": [], "edges": []}
 
@@ -165,26 +165,79 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     changes = ChangeSerializer(many=True, help_text="None when both say the same.")
 
 
-class VariableSerializer(serializers.ModelSerializer[WorkflowVariable]):
+VARIABLE_FIELDS = ["name", "value", "is_secret", "allowed_hosts", "created_at", "updated_at"]
+
+
+class VariableSerializer(serializers.ModelSerializer[Any]):
     """A variable. A secret's value is never shown: it is null."""
 
     value = serializers.SerializerMethodField("shown_value")
+    allowed_hosts = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="Of a secret: the only hosts that it may be sent to; none means any.",
+    )
 
     class Meta:
-        model = WorkflowVariable
-        fields = ["name", "value", "is_secret", "created_at", "updated_at"]
+        model: type[WorkflowVariable | ProjectVariable] = WorkflowVariable
+        fields = VARIABLE_FIELDS
         read_only_fields = fields
 
     @extend_schema_field(OpenApiTypes.ANY)
-    def shown_value(self, variable: WorkflowVariable) -> Any:
+    def shown_value(self, variable: WorkflowVariable | ProjectVariable) -> Any:
         return services.value_of(variable)
 
 
+class ProjectVariableSerializer(VariableSerializer):
+    class Meta(VariableSerializer.Meta):
+        model = ProjectVariable
+
+
+class HostsField(serializers.ListField):
+    """Names of hosts, or ``*.name``; what they are exactly is checked where they are set."""
+
+    child = serializers.CharField(max_length=260)
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "help_text",
+            "Of a secret: the only hosts that it may be sent to, such as `api.example.com` or `*.example.com`. None means any.",
+        )
+        super().__init__(max_length=services.MAX_HOSTS, **kwargs)
+
+
 class VariableInput(StrictSerializer):
-    """A variable's new value. Without ``is_secret`` it stays what it is; a new variable is then plain."""
+    """A variable's new value. Without ``is_secret`` and ``allowed_hosts`` those stay what they are."""
 
     value = AnyJsonField(allow_null=True, help_text="Any JSON; of a secret a text. At most 64 KiB.")
     is_secret = serializers.BooleanField(required=False)
+    allowed_hosts = HostsField(required=False)
+
+
+class RestrictionInput(StrictSerializer):
+    """Fewer hosts for a secret. More of them take its value: use PUT."""
+
+    allowed_hosts = HostsField()
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    """What of one workflow uses a variable."""
+
+    workflow = serializers.UUIDField(source="workflow_id")
+    workflow_name = serializers.CharField()
+    status = serializers.CharField()
+    in_draft = serializers.BooleanField()
+    in_latest = serializers.BooleanField(help_text="Whether new executions use it.")
+    versions = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Published versions, the newest first."
+    )
+    is_certain = serializers.BooleanField(
+        help_text="False if expressions only take variables whose names are known when they run, such as `vars[name]`."
+    )
+
+
+class UsagesSerializer(serializers.Serializer[Any]):
+    results = UsageSerializer(many=True)
 
 
 class NodeTypeSerializer(serializers.Serializer[Any]):
@@ -206,4 +259,10 @@ class ToolSerializer(serializers.Serializer[Any]):
     icon = serializers.CharField()
     effect = serializers.CharField(help_text="What the example does to the outside: none, read or write.")
     arguments_schema = serializers.DictField(help_text="JSON Schema of the tool's arguments.")
+    items_at = serializers.CharField(
+        help_text="For polls: the JSON Pointer to the list in the output; empty for its top."
+    )
+    item_key = serializers.CharField(
+        help_text="For polls: a template that tells items apart; empty if there is none for all."
+    )
     example = serializers.DictField(help_text="Arguments that are valid.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,16 +9,14 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from projects import audit, crypto
+from projects import audit
 from projects.access import Actor
-from projects.exceptions import NotFound
 from projects.models import Project
-from projects.payloads import storable, storable_text
+from projects.payloads import storable_text
 from workflows import entity_tags
 from workflows.definition.canonical import content_hash
 from workflows.definition.diff import Change, diff
@@ -31,20 +28,58 @@ from workflows.exceptions import (
     DraftChanged,
     IllegalWorkflowTransition,
     InvalidDefinition,
-    InvalidVariable,
     NameTaken,
     UnknownVersion,
-    WorkflowArchived,
 )
 from workflows.expressions import shared_evaluator
-from workflows.models import Workflow, WorkflowStatus, WorkflowVariable, WorkflowVersion
+from workflows.locking import locked, refuse_archived
+from workflows.models import Workflow, WorkflowStatus, WorkflowVersion
 from workflows.nodes.base import catalogue as node_types
 from workflows.signals import status_changed, version_published
+from workflows.usages import Usage, usages_of
+from workflows.variables import (
+    MAX_HOSTS,
+    MAX_VARIABLE_BYTES,
+    MAX_VARIABLES,
+    delete_variable,
+    kinds_of_variables,
+    restrict_secret,
+    secrets_of,
+    set_variable,
+    value_of,
+    variables_of,
+)
 
-# Upper case, so that nobody takes a variable for a property of JavaScript's (``constructor``, ``toString``).
-VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-MAX_VARIABLE_BYTES = 64 * 1024
-MAX_VARIABLES = 200
+# Variables have a module of their own; other apps find what can be done with them here.
+__all__ = [
+    "MAX_HOSTS",
+    "MAX_REASON",
+    "MAX_VARIABLES",
+    "MAX_VARIABLE_BYTES",
+    "Usage",
+    "archive",
+    "compare_versions",
+    "create_workflow",
+    "delete_variable",
+    "disable",
+    "enable",
+    "pause",
+    "publish",
+    "restore_version",
+    "restrict_secret",
+    "resume",
+    "save_draft",
+    "secrets_of",
+    "set_variable",
+    "unarchive",
+    "usages_of",
+    "validate",
+    "value_of",
+    "variables_of",
+    "version_of",
+    "workflow_called",
+]
+
 MAX_REASON = 500
 
 # --- The draft ----------------------------------------------------------------------------------------------------------
@@ -106,7 +141,7 @@ def save_draft(
         is_saved = rows.update(**changes, revision=F("revision") + 1, updated_at=now)
     workflow.refresh_from_db()
     if not is_saved:
-        _refuse_archived(workflow)
+        refuse_archived(workflow)
         raise _draft_changed(workflow)
     details = {"revision": workflow.revision, "changed": sorted(changes)}
     audit.record("workflow.saved", workflow, project=workflow.project, by=by, details=details)
@@ -118,7 +153,7 @@ def validate(workflow: Workflow, *, definition: Any = None) -> list[Problem]:
     return check(
         workflow.definition if definition is None else definition,
         node_types=node_types(),
-        variables=dict(workflow.variables.values_list("name", "is_secret")),
+        variables=kinds_of_variables(workflow),
         compile=shared_evaluator().check,
         find_workflows=partial(_find_workflows, workflow),
         execution_timeout_seconds=settings.WORKFLOW_EXECUTION_TIMEOUT,
@@ -140,7 +175,7 @@ def publish(
     :raises WorkflowArchived: if it is read-only.
     """
     draft = Workflow.objects.get(pk=workflow.pk)
-    _refuse_archived(draft)
+    refuse_archived(draft)
     _refuse_stale(draft, entity_tags.revisions(if_match))
     # Before the transaction: compiling expressions may take a while, and nobody should wait for a lock meanwhile.
     if problems := validate(draft):
@@ -153,8 +188,8 @@ def publish(
 @transaction.atomic
 def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -> WorkflowVersion:
     """Make a draft that has been checked a version, unless it is not the draft any more."""
-    workflow = _locked(draft)
-    _refuse_archived(workflow)
+    workflow = locked(draft)
+    refuse_archived(workflow)
     _refuse_stale(workflow, frozenset({draft.revision}))
     digest = content_hash(workflow.definition)
     latest = WorkflowVersion.objects.filter(workflow=workflow, number=workflow.version).first()
@@ -180,6 +215,29 @@ def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -
     version_published.send(sender=WorkflowVersion, version=version, by=by, now=now)
     if previous == WorkflowStatus.DRAFT:
         status_changed.send(sender=Workflow, workflow=workflow, previous=previous, now=now)
+    return version
+
+
+def version_to_try(workflow: Workflow, *, by: Actor | None, now: datetime) -> WorkflowVersion:
+    """Keep the draft as it stands, without publishing it, for an execution that tries it. The same draft is kept once.
+
+    :raises InvalidDefinition: with all problems at once.
+    :raises WorkflowArchived: if it is read-only.
+    """
+    draft = Workflow.objects.get(pk=workflow.pk)
+    refuse_archived(draft)
+    if problems := validate(draft):
+        raise _invalid(f"The draft of {draft.name!r} cannot be tried.", problems)
+    version, _ = WorkflowVersion.objects.get_or_create(
+        workflow=draft,
+        number=None,
+        content_hash=content_hash(draft.definition),
+        defaults={
+            "definition": draft.definition,
+            "created_by_id": by.user.pk if by else None,
+            "created_at": now,
+        },
+    )
     return version
 
 
@@ -296,7 +354,7 @@ def _change_status(
     :param verb: what is done to the workflow, as a participle; by default the status's own word.
     """
     verb = verb or status.value
-    previous = WorkflowStatus(_locked(workflow).status)
+    previous = WorkflowStatus(locked(workflow).status)
     if previous not in from_:
         raise IllegalWorkflowTransition(f"Workflow {workflow.name!r} is {previous.value} and cannot be {verb}.")
     workflow.move_to(status, status_reason=reason[:MAX_REASON], updated_at=now)
@@ -336,120 +394,7 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-# --- Variables ----------------------------------------------------------------------------------------------------------
-
-
-@transaction.atomic
-def set_variable(
-    workflow: Workflow, name: str, *, value: Any, by: Actor | None, now: datetime, is_secret: bool | None = None
-) -> WorkflowVariable:
-    """Give a variable a value; make it if there is none of this name.
-
-    :param value: JSON data; of a secret, a text that is not empty.
-    :param is_secret: None leaves a variable what it is; a new one is then plain. Because there is always a new value,
-        no secret is ever shown by becoming plain.
-    :raises InvalidVariable: if name or value are not allowed, or there are too many.
-    :raises WorkflowArchived: if the workflow is read-only.
-    """
-    if not VARIABLE_NAME.fullmatch(name):
-        raise InvalidVariable(
-            f"{name[:100]!r} cannot be the name of a variable.",
-            path="/name",
-            hint="Use upper case letters, digits and underscores, at most 64, a letter first: API_KEY.",
-        )
-    _refuse_archived(_locked(workflow))
-    variable = workflow.variables.filter(name=name).first()
-    if variable is None:
-        if workflow.variables.count() >= MAX_VARIABLES:
-            raise InvalidVariable(f"A workflow has at most {MAX_VARIABLES} variables.", path="/name")
-        variable = WorkflowVariable(workflow=workflow, name=name, created_at=now)
-    if is_secret is not None:
-        variable.is_secret = is_secret
-    variable.value = _sealed(variable, value) if variable.is_secret else _json_text(value)
-    variable.save()
-    details = {"name": name, "is_secret": variable.is_secret}
-    audit.record("workflow.variable_set", workflow, project=workflow.project, by=by, details=details)
-    return variable
-
-
-@transaction.atomic
-def delete_variable(workflow: Workflow, name: str, *, by: Actor | None) -> None:
-    """Remove a variable. Executions that still ask for it fail, and say so.
-
-    :raises NotFound: if there is none of this name.
-    :raises WorkflowArchived: if the workflow is read-only.
-    """
-    _refuse_archived(_locked(workflow))
-    removed, _ = workflow.variables.filter(name=name).delete()
-    if not removed:
-        raise NotFound(f"Workflow {workflow.name!r} has no variable {name[:100]!r}.")
-    audit.record("workflow.variable_deleted", workflow, project=workflow.project, by=by, details={"name": name})
-
-
-def value_of(variable: WorkflowVariable) -> Any:
-    """Return a plain variable's value; None for a secret, whose value is nobody's but the engine's."""
-    return None if variable.is_secret else orjson.loads(variable.value)
-
-
-def variables_of(workflow: Workflow) -> dict[str, Any]:
-    """Return the plain variables' values by name: what expressions see as ``vars``."""
-    return {variable.name: value_of(variable) for variable in workflow.variables.filter(is_secret=False)}
-
-
-def secret_values(workflow: Workflow, names: Iterable[str]) -> dict[str, str]:
-    """Return secrets in clear by name, as far as there are any of these names. Only for the door to the outside.
-
-    :raises SecretUnreadable: if the key is not there.
-    """
-    secrets = workflow.variables.filter(is_secret=True, name__in=set(names))
-    return {
-        secret.name: crypto.decrypt(workflow.project, secret.value, binds_to=_place_of(secret)) for secret in secrets
-    }
-
-
-def _sealed(variable: WorkflowVariable, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidVariable(
-            "A secret's value is a text, and not empty.", path="/value", hint="Write numbers and objects as text."
-        )
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise InvalidVariable(
-            "The value holds half of a surrogate pair, which no service takes.", path="/value"
-        ) from None
-    _refuse_long(size)
-    return crypto.encrypt(variable.workflow.project, value, binds_to=_place_of(variable))
-
-
-def _place_of(variable: WorkflowVariable) -> str:
-    return f"workflow_variables.value:{variable.pk}"
-
-
-def _json_text(value: Any) -> str:
-    encoded = orjson.dumps(storable(value))
-    _refuse_long(len(encoded))
-    return encoded.decode()
-
-
-def _refuse_long(size: int) -> None:
-    if size > MAX_VARIABLE_BYTES:
-        raise InvalidVariable(f"The value has {size} bytes; at most {MAX_VARIABLE_BYTES} are allowed.", path="/value")
-
-
 # --- What several of them need ------------------------------------------------------------------------------------------
-
-
-def _locked(workflow: Workflow) -> Workflow:
-    # Two who publish, pause or change variables take turns. Without the key, so that executions can start meanwhile.
-    return Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
-
-
-def _refuse_archived(workflow: Workflow) -> None:
-    if workflow.status == WorkflowStatus.ARCHIVED:
-        raise WorkflowArchived(
-            f"Workflow {workflow.name!r} is archived and read-only.", hint="Restore it from the archive first."
-        )
 
 
 def _refuse_stale(workflow: Workflow, expected: frozenset[int] | None) -> None:

@@ -20,22 +20,26 @@ from rest_framework.viewsets import ViewSet
 
 from projects.access import Permission
 from projects.exceptions import Invalid, NotFound
+from projects.models import Project
 from projects.pagination import NewestFirstPagination
 from projects.pictures import AnyAccept, svg_response
 from projects.rest import Parent, ProjectScopedViewSet
 from workflows import catalogue, services
 from workflows.drawing import draw
 from workflows.filters import WorkflowFilter
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 from workflows.serializers import (
     ComparisonSerializer,
     DraftInput,
     NewWorkflowInput,
     NodeTypeSerializer,
     NothingInput,
+    ProjectVariableSerializer,
     PublicationInput,
     ReasonInput,
+    RestrictionInput,
     ToolSerializer,
+    UsagesSerializer,
     ValidationInput,
     VariableInput,
     VariableSerializer,
@@ -210,7 +214,7 @@ class LatestFirst(NewestFirstPagination):
 class VersionViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
     """What was published of a workflow. Versions never change."""
 
-    queryset = WorkflowVersion.objects.select_related("created_by")
+    queryset = WorkflowVersion.objects.published().select_related("created_by")
     parent = Parent(Workflow, kwarg="workflow_id")
     project_path = "workflow__project"
     serializer_class = VersionDetailSerializer
@@ -260,12 +264,9 @@ class ByName(NewestFirstPagination):
     ordering = ("name", "id")
 
 
-class VariableViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
-    """Named values of a workflow. A secret's value is never shown, and its editors can only replace it."""
+class _Variables(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
+    """What the variables of workflows and of projects have in common."""
 
-    queryset = WorkflowVariable.objects.all()
-    parent = Parent(Workflow, kwarg="workflow_id")
-    project_path = "workflow__project"
     serializer_class = VariableSerializer
     pagination_class = ByName
     lookup_field = "name"
@@ -273,20 +274,62 @@ class VariableViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
         "list": Permission.VIEW,
         "retrieve": Permission.VIEW,
         "update": Permission.EDIT,
+        "partial_update": Permission.EDIT,
         "destroy": Permission.EDIT,
+        "usages": Permission.VIEW,
     }
 
     @extend_schema(request=VariableInput)
-    def update(self, request: Request, workflow_id: str, name: str) -> Response:
+    def update(self, request: Request, name: str, **_: str) -> Response:
         """Give the variable a value; make it if there is none of this name."""
         data = self.validated(VariableInput)
         variable = services.set_variable(self.parent_object, name, **data, by=self.actor, now=timezone.now())
         return Response(self.get_serializer(variable).data)
 
-    def destroy(self, request: Request, workflow_id: str, name: str) -> Response:
-        """Remove the variable. Executions that still ask for it fail, and say so."""
-        services.delete_variable(self.parent_object, name, by=self.actor)
+    @extend_schema(request=RestrictionInput)
+    def partial_update(self, request: Request, name: str, **_: str) -> Response:
+        """Leave a secret fewer hosts that it may be sent to. More of them take its value, with PUT."""
+        data = self.validated(RestrictionInput)
+        variable = services.restrict_secret(self.parent_object, name, **data, by=self.actor)
+        return Response(self.get_serializer(variable).data)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "force", bool, description="Remove it although the latest version of a workflow asks for it by name."
+            )
+        ]
+    )
+    def destroy(self, request: Request, name: str, **_: str) -> Response:
+        """Remove the variable, unless new executions will ask for it. Executions that still do fail, and say so."""
+        force = request.query_params.get("force", "false")
+        if force not in ("true", "false"):
+            raise Invalid(f"{force[:100]!r} is neither true nor false.", path="?force")
+        services.delete_variable(self.parent_object, name, force=force == "true", by=self.actor)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=UsagesSerializer)
+    @action(detail=True, methods=["get"])
+    def usages(self, request: Request, name: str, **_: str) -> Response:
+        """Tell which workflows use the variable, in their draft and in which versions."""
+        found = services.usages_of(self.get_object())
+        return Response(UsagesSerializer({"results": found}).data)
+
+
+class VariableViewSet(_Variables):
+    """Named values of a workflow. A secret's value is never shown, and its editors can only replace it."""
+
+    queryset = WorkflowVariable.objects.all()
+    parent = Parent(Workflow, kwarg="workflow_id")
+    project_path = "workflow__project"
+
+
+class ProjectVariableViewSet(_Variables):
+    """Named values of all workflows of a project, but of those that have one of the name themselves."""
+
+    queryset = ProjectVariable.objects.all()
+    parent = Parent(Project, kwarg="project_id", project_path="")
+    serializer_class = ProjectVariableSerializer
 
 
 class NodeTypeViewSet(ViewSet):

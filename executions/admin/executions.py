@@ -118,7 +118,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
     @admin.display(description="workflow")
     def workflow_link(self, execution: WorkflowExecution) -> SafeString | str:
         name = values.shortened(execution.workflow_name, 60)
-        return values.link(execution.workflow, f"{name} v{execution.workflow_version.number}")
+        return values.link(execution.workflow, f"{name} {execution.workflow_version.label}")
 
     @admin.display(description="by")
     def origin(self, execution: WorkflowExecution) -> str:

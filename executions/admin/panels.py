@@ -75,7 +75,7 @@ def _latest(executions: QuerySet[WorkflowExecution], **filters: Any) -> str:
         (
             values.link(execution, values.short_id(execution)),
             values.pill(execution.status),
-            f"{execution.workflow_name} v{execution.workflow_version.number}",
+            f"{execution.workflow_name} {execution.workflow_version.label}",
             execution.triggered_by,
             execution.created_at,
             values.seconds(execution.duration_seconds),

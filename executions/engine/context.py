@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from projects.masking import Masker
 from workflows.http import Cancel
+from workflows.http.secrets import FilledIn, Secret
 from workflows.nodes.base import NodeError
 
-# What ``secret('NAME')`` evaluates to: the name, and the mark of this node run.
-PLACEHOLDER = re.compile(r"⟦secret:([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
+# What ``secret('NAME')`` and ``links.node`` evaluate to: the kind, the name, and the mark of this node run.
+PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
 
 
 def _no_scripts(body: str, items: Sequence[Any]) -> Any:
@@ -32,13 +34,20 @@ class RunContext:
     now: datetime
     idempotency_key: str
     hops: int
+    project_id: str
     default_timezone: str
     secret_mark: str
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, Secret]
+    masker: Masker
     evaluate_items: Callable[[str, Sequence[Any]], list[Any]]
     run_body: Callable[[str, Sequence[Any]], Any] = _no_scripts
     run_body_each: Callable[[str, Sequence[Any]], list[Any]] = _no_scripts
+    kept: Any = None
+    # What its calls have waited for already (executions.outgoing).
+    permit: Mapping[str, Any] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
     cancel: Cancel = field(default_factory=Cancel)
+    filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
 
     @property
@@ -67,31 +76,44 @@ class RunContext:
         """
         return self.run_body_each(body, items)
 
-    def fill_secrets(self, text: str) -> str:
-        """Replace this node run's secret placeholders by their values. Any other text stays what it is.
+    def keep(self, state: Any) -> None:
+        """Note how far the node run has come, in case it is put off."""
+        self.kept = state
 
-        :raises NodeError: if a secret is not there any more.
+    def fill_secrets(self, text: str) -> str:
+        """Replace this node run's placeholders of secrets and links by their values. Any other text stays what it is.
+
+        :raises NodeError: if a secret is not there any more, or cannot be read.
         """
 
-        def value(found: re.Match[str]) -> str:
-            name, mark = found.groups()
+        def value_of(found: re.Match[str]) -> str:
+            kind, name, mark = found.groups()
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
-            try:
-                return self.secrets[name]
-            except KeyError:
+            if kind == "link":
+                link = self.links.get(name, found.group())
+                self.masker.add(link)  # Whoever reads it could call it.
+                return link
+            secret = self.secrets.get(name)
+            if secret is None:
                 raise NodeError(
-                    "unknown_secret", f"There is no secret variable `{name}`. Set it on the workflow, then run again."
-                ) from None
+                    "unknown_secret",
+                    f"There is no secret variable `{name}`. Set it on the workflow or its project, then run again.",
+                )
+            if secret.problem:
+                raise NodeError("secret_unreadable", f"The secret `{name}` cannot be read: {secret.problem}")
+            self.masker.add(secret.value)
+            self.filled_in.note(secret)
+            return secret.value
 
-        return PLACEHOLDER.sub(value, text)
+        return PLACEHOLDER.sub(value_of, text)
 
 
 def without_marks(value: Any) -> Any:
-    """Return JSON data in which secret placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
+    """Return JSON data in which placeholders read ``⟦secret:NAME⟧``: fit to be kept, and good for nothing."""
     match value:
         case str():
-            return PLACEHOLDER.sub(r"⟦secret:\1⟧", value)
+            return PLACEHOLDER.sub(r"⟦\1:\2⟧", value)
         case list():
             return [without_marks(item) for item in value]
         case dict():

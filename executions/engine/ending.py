@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from executions.engine import children, failures, limits
+from executions.engine import awaiting, children, failures, limits
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
 from projects.failpoints import failpoint
@@ -50,6 +50,7 @@ def end_execution(
     )
     if record is None:
         _close_node_runs(execution, status, now=now)
+        awaiting.give_up_all_of(execution, now=now)
     else:
         record()
     children.cancel_below(execution, status, now=now)

@@ -28,11 +28,11 @@ MOST_TRIGGER_BYTES = 64 * 1024
 
 
 def start_error_workflow(execution: WorkflowExecution, *, now: datetime) -> None:
-    """Start what an ended execution's version asks for at such an end. An error workflow's own execution starts nothing.
+    """Start what an ended execution's version asks for at such an end. An error workflow's own execution, and a test, start nothing.
 
     Its input is told and not checked against ``inputs``: being told in a way that does not fit is better than not at all.
     """
-    if execution.status == ExecutionStatus.COMPLETED or execution.failure_of_id is not None:
+    if execution.status == ExecutionStatus.COMPLETED or execution.failure_of_id is not None or execution.is_test:
         return
     wanted = _on_failure(execution)
     if wanted is None:

@@ -32,7 +32,7 @@ def suits(execution: WorkflowExecution) -> bool:
     """Return whether an execution that is being accepted may be run here."""
     return (
         settings.ENGINE_IN_PLACE
-        and execution.workflow.status == WorkflowStatus.ACTIVE
+        and (execution.workflow.status == WorkflowStatus.ACTIVE or execution.is_test)
         and execution.concurrency_key is None
         and compiled(execution.workflow_version_id).is_pure
     )

@@ -15,7 +15,8 @@ from executions.engine.context import RunContext
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
-from workflows.http import Cancelled, abandonable
+from workflows.http import Cancelled, Postponed, abandonable
+from workflows.http.secrets import bound_by
 from workflows.nodes.base import NodeError, Outcome
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Job:
         self.row = row
         self.context = context
         self.deadline: datetime | None = None  # Known once it runs: it may have to wait for a thread first.
+        self.config = config
         self._allowed = allowed
-        self._config = config
+        self.put_off: Postponed | None = None  # A call of it has to wait: it is to run again then.
         self._outcome: Outcome | None = None
         self._error: NodeError | None = None
 
@@ -74,10 +76,12 @@ class Job:
                 raise NodeError("lease_unsure", "The worker could not renew its lease in time.", retryable=True)
             self.deadline = self._allowed()
             self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
-            with abandonable(self.context.cancel):
-                self._outcome = self.compiled.type.run(self._config, self.context)
+            with abandonable(self.context.cancel), bound_by(self.context.filled_in):
+                self._outcome = self.compiled.type.run(self.config, self.context)
         except NodeError as error:
             self._error = error
+        except Postponed as put_off:
+            self.put_off = put_off
         except Cancelled:
             self._error = NodeError("abandoned", "The node was abandoned before it ended.")
         except Exception as error:
@@ -85,7 +89,7 @@ class Job:
             self._error = NodeError("node_fault", f"The node's own code failed with {type(error).__name__}.")
 
     def result(self) -> Outcome:
-        """Return what the node answered.
+        """Return what the node answered, unless it was put off.
 
         :raises NodeError: what it raised.
         """

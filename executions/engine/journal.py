@@ -24,6 +24,9 @@ from projects.inserting import insert, new_row
 from projects.updating import update
 from workflows.definition.schema import Node
 
+# What waits for these ends with its time, and no answer comes.
+_WITHOUT_ANSWER = (None, BlockedOn.TIMER, BlockedOn.RETRY)
+
 # The columns of a node run that change after it was written first.
 _ENDING = ("status", "ports", "wake_at", "waits_for", "completed_at", "duration_ms", "output_data", "error")
 
@@ -36,6 +39,8 @@ class Journal:
         # The latest attempt of each node, by iteration and node id.
         self._rows: defaultdict[str, dict[str, WorkflowExecutionLog]] = defaultdict(dict)
         self._outputs: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        # What node runs that were put off keep until they go on, by row.
+        self._kept: dict[UUID, Any] = {}
         self._new: list[WorkflowExecutionLog] = []
         self._changed: dict[WorkflowExecutionLog, set[str]] = {}
         # Completions that no commit holds yet.
@@ -79,8 +84,12 @@ class Journal:
         known = self._rows[row.iteration].get(row.node_id)
         if known is None or row.attempt >= known.attempt:
             self._rows[row.iteration][row.node_id] = row
-            if row.status == ExecutionStatus.RUNNING and row.waits_for == BlockedOn.TIMER:
+            if row.status != ExecutionStatus.RUNNING:
+                return
+            if row.waits_for == BlockedOn.TIMER:
                 self._outputs[row.iteration][row.node_id] = row.held_back  # type: ignore[attr-defined]
+            elif row.waits_for in (None, BlockedOn.RETRY) and row.held_back is not None:  # type: ignore[attr-defined]
+                self._kept[row.pk] = row.held_back  # type: ignore[attr-defined]
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +158,7 @@ class Journal:
 
     def answers(self) -> list[WorkflowExecutionLog]:
         """Read what has come for the node runs that wait, and return those for which something has."""
-        waiting = {row.pk: row for row in self.running() if row.waits_for not in (None, BlockedOn.TIMER)}
+        waiting = {row.pk: row for row in self.running() if row.waits_for not in _WITHOUT_ANSWER}
         if not waiting:
             return []
         came = WorkflowExecutionLog.objects.filter(pk__in=waiting, answer__isnull=False)
@@ -162,8 +171,12 @@ class Journal:
     # --- Recording --------------------------------------------------------------------------------------------------
 
     def begin(self, node: Node, *, iteration: str, attempt: int, now: datetime) -> WorkflowExecutionLog:
-        """Note that an attempt starts; one that was begun before and lost goes on under its old row."""
+        """Note that an attempt starts; one that was begun before and lost, or put off, goes on under its old row."""
         row = self._rows[iteration].get(node.id)
+        if row is not None and row.attempt == attempt and row.waits_for == BlockedOn.RETRY:
+            row.waits_for = row.wake_at = None
+            self._touch(row, "waits_for", "wake_at")
+            return row
         if row is not None and row.attempt == attempt:
             row.interruptions += 1
             self._touch(row, "interruptions")
@@ -204,6 +217,20 @@ class Journal:
         row.output_data = output
         self._outputs[row.iteration][row.node_id] = output
         self._touch(row, "wake_at", "waits_for", "output_data")
+
+    def postpone(self, row: WorkflowExecutionLog, *, until: datetime, keep: Any) -> None:
+        """Note that a node run sleeps because a call of it has to wait. Then the same attempt goes on, with what it keeps.
+
+        What it keeps stands where its output will, which replaces it.
+        """
+        row.wake_at = until
+        row.waits_for = BlockedOn.RETRY
+        row.output_data = self._kept[row.pk] = keep
+        self._touch(row, "wake_at", "waits_for", "output_data")
+
+    def kept_by(self, row: WorkflowExecutionLog) -> Any:
+        """Return what a node run kept when it was put off; ``None`` if it was not."""
+        return self._kept.get(row.pk)
 
     def complete(self, row: WorkflowExecutionLog, *, ports: tuple[str, ...], output: Any, now: datetime) -> None:
         """Note that a node run is done. Once it is flushed, it never runs again."""
@@ -261,6 +288,9 @@ class Journal:
 
         Other scopes may have a pass of the same path, so that it takes both to say which is meant.
         """
+        for node_id in node_ids:
+            if node_id in self._rows[iteration]:
+                self._kept.pop(self._rows[iteration][node_id].pk, None)
         for by_iteration in (self._rows, self._outputs):
             by_node = by_iteration[iteration]
             for node_id in node_ids:
@@ -289,6 +319,8 @@ class Journal:
         return len(self._new) + len(self._changed)
 
     def _end(self, row: WorkflowExecutionLog, status: ExecutionStatus, *, now: datetime) -> None:
+        if self._kept.pop(row.pk, None) is not None:
+            row.output_data = None
         row.status = status
         row.completed_at = now
         row.duration_ms = max(int((now - row.started_at).total_seconds() * 1000), 0)
@@ -305,7 +337,7 @@ class Journal:
 
 def _stored(**of: Any) -> QuerySet[WorkflowExecutionLog]:
     rows = WorkflowExecutionLog.objects.filter(**of).defer("input_data", "output_data")
-    return rows.annotate(held_back=Case(When(waits_for=BlockedOn.TIMER, then=F("output_data"))))
+    return rows.annotate(held_back=Case(When(status=ExecutionStatus.RUNNING, then=F("output_data"))))
 
 
 def path_of(iteration: str, index: int | str) -> str:
@@ -321,7 +353,7 @@ def fact_of(row: WorkflowExecutionLog) -> NodeRunFact:
         attempt=row.attempt,
         ports=tuple(row.ports),
         wake_at=row.wake_at,
-        is_timer=row.waits_for in (None, BlockedOn.TIMER),
+        is_timer=row.waits_for in _WITHOUT_ANSWER,
     )
 
 
@@ -331,6 +363,8 @@ def _progress(row: WorkflowExecutionLog) -> Progress:
             return Progress.SETTLED
         case ExecutionStatus.RUNNING if row.answer is not None:
             return Progress.ANSWERED
+        case ExecutionStatus.RUNNING if row.waits_for == BlockedOn.RETRY:
+            return Progress.POSTPONED
         case ExecutionStatus.RUNNING if row.waits_for is not None:
             return Progress.WAITING
         case ExecutionStatus.RUNNING:

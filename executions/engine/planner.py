@@ -24,6 +24,7 @@ class Progress(Enum):
     WAITING = "waiting"  # Begun, and asleep until ``wake_at``, or until an answer comes.
     ANSWERED = "answered"  # What it waited for has come.
     RETRYING = "retrying"  # Failed; the next attempt is due at ``wake_at``.
+    POSTPONED = "postponed"  # A call of it had to wait; the same attempt goes on at ``wake_at``.
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,13 @@ class Frame:
                     answered.append(node_id)
                 case Progress.RETRYING if is_due or fact.wake_at is None:
                     start.append(Start(node_id, fact.attempt + 1))
+                case Progress.POSTPONED if is_due:
+                    start.append(Start(node_id, fact.attempt))
                 case Progress.WAITING if is_due:
                     (wake if fact.is_timer else expired).append(node_id)
-                case Progress.RETRYING | Progress.WAITING:
+                case Progress.RETRYING | Progress.WAITING | Progress.POSTPONED:
                     if fact.wake_at is not None:
-                        timers.append(Timer(node_id, fact.wake_at, fact.progress is Progress.RETRYING))
+                        timers.append(Timer(node_id, fact.wake_at, fact.progress is not Progress.WAITING))
                     if not fact.is_timer:
                         unanswered.append(node_id)
         return Plan(

@@ -12,7 +12,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from executions.engine import children, leases, retry
+from executions import emitting, endpoints, links
+from executions.engine import awaiting, children, leases, retry
+from executions.engine.context import without_marks
 from executions.engine.ending import closed_as, meanwhile, tell_who_waits
 from executions.engine.holds import Accepting, Claimed, Hold
 from executions.engine.job import Job
@@ -27,7 +29,20 @@ from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, Workflo
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
-from workflows.nodes.base import ERROR_PORT, MAIN_PORT, Answer, Done, Effect, NodeError, StartWorkflow, Wait
+from workflows.http import Postponed
+from workflows.nodes.base import (
+    ERROR_PORT,
+    MAIN_PORT,
+    Answer,
+    Await,
+    Done,
+    Effect,
+    EmitEvent,
+    EndpointGone,
+    NodeError,
+    StartWorkflow,
+    Wait,
+)
 
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
 LATE_SECONDS = 1.0
@@ -74,7 +89,12 @@ class Turn:
         self._rng = random.Random()  # noqa: S311
         self._next_timer_at: datetime | None = None
         self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
-        self._given_up: list[UUID] = []  # Node runs that waited, and whose sub-workflows nobody needs any more.
+        self._to_emit: list[emitting.Emission] = []
+        # Node runs that waited, and for whose sub-workflows and approvals nobody waits any more.
+        self._given_up: list[UUID] = []
+        self._to_await: list[awaiting.Asked] = []
+        self._to_link: list[links.Place] = []
+        self._gone: list[str] = []  # URLs that said so.
         self._has_signal = False
         self._has_answer = False  # One that no commit holds yet.
         self._top = Pass(
@@ -104,7 +124,8 @@ class Turn:
         """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
         execution = self.execution
         is_alone = execution.scheduled_for is None and execution.concurrency_key is None
-        return is_alone and not execution.is_waited_for and not self._to_start and not self._given_up
+        starts = self._to_start or self._to_emit
+        return is_alone and not execution.is_waited_for and not starts and not self._given_up
 
     @property
     def has_jobs(self) -> bool:
@@ -231,10 +252,9 @@ class Turn:
         for node_id in decided.answered:
             self._take_answer(here, self._journal.row(here.iteration, node_id))
         for node_id in decided.expired:
-            row = self._journal.row(here.iteration, node_id)
-            self._given_up.append(row.pk)
-            assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
-            self._fail(self._version.nodes[node_id], here, row, _late(row.wake_at))
+            self._expire(self._journal.row(here.iteration, node_id), now)
+        if decided.expired:
+            self._take_answers()
         for start in decided.start:
             if (job := self._start(here, start)) is not None:
                 here.in_flight.add(start.node_id)
@@ -520,6 +540,11 @@ class Turn:
     def _job(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> Job:
         prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
+        if (before := self._journal.kept_by(row)) is not None:
+            prepared.context.kept, prepared.context.permit = before["kept"], before["permit"]
+        self._to_link += prepared.links
+        if (url := compiled.type.endpoint(prepared.config)) is not None:
+            endpoints.refuse_gone(self.execution, without_marks(url))
         return Job(
             self,
             compiled,
@@ -533,6 +558,9 @@ class Turn:
     def _settle(self, job: Job) -> None:
         compiled, here, row = job.compiled, job.here, job.row
         try:
+            if job.put_off is not None:
+                self._postpone(job, job.put_off)
+                return self._learn(here, row.node_id)
             outcome = job.result()
             match outcome:
                 case Done(output=output, ports=ports):
@@ -544,10 +572,25 @@ class Turn:
                     self._prepare_child(job, outcome)
                 case Answer():
                     self._answer(job, outcome)
+                case EmitEvent():
+                    self._prepare_event(row, outcome)
+                case Await():
+                    self._await(job, outcome)
         except NodeError as error:
+            if isinstance(error, EndpointGone):
+                self._gone.append(without_marks(compiled.type.endpoint(job.config)))
             self._fail(compiled, here, row, error)
         else:
             self._learn(here, row.node_id)
+
+    def _postpone(self, job: Job, put_off: Postponed) -> None:
+        """Have a node run sleep until its call may go out, and then go on as the same attempt.
+
+        :raises NodeError: if it has more to keep than may be kept.
+        """
+        kept = {"waits": put_off.reason, "permit": job.context.permit, "kept": job.context.kept}
+        until = self.now() + timedelta(seconds=put_off.seconds)
+        self._journal.postpone(job.row, until=until, keep=self._values.kept_meanwhile(kept))
 
     def _prepare_child(self, job: Job, asked: StartWorkflow) -> None:
         """Have a sub-workflow started by the commit that records this.
@@ -568,6 +611,47 @@ class Turn:
         else:
             output = {"execution_id": str(child_id)}
             self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+
+    def _prepare_event(self, row: WorkflowExecutionLog, asked: EmitEvent) -> None:
+        """Have an event emitted by the commit that records this.
+
+        :raises NodeError: if it can't be.
+        """
+        emission = emitting.plan(asked, self.execution, now=self.now())
+        output = self._values.kept_output(emission.output)
+        self._journal.complete(row, ports=(self._first_port(row.node_id),), output=output, now=self.now())
+        self._to_emit.append(emission)
+
+    def _await(self, job: Job, asked: Await) -> None:
+        """Have the wait begun by the commit that records this.
+
+        :raises NodeError: if what is asked is too large.
+        """
+        row, request = job.row, asked.approval
+        deadlines = [each for each in (asked.until, self._own_deadline_of(job.compiled, row)) if each is not None]
+        shown: dict[str, Any] = {"at_deadline": awaiting.as_answer(asked.otherwise)}
+        approval_id = None
+        if request is not None:
+            approval_id = new_id()
+            shown |= {"approval_id": str(approval_id), "title": request.title}
+            self._values.kept_output({"message": request.message, "details": request.details})
+        self._journal.wait(
+            row,
+            until=min(deadlines, default=None),
+            output=self._values.kept_output(shown),
+            waits_for=BlockedOn.CALLBACK if request is None else BlockedOn.APPROVAL,
+        )
+        self._to_await.append(awaiting.Asked(row, request, approval_id))
+
+    def _expire(self, row: WorkflowExecutionLog, now: datetime) -> None:
+        """Bring a node run whose deadline has passed what it then comes to, as an answer: whoever was before counts."""
+        shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
+        otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        if otherwise is None:
+            assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
+            otherwise = awaiting.as_answer(_late(row.wake_at))
+        if awaiting.expire(self.execution.pk, row.pk, otherwise, now=now):
+            self._given_up.append(row.pk)
 
     def _answer(self, job: Job, answer: Answer) -> None:
         """Answer the caller with the commit that records this, unless another node run has.
@@ -624,6 +708,8 @@ class Turn:
                 retry_after=error.retry_after,
                 default_attempts=settings.WORKFLOW_MAX_RETRIES,
                 rng=self._rng,
+                table=compiled.retry_delays,
+                seconds_left=self._seconds_left(),
             )
         caught_by: tuple[str, ...] = ()
         if delay is None and node.on_error == "continue":
@@ -659,6 +745,9 @@ class Turn:
         seconds = compiled.node.timeout_seconds or settings.WORKFLOW_NODE_TIMEOUT
         deadline = self.now() + timedelta(seconds=seconds)
         return min(deadline, self.execution.deadline_at or deadline)
+
+    def _seconds_left(self) -> float:
+        return ((self.execution.deadline_at or self._deadline()) - self.now()).total_seconds()
 
     def _waits(self) -> Waits:
         """Return everything that the open passes wait for."""
@@ -704,6 +793,8 @@ class Turn:
         for job in self._jobs.values():
             job.abandon()
         now = self.now()
+        self._given_up += [row.pk for row in self._journal.running() if row.waits_for == BlockedOn.APPROVAL]
+        self._to_await = []
         self._journal.close_open(closed_as(status), error=meanwhile(status), now=now)
         self._to_start = {key: value for key, value in self._to_start.items() if not value[0].wait}
         self._hold.end(status, now=now, record=self._flush, **self._progress(), **outcome)
@@ -711,7 +802,10 @@ class Turn:
         self.is_over = True
 
     def _flush(self) -> None:
-        """Write the journal, start the sub-workflows that it speaks of, and end those that nobody waits for any more."""
+        """Write the journal, start the sub-workflows and emit the events that it speaks of.
+
+        Sub-workflows that nobody waits for any more are ended.
+        """
         self._journal.flush()
         if self._has_answer and self._end is None:  # The end tells as well.
             tell_who_waits(self.execution)
@@ -721,8 +815,22 @@ class Turn:
                 asked, id=child_id, parent=self.execution, node_run_id=row_id, deadline=deadline, now=self.now()
             )
         self._to_start.clear()
+        for emission in self._to_emit:
+            emission.write(now=self.now())
+        self._to_emit.clear()
+        if self._to_link:
+            links.make(self._to_link, now=self.now())
+            self._to_link = []
+        for wait in self._to_await:
+            if wait.row.status == ExecutionStatus.RUNNING:  # Else it was given up before it began.
+                awaiting.begin(self.execution, wait, now=self.now())
+        self._to_await = []
+        for url in self._gone:
+            endpoints.note_gone(self.execution, url, now=self.now())
+        self._gone = []
         if self._given_up:
             children.cancel_for(self._given_up, now=self.now())
+            awaiting.give_up(self._given_up, now=self.now())
             self._given_up = []
 
 

@@ -14,17 +14,19 @@ from django.conf import settings
 
 from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
-from executions.engine.masking import mask
 from executions.engine.planner import Progress, taken_edges
 from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
+from executions.links import Place, url_of
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from projects.masking import Masker
 from projects.payloads import storable
 from workflows import services as workflows
 from workflows.definition.schema import Edge
 from workflows.expressions import Evaluator, ExpressionError, RenderError, prepared, render_each, script_evaluator
 from workflows.expressions.templates import substitute
 from workflows.expressions.vocabulary import ITEM_ROOTS
+from workflows.http.secrets import Secret
 from workflows.nodes.base import NodeError
 from workflows.nodes.fields import Unevaluated
 
@@ -39,6 +41,7 @@ class Prepared:
     config: Any
     context: RunContext
     shown: dict[str, Any]
+    links: tuple[Place, ...] = ()  # What it tells the outside, and so must lead somewhere before it begins.
 
 
 class Values:
@@ -51,7 +54,6 @@ class Values:
         self._version = version
         self._journal = journal
         self._sandbox = sandbox
-        self._secrets: dict[str, str] = {}
 
     def prepare(self, compiled: CompiledNode, here: Pass, row: WorkflowExecutionLog) -> Prepared:
         """Evaluate a node's config and put together what it needs to run.
@@ -59,23 +61,30 @@ class Values:
         :raises NodeError: if an expression fails, or a value is not what its field needs.
         """
         mentions = compiled.begin.mentions
-        may_have_secrets = compiled.type.accepts_secrets or bool(compiled.type.secret_fields)
+        may_have_secrets = compiled.takes_secrets or bool(compiled.type.secret_fields)
         mark = secrets.token_hex(8) if may_have_secrets else ""
-        own_secrets = self._load_secrets(mentions.secrets)
         input = self.input_of(here, row.node_id)
         given = self._given(
             mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
         )
+        places = self._linked(mentions.links, here)
+        if places:
+            given.roots["links"] = {node_id: f"⟦link:{node_id}:{mark}⟧" for node_id in places}
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
+        if compiled.body is not None:
+            results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
         config = compiled.configured(results)
         context = RunContext(
             input=input,
             now=row.started_at,
             idempotency_key=f"{self._execution.pk}:{row.node_id}:{row.iteration}",
             hops=self._execution.execution_context.get("hops", 0),
+            project_id=str(self._execution.project_id),
             default_timezone=self._version.definition.settings.timezone,
             secret_mark=mark,
-            secrets=own_secrets,
+            secrets={name: self._secrets[name] for name in mentions.secrets if name in self._secrets},
+            masker=self._masker,
+            links={node_id: url for node_id, (_, url) in places.items()},
             evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
             run_body=lambda body, items: self._run_script(row.node_id, body, items, given),
             run_body_each=lambda body, items: self._run_script_each(row.node_id, body, items, given),
@@ -83,8 +92,8 @@ class Values:
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
-            shown["values"] = without_marks(values) if may_have_secrets else values
-        return Prepared(config, context, shown)
+            shown["values"] = self._masker.mask(without_marks(values) if may_have_secrets else values)
+        return Prepared(config, context, shown, tuple(place for place, _ in places.values()))
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
         """Return what is recorded beside an output, or a note that it was too large."""
@@ -171,12 +180,27 @@ class Values:
                 "execution_too_large",
                 f"The outputs of this execution exceed {settings.EXECUTION_OUTPUT_MAX_BYTES:,} bytes together.",
             )
-        return mask(storable(output), self._secrets.values())
+        return self._masker.mask(storable(output))
+
+    def kept_meanwhile(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Return what a node run keeps while it is put off as it is recorded: within the limit, and without secrets.
+
+        It does not count among the execution's outputs: the output takes its place.
+
+        :raises NodeError: if it is too large.
+        """
+        if len(orjson.dumps(state)) > settings.NODE_OUTPUT_MAX_BYTES:
+            raise NodeError(
+                "output_too_large",
+                f"What the node has so far is more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Ask for less.",
+            )
+        kept: dict[str, Any] = self._masker.mask(storable(state))
+        return kept
 
     def kept_error(self, error: NodeError) -> dict[str, Any]:
         """Return an error as it is recorded: without secrets, and not endless."""
         kept = {"code": error.code, "message": error.message, "retryable": error.retryable, "details": error.details}
-        masked: dict[str, Any] = without_marks(mask(storable(kept), self._secrets.values()))
+        masked: dict[str, Any] = without_marks(self._masker.mask(storable(kept)))
         masked["message"] = masked["message"][:MOST_OF_A_MESSAGE]
         return self.fitting(masked)
 
@@ -263,11 +287,27 @@ class Values:
             "version": self._version.number,
         }
 
-    def _load_secrets(self, names: frozenset[str]) -> dict[str, str]:
-        unknown = names - self._secrets.keys()
-        if unknown:
-            self._secrets |= workflows.secret_values(self._execution.workflow, unknown)
-        return {name: self._secrets[name] for name in names if name in self._secrets}
+    @cached_property
+    def _secrets(self) -> Mapping[str, Secret]:
+        """All that the version mentions: read once, because an earlier turn may have sent any of them somewhere."""
+        names = self._version.secrets
+        return workflows.secrets_of(self._execution.workflow, names) if names else {}
+
+    @cached_property
+    def _masker(self) -> Masker:
+        """Knows all of them, and what nodes get for them."""
+        return Masker(secret.value for secret in self._secrets.values())
+
+    def _linked(self, node_ids: frozenset[str], here: Pass) -> dict[str, tuple[Place, str]]:
+        """Return the places and URLs of nodes whose links are mentioned: beside the node, or in a pass around it."""
+        found = {}
+        for node_id in node_ids:
+            there = next((each for each in here.around() if node_id in each.frame.graph.nodes), None)
+            if there is not None:
+                node = self._version.nodes[node_id]
+                place = Place(self._execution.pk, node_id, there.iteration)
+                found[node_id] = place, url_of(place, node.type.link_path(node.node.config))
+        return found
 
     # --- Evaluation -------------------------------------------------------------------------------------------------
 
@@ -330,7 +370,7 @@ class Values:
 class _Given:
     """What an evaluation is given."""
 
-    roots: Mapping[str, Any]
+    roots: dict[str, Any]
     now: datetime
     absent: Mapping[str, str]
     secret_mark: str | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +38,7 @@ class Mentions:
     node_ids: frozenset[str]
     has_dynamic_nodes: bool
     secrets: frozenset[str]
+    links: frozenset[str]
 
     @classmethod
     def in_templates(cls, texts: Iterable[str]) -> Mentions:
@@ -53,6 +54,7 @@ class Mentions:
             node_ids=frozenset().union(*(each.node_ids for each in found)),
             has_dynamic_nodes=any(each.has_dynamic_nodes for each in found),
             secrets=frozenset().union(*(each.secrets for each in found)),
+            links=frozenset().union(*(each.links for each in found)),
         )
 
 
@@ -139,6 +141,8 @@ class CompiledNode:
     lazy: frozenset[str]
     effect: Effect
     ports: tuple[str, ...]
+    takes_secrets: bool
+    retry_delays: tuple[float, ...] = ()
     body: Body | None = None
 
     def configured(self, results: Mapping[str, Any]) -> Any:
@@ -155,11 +159,16 @@ class CompiledVersion:
     """A version's graph, and each of its nodes made ready. ``top`` is the part of the graph that lies in no scope."""
 
     workflow_id: UUID
-    number: int
+    number: int | None  # None: a draft that is tried.
     definition: Definition
     graph: Graph
     top: Graph
     nodes: dict[str, CompiledNode]
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The names of the secrets that it mentions anywhere."""
+        return frozenset().union(*(compiled.begin.mentions.secrets for compiled in self.nodes.values()))
 
     @property
     def is_pure(self) -> bool:
@@ -208,6 +217,8 @@ def _compile(node: Node, graph: Graph) -> CompiledNode:
         lazy=frozenset(pointer for pointer, _ in templates if is_lazy(node_type, pointer)),
         effect=node_type.effect(node.config),
         ports=node_type.ports(node.config),
+        takes_secrets=node_type.takes_secrets(node.config),
+        retry_delays=node_type.retry_delays(node.config) if node.retry is None else (),
     )
     return replace(found, body=_body(node, node_type, graph)) if isinstance(node_type, ScopeType) else found
 

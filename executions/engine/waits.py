@@ -12,6 +12,7 @@ from executions.models import BlockedOn
 
 # More names than these help nobody.
 MOST_NAMED = 5
+MOST_OF_A_TITLE = 60
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Waits:
             if timer.node_id in plan.unanswered:
                 continue
             reason = BlockedOn.RETRY if timer.is_retry else BlockedOn.TIMER
-            self._waits.append(_Wait(reason, timer.wake_at, f"`{timer.node_id}`{at} until {_told(timer.wake_at)}"))
+            kept = journal.kept_by(journal.row(here.iteration, timer.node_id))
+            what = f" {kept['waits']}," if kept is not None else ""
+            self._waits.append(
+                _Wait(reason, timer.wake_at, f"`{timer.node_id}`{at}{what} until {_told(timer.wake_at)}")
+            )
         for node_id in plan.unanswered:
             row = journal.row(here.iteration, node_id)
             reason = BlockedOn(row.waits_for or BlockedOn.CALLBACK)
@@ -77,5 +82,7 @@ def _awaited(output: object, reason: BlockedOn) -> str:
     match output:
         case {"execution_id": str(execution_id)}:
             return f"execution {execution_id}"
+        case {"title": str(title)}:
+            return f"an approval ({title if len(title) <= MOST_OF_A_TITLE else title[: MOST_OF_A_TITLE - 1] + '…'})"
         case _:
-            return {BlockedOn.APPROVAL: "an approval"}.get(reason, "an answer")
+            return {BlockedOn.APPROVAL: "an approval"}.get(reason, "a call of its link")

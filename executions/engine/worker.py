@@ -34,9 +34,11 @@ from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.exceptions import IllegalTransition
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.outgoing.gate import Desk, RunGate
 from projects.database_errors import is_transient
 from projects.failpoints import failpoint
 from workflows.expressions import Evaluator, shared_evaluator
+from workflows.http import through
 from workflows.models import Workflow, WorkflowStatus
 
 logger = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Worker:
         # What the database went away under, and the error that said so: to be handed back once it answers again.
         self._interrupted: list[tuple[WorkflowExecution, leases.Lease, Exception]] = []
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._desk = Desk()
         self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
         self._moved_at = time.monotonic()
         self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()), moved_at=lambda: self._moved_at)
@@ -99,6 +102,7 @@ class Worker:
         """End the worker's threads. It must hold nothing."""
         self._heartbeat.stop()
         self._pool.close()
+        self._desk.close()
 
     def _work(self, *, until: float) -> int:
         taken = 0
@@ -147,7 +151,11 @@ class Worker:
             journals = _journals_of(claimed)
             for execution in claimed:
                 lease = leases.Lease(execution.pk, execution.fence)
-                if execution.workflow_id in paused and self._park(lease, workflow_id=execution.workflow_id):
+                if (
+                    execution.workflow_id in paused
+                    and not execution.is_test
+                    and self._park(lease, workflow_id=execution.workflow_id)
+                ):
                     continue
                 self._begin(execution, lease, journals.get(execution.pk), now=now)
         except DatabaseError as error:
@@ -190,7 +198,7 @@ class Worker:
             del self._turns[turn.lease.execution_id]
 
     def _paused_workflows(self, claimed: list[WorkflowExecution]) -> set[UUID]:
-        workflow_ids = {execution.workflow_id for execution in claimed}
+        workflow_ids = {execution.workflow_id for execution in claimed if not execution.is_test}
         return set(
             Workflow.objects.filter(pk__in=workflow_ids, status=WorkflowStatus.PAUSED).values_list("pk", flat=True)
         )
@@ -283,7 +291,8 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         failpoint("effect.before")
-        job.do(may_begin=self._heartbeat.is_fresh)
+        with through(RunGate(self._desk, job.context)):
+            job.do(may_begin=self._heartbeat.is_fresh)
         failpoint("effect.after")
         self._results.put(job)
 

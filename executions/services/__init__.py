@@ -12,6 +12,7 @@ from executions.services.lifecycle import (
     refuse_misfit,
     start_execution,
     start_manually,
+    start_test,
     wake_parked,
 )
 from executions.services.many import Start, start_many, unlimited
@@ -31,6 +32,7 @@ __all__ = [
     "start_execution",
     "start_manually",
     "start_many",
+    "start_test",
     "unlimited",
     "wake_parked",
 ]

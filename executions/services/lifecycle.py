@@ -22,11 +22,14 @@ from projects.ids import new_id
 from projects.payloads import storable
 from workflows.definition.validation import check_inputs
 from workflows.models import TriggerType, Workflow, WorkflowStatus, WorkflowVersion
+from workflows.services import version_to_try
 
 if TYPE_CHECKING:
     from projects.access import Actor
 
 RUNNABLE = (WorkflowStatus.ACTIVE, WorkflowStatus.PAUSED)
+# Whose drafts may be tried.
+TESTABLE = tuple(status for status in WorkflowStatus if status != WorkflowStatus.ARCHIVED)
 
 
 def start_execution(
@@ -53,11 +56,15 @@ def start_execution(
     deadline_at: datetime | None = None,
     id: UUID | None = None,
     in_place: bool = False,
+    is_test: bool = False,
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
     A paused workflow accepts too: its executions wait. So do those for which the version's limit on concurrency has no
     room, unless it says that they are skipped: such an execution has ended when it is returned.
+
+    A test is an execution like any other, but for what lies around it: limits on concurrency, error workflows, followers and
+    statistics do not know of it, and it also runs while its workflow is a draft, paused or disabled. What a test starts is one.
 
     :param node_id: the trigger node at which it begins.
     :param payload: what expressions see as ``trigger``.
@@ -69,13 +76,14 @@ def start_execution(
     :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
     :param id: its id, where the caller has told it somebody already.
     :param in_place: whether somebody waits who would rather have it run here, if all of its nodes are pure.
-    :raises NotRunnable: if the workflow is a draft, disabled or archived.
+    :raises NotRunnable: if the workflow is a draft, disabled or archived; for a test, if it is archived.
     """
     workflow = version.workflow
-    if workflow.status not in RUNNABLE:
+    is_test = is_test or any(each is not None and each.is_test for each in (parent, rerun_of))
+    if workflow.status not in (TESTABLE if is_test else RUNNABLE):
         raise NotRunnable(_why_not(workflow))
     context = storable(context_of(payload, node_id=node_id, hops=hops))
-    admission = limits.admit(version, trigger=context["trigger"], now=now)
+    admission = limits.NOT_LIMITED if is_test else limits.admit(version, trigger=context["trigger"], now=now)
     execution = WorkflowExecution(
         id=id or new_id(),
         project_id=workflow.project_id,
@@ -99,6 +107,7 @@ def start_execution(
         depth=depth,
         deadline_at=deadline_at,
         concurrency_key=admission.key,
+        is_test=is_test,
         created_at=now,
     )
     if admission.refusal is not None:
@@ -166,6 +175,45 @@ def start_manually(
         user_agent=user_agent,
         awaited=awaited,
         in_place=awaited,
+    )
+
+
+@transaction.atomic
+def start_test(
+    workflow: Workflow,
+    *,
+    input: Any,
+    by: Actor | None,
+    now: datetime,
+    node_id: str | None = None,
+    ip_address: str | None = None,
+    user_agent: str = "",
+    awaited: bool = False,
+) -> WorkflowExecution:
+    """Try the draft as it stands, published or not, with an input that fits its ``inputs``.
+
+    :param node_id: the trigger node to begin at; without it the manual one, or the only one there is.
+    :raises InvalidDefinition: if the draft has problems.
+    :raises WorkflowArchived: if the workflow is archived.
+    :raises InvalidInput: if the input does not fit, or no trigger node is meant; ``problems`` lists why.
+    :raises TooMany: if its project starts too many executions, or has too many.
+    """
+    version = version_to_try(workflow, by=by, now=now)
+    trigger_node = _trigger_node(version.definition, node_id)
+    refuse_misfit(version, input)
+    quotas.take_start(workflow.project_id, now=now)
+    return start_execution(
+        version,
+        kind=TriggerType.MANUAL,
+        node_id=trigger_node,
+        payload=input,
+        now=now,
+        by=by,
+        ip_address=ip_address,
+        user_agent=user_agent,
+        awaited=awaited,
+        in_place=awaited,
+        is_test=True,
     )
 
 

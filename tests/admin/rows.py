@@ -7,21 +7,40 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+import config.urls  # noqa: F401 - it finds the admin's pages
+from executions.models import (
+    Approval,
+    ApprovalDecision,
+    GoneEndpoint,
+    Link,
+    OutgoingCall,
+    OutgoingHold,
+    OutgoingLimit,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
+    ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    DecisionFactory,
     DeliveryFactory,
     EventFactory,
     EventMatchFactory,
     ExecutionFactory,
+    GoneEndpointFactory,
+    LinkFactory,
     MemberFactory,
     NodeRunFactory,
+    OutgoingCallFactory,
+    OutgoingHoldFactory,
+    OutgoingLimitFactory,
     PollFactory,
     PollKeyFactory,
     ProjectFactory,
+    ProjectVariableFactory,
     RowFactory,
     ScheduledJobFactory,
     SkippedSlotsFactory,
@@ -33,6 +52,8 @@ from tests.factories import (
     VariableFactory,
     VersionFactory,
     WebhookFactory,
+    WebhookTestDeliveryFactory,
+    WebhookTestFactory,
     WorkflowFactory,
 )
 from triggers.models import (
@@ -47,8 +68,10 @@ from triggers.models import (
     Trigger,
     WebhookDelivery,
     WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
 )
-from workflows.models import Workflow, WorkflowVariable, WorkflowVersion
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable, WorkflowVersion
 
 OUR_APPS = ("projects", "workflows", "executions", "triggers", "templates_app")
 OUR_MODELS: list[type[Model]] = [model for model in admin.site._registry if model._meta.app_label in OUR_APPS]
@@ -74,10 +97,20 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     ApiToken: TokenFactory,
     AuditEntry: AuditEntryFactory,
     Workflow: WorkflowFactory,
+    WebhookTest: WebhookTestFactory,
+    WebhookTestDelivery: WebhookTestDeliveryFactory,
     WorkflowVersion: VersionFactory,
     WorkflowVariable: VariableFactory,
+    ProjectVariable: ProjectVariableFactory,
     WorkflowExecution: ExecutionFactory,
     WorkflowExecutionLog: NodeRunFactory,
+    OutgoingLimit: OutgoingLimitFactory,
+    OutgoingCall: OutgoingCallFactory,
+    OutgoingHold: OutgoingHoldFactory,
+    Approval: ApprovalFactory,
+    ApprovalDecision: DecisionFactory,
+    Link: LinkFactory,
+    GoneEndpoint: GoneEndpointFactory,
     Trigger: TriggerFactory,
     WebhookRegistration: WebhookFactory,
     WebhookDelivery: DeliveryFactory,
@@ -153,6 +186,7 @@ def harmful(model: type[Model]) -> Any:
         },
         WorkflowVersion: {"workflow": workflow, "number": 2, "definition": HARMFUL_DEFINITION, "message": SCRIPT},
         WorkflowVariable: {"workflow": workflow, "name": "SCRIPT", "value": '"' + SCRIPT.replace('"', "") + '"'},
+        ProjectVariable: {"project": project, "name": "SCRIPT", "value": '"' + SCRIPT.replace('"', "") + '"'},
         WorkflowExecution: execution,
         WorkflowExecutionLog: {
             "node_id": SCRIPT[:64],
@@ -163,6 +197,21 @@ def harmful(model: type[Model]) -> Any:
             "output_data": HUGE,
             "error": {"message": SCRIPT},
         },
+        OutgoingLimit: {"project": project, "host": SCRIPT},
+        OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
+        OutgoingHold: {"project": project, "host": SCRIPT},
+        Approval: {
+            "node_id": SCRIPT[:64],
+            "iteration": SCRIPT,
+            "title": SCRIPT,
+            "message": SCRIPT,
+            "details": HUGE,
+            "form": HUGE,
+            "users": [SCRIPT],
+        },
+        ApprovalDecision: {"user": user, "name": SCRIPT, "comment": SCRIPT, "form": HUGE},
+        Link: {"node_id": SCRIPT[:64], "iteration": SCRIPT, "early": HUGE},
+        GoneEndpoint: {"project": project, "url": SCRIPT},
         Trigger: {"workflow": workflow, "node_id": f"1{SCRIPT}"[:64], "config": HUGE},
         WebhookRegistration: {
             "trigger": trigger,
@@ -178,6 +227,15 @@ def harmful(model: type[Model]) -> Any:
             "reason": SCRIPT,
             "reason_code": SCRIPT[:64],
             "dedupe_key": SCRIPT,
+        },
+        WebhookTest: {"workflow": workflow, "node_id": SCRIPT[:64], "created_by": user},
+        WebhookTestDelivery: {
+            "test__workflow": workflow,
+            "query_string": SCRIPT,
+            "headers": {SCRIPT: SCRIPT},
+            "body": SCRIPT.encode() + bytes(range(256)),
+            "reason": SCRIPT,
+            "reason_code": SCRIPT[:64],
         },
         ScheduledJob: {
             "trigger": trigger,

@@ -12,7 +12,14 @@ from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import (
+    Approval,
+    ApprovalDecision,
+    GoneEndpoint,
+    Link,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
 from projects.backoffice.pages import Page
 from projects.models import ApiToken, AuditEntry, Project
 from templates_app.models import WorkflowTemplate
@@ -41,6 +48,10 @@ READ_ONLY = (
     WorkflowVersion,
     WorkflowExecution,
     WorkflowExecutionLog,
+    Approval,
+    ApprovalDecision,
+    Link,
+    GoneEndpoint,
     Trigger,
     WebhookRegistration,
     WebhookDelivery,

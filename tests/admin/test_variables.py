@@ -10,9 +10,9 @@ from django.utils import timezone
 from projects.models import AuditEntry
 from tests.admin.pages import messages_of, open_page
 from tests.admin.rows import url
-from tests.factories import WorkflowFactory
+from tests.factories import VersionFactory, WorkflowFactory
 from workflows import services
-from workflows.models import Workflow, WorkflowVariable
+from workflows.models import ProjectVariable, Workflow, WorkflowVariable
 
 pytestmark = pytest.mark.django_db
 
@@ -20,13 +20,13 @@ SECRET = "hunter2-and-some-more"
 
 
 def variable(
-    workflow: Workflow, *, name: str = "TOKEN", value: Any = SECRET, is_secret: bool = True
-) -> WorkflowVariable:
-    return services.set_variable(workflow, name, value=value, is_secret=is_secret, by=None, now=timezone.now())
+    workflow: Workflow, *, name: str = "TOKEN", value: Any = SECRET, is_secret: bool = True, **more: Any
+) -> Any:
+    return services.set_variable(workflow, name, value=value, is_secret=is_secret, by=None, now=timezone.now(), **more)
 
 
 def secret_of(workflow: Workflow) -> str:
-    return services.secret_values(workflow, ["TOKEN"])["TOKEN"]
+    return services.secrets_of(workflow, ["TOKEN"])["TOKEN"].value
 
 
 @pytest.fixture
@@ -165,3 +165,69 @@ class TestNamesAndPlaces:
 
         assert "archived" in messages_of(response)[0]
         assert services.variables_of(workflow) == {"LIMIT": 1}
+
+
+class TestAllowedHosts:
+    """[S-SEC-5]"""
+
+    def change(self, browser, row, **fields):
+        return browser.post(url("change", type(row), row.pk), {"is_secret": "on", **fields})
+
+    def test_are_given_with_the_secret(self, browser, workflow):
+        body = {"workflow": workflow.pk, "name": "TOKEN", "is_secret": "on", "new_secret": SECRET}
+
+        browser.post(url("add", WorkflowVariable), body | {"hosts": "api.example.com\n*.example.org\n"})
+
+        row = WorkflowVariable.objects.get()
+        assert row.allowed_hosts == ["api.example.com", "*.example.org"]
+        assert "*.example.org" in open_page(browser, row)
+
+    def test_become_fewer_without_the_secret(self, browser, workflow):
+        row = variable(workflow, allowed_hosts=["a.example", "b.example"])
+
+        self.change(browser, row, hosts="b.example")
+
+        row.refresh_from_db()
+        assert row.allowed_hosts == ["b.example"]
+        assert secret_of(workflow) == SECRET
+
+    def test_become_more_only_with_the_secret(self, browser, workflow):
+        row = variable(workflow, allowed_hosts=["a.example"])
+
+        refused = self.change(browser, row, hosts="a.example\nevil.example")
+
+        row.refresh_from_db()
+        assert row.allowed_hosts == ["a.example"]
+        assert any("takes its value" in message for message in messages_of(refused))
+        self.change(browser, row, hosts="a.example\nb.example", new_secret=SECRET)
+        row.refresh_from_db()
+        assert row.allowed_hosts == ["a.example", "b.example"]
+
+
+class TestVariablesOfProjects:
+    def test_are_made_encrypted_and_seen_by_workflows(self, browser, workflow):
+        body = {"project": workflow.project_id, "name": "TOKEN", "is_secret": "on", "new_secret": SECRET}
+
+        browser.post(url("add", ProjectVariable), body)
+
+        row = ProjectVariable.objects.get()
+        assert secret_of(workflow) == SECRET
+        assert SECRET not in open_page(browser, row)
+
+    def test_tell_who_uses_them(self, browser, workflow):
+        row = services.set_variable(workflow.project, "LIMIT", value=1, by=None, now=timezone.now())
+        end = {"id": "end", "type": "output", "config": {"value": "{{ vars.LIMIT }}"}}
+        Workflow.objects.update(name="Orders", definition={"schema": 1, "nodes": [end], "edges": []})
+
+        assert "Orders: its draft" in open_page(browser, row)
+
+    def test_one_in_use_is_not_removed(self, browser, workflow):
+        row = services.set_variable(workflow.project, "LIMIT", value=1, by=None, now=timezone.now())
+        end = {"id": "end", "type": "output", "config": {"value": "{{ vars.LIMIT }}"}}
+        VersionFactory(workflow=workflow, definition={"schema": 1, "nodes": [end], "edges": []})
+        Workflow.objects.update(version=1, status="active")
+
+        refused = browser.post(url("delete", ProjectVariable, row.pk), {"post": "yes"})
+
+        assert ProjectVariable.objects.exists()
+        assert any("is used by what runs of" in message for message in messages_of(refused))

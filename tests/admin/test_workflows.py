@@ -16,8 +16,12 @@ from tests.factories import (
     ProjectFactory,
     TriggerFactory,
     VersionFactory,
+    WebhookTestDeliveryFactory,
     WorkflowFactory,
 )
+from tests.triggers.stories import started_by, webhook
+from triggers.models import WebhookTest
+from triggers.services import url_of
 from workflows import services
 from workflows.models import Workflow, WorkflowStatus
 
@@ -201,10 +205,10 @@ class TestSwitches:
     @pytest.mark.parametrize(
         ("trait", "names"),
         [
-            ({}, ["publish", "archive"]),
-            ({"published": True}, ["run", "publish", "pause", "disable", "archive"]),
-            ({"paused": True}, ["run", "publish", "resume", "disable", "archive"]),
-            ({"disabled": True}, ["publish", "enable", "archive"]),
+            ({}, ["try_draft", "publish", "archive", "make_test_urls"]),
+            ({"published": True}, ["run", "try_draft", "publish", "pause", "disable", "archive", "make_test_urls"]),
+            ({"paused": True}, ["run", "try_draft", "publish", "resume", "disable", "archive", "make_test_urls"]),
+            ({"disabled": True}, ["try_draft", "publish", "enable", "archive", "make_test_urls"]),
             ({"archived": True}, ["unarchive"]),
         ],
     )
@@ -235,6 +239,31 @@ class TestPublishing:
 
         workflow.refresh_from_db()
         assert workflow.definition == DEFINITION
+
+
+class TestTryingTheDraft:
+    def test_runs_it_though_it_was_never_published(self, browser, superuser):
+        workflow = WorkflowFactory()
+
+        (told,) = press(browser, workflow, "try_draft", confirmed="1", input='{"order": 17}', trigger="")
+
+        execution = WorkflowExecution.objects.get()
+        assert (execution.is_test, execution.started_by) == (True, superuser)
+        assert url("change", WorkflowExecution, execution.pk) in told
+
+    def test_gives_its_webhooks_test_urls_that_the_page_shows(self, browser):
+        workflow = WorkflowFactory(definition=started_by(hook=webhook()))
+
+        (told,) = press(browser, workflow, "make_test_urls")
+
+        address = url_of(WebhookTest.objects.get())
+        assert address in told
+        assert address in open_page(browser, workflow)
+
+    def test_shows_what_came_to_a_test_url(self, browser):
+        delivery = WebhookTestDeliveryFactory(verdict="rejected", reason="The draft has problems.")
+
+        assert "The draft has problems." in open_page(browser, delivery.test)
 
 
 class TestRunningByHand:

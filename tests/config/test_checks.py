@@ -52,6 +52,33 @@ class TestEncryptionKeys:
         assert message.id == expected
         assert message.hint
 
+    @pytest.mark.parametrize("server", ["config.wsgi", "config.asgi"])
+    def test_keep_a_web_server_from_starting(self, server):
+        """It runs no system checks by itself."""
+        environment = {
+            **os.environ,
+            "SEGUE_ENCRYPTION_KEYS": key_line(bytes(32)),
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        environment |= {
+            "SECRET_KEY": "a secret for this test alone",
+            "SEGUE_ENV_FILE": os.devnull,
+            "DATABASE_URL": "sqlite://:memory:",
+        }
+
+        done = subprocess.run(
+            [sys.executable, "-c", f"import {server}"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+        assert done.returncode != 0
+        assert "Key k1 of SEGUE_ENCRYPTION_KEYS is a sample" in done.stderr
+        assert key_line(bytes(32)) not in done.stderr
+
     def test_are_refused_when_one_of_many_is_a_sample(self, settings):
         settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("good"), key_line(bytes(32))]
 
@@ -179,6 +206,8 @@ def production(**changes: str) -> dict[str, str]:
         "WEBHOOK_BASE_URL": "https://segue.example.com",
         "DATABASE_URL": "postgres://segue:segue@127.0.0.1:1/segue",
         "CELERY_BROKER_URL": "redis://127.0.0.1:1/0",
+        "EMAIL_HOST": "mail.example.com",
+        "DEFAULT_FROM_EMAIL": "segue@example.com",
         **changes,
     }
 
@@ -248,3 +277,21 @@ class TestFailpoints:
         monkeypatch.setenv("SEGUE_FAILPOINTS", "claim.inside=kill")
 
         assert ids(ours.check_failpoints()) == ["segue.E011"]
+
+
+class TestMail:
+    def test_is_missed_where_no_server_is_named(self, settings):
+        settings.EMAIL_HOST = ""
+
+        assert ids(ours.check_mail()) == ["segue.W005"]
+
+    @pytest.mark.parametrize("sender", ["segue@localhost", "Segue <segue@localhost>"])
+    def test_comes_from_an_address_that_others_accept(self, settings, sender):
+        settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example.com", sender
+
+        assert ids(ours.check_mail()) == ["segue.W006"]
+
+    def test_is_fine_with_a_server_and_a_sender(self, settings):
+        settings.EMAIL_HOST, settings.DEFAULT_FROM_EMAIL = "mail.example.com", "segue@example.com"
+
+        assert ours.check_mail() == []

@@ -13,7 +13,7 @@ from tests.environment import ROOT, known_names
 
 APPS = ("config", "projects", "workflows", "executions", "triggers", "templates_app")
 PYTHON = re.compile(
-    r"""(?:env\.\w+\(|positive\(|whole\(|switch\(|required\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
+    r"""(?:env\.\w+\(|positive\(|whole\(|switch\(|required\(|json_object\(|environ\.get\(|getenv\(|environ\[)\s*"([A-Z][A-Z0-9_]*)\""""
 )
 COMPOSE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)")
 # Read by gunicorn itself.

@@ -423,6 +423,22 @@ WORKFLOWS: dict[str, Any] = {
         charge=node("tool", {"tool": "http.request", "with": {"method": "POST", "url": url, "json": "{{ trigger }}"}}),
         end=node("output", {"value": "{{ input.body.done }}"}),
     ),
+    # An event in the middle, which starts another workflow.
+    "emitter": lambda url: definition(
+        "hook > emit > ship > end",
+        hook=HOOK,
+        emit=node("tool", {"tool": "event.emit", "with": {"name": "order.taken", "data": "{{ trigger.body }}"}}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.emit.output.is_duplicate }}"}),
+    ),
+    "listener": lambda url: definition(
+        "heard > charge > end",
+        heard=node("trigger", {"kind": "event", "names": ["order.taken"]}),
+        charge=node(
+            "tool", {"tool": "http.request", "with": {"method": "POST", "url": url, "json": "{{ trigger.data }}"}}
+        ),
+        end=node("output", {"value": "{{ input.body.done }}"}),
+    ),
     # One execution at once; those that come meanwhile wait, or take the place of the one before.
     "queued": lambda url: definition(
         "hook > charge > end",
@@ -437,6 +453,22 @@ WORKFLOWS: dict[str, Any] = {
         charge=call(url),
         end=node("output", {}),
         settings={"concurrency": {"max": 1, "on_limit": "cancel_oldest"}},
+    ),
+    # Somebody outside in the middle, who brings an answer or decides.
+    "callback": lambda url: definition(
+        "hook > ask > ship > end",
+        hook=HOOK,
+        ask=node("webhook", {"action": "wait"}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.ask.output.body }}"}),
+    ),
+    "approval": lambda url: definition(
+        "hook > ask",
+        "ask.approved > ship > end",
+        hook=HOOK,
+        ask=node("webhook", {"action": "approve", "title": "Ship it?"}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.ask.output.decision }}"}),
     ),
     # A call that is given up after two seconds, and made again.
     "impatient": lambda url: definition(

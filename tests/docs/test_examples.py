@@ -20,7 +20,7 @@ from workflows.nodes.loading import load
 # Definitions as files that a page writes: cat > name.json <<'JSON'.
 HEREDOC = re.compile(r"^cat > \S+\.json <<'JSON'\n(?P<text>.*?)^JSON$", re.MULTILINE | re.DOTALL)
 # By name, whether they are secret: the variables that definitions in the documentation use.
-VARIABLES = {"FREE_FROM": False}
+VARIABLES = {"FREE_FROM": False, "CLIENT_SECRET": True, "SHOP": False, "SHOP_KEY": True}
 
 load()
 
@@ -29,8 +29,8 @@ def definitions() -> list[Any]:
     """Return every JSON text with nodes, by the place where it stands."""
     found = []
     for page in pages():
-        if page.name == "definition.md":
-            continue  # It has a test of its own, which also puts its single nodes into definitions.
+        if page.name == "definition.md" or "examples" in page.parts:
+            continue  # They have tests of their own: single nodes, and what needs the example's package.
         for block in blocks(page):
             texts = [here["text"] for here in HEREDOC.finditer(block.text)] if block.language == "sh" else [block.text]
             found += [pytest.param(text, id=block.place) for text in texts if '"nodes"' in text]

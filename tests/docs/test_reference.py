@@ -213,8 +213,9 @@ class TestSafety:
                 f"{shape.MAX_BYTES // MIB} MiB, {shape.MAX_NODES} nodes, {shape.MAX_EDGES:,} edges",
             ),
             (
-                "variables of a workflow",
-                f"{workflows.MAX_VARIABLES}, each {workflows.MAX_VARIABLE_BYTES // 1024} KiB",
+                "variables of a workflow, and of a project",
+                f"{workflows.MAX_VARIABLES}, each {workflows.MAX_VARIABLE_BYTES // 1024} KiB; "
+                f"{workflows.MAX_HOSTS} hosts of a secret",
             ),
             ("secrets of a webhook valid at once", f"{webhook_secrets.MAX_LIVE}"),
             ("values that a list is narrowed by", f"{filters.MAX_TERMS}"),

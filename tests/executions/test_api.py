@@ -26,6 +26,21 @@ def version(project):
     return VersionFactory(workflow__project=project)
 
 
+class TestTry:
+    def test_runs_the_draft_and_says_that_it_has_no_number(self, api, workflow):
+        answer = api("editor").post(f"/api/workflows/{workflow.pk}/test/", {"input": {"n": 1}, "wait_seconds": 5})
+
+        assert (answer.status_code, answer.data["status"]) == (201, "completed")
+        assert (answer.data["is_test"], answer.data["version"]) == (True, None)
+
+    def test_lists_can_leave_tests_out(self, api, workflow):
+        api("editor").post(f"/api/workflows/{workflow.pk}/test/", {})
+
+        client = api("viewer")
+        assert client.get("/api/executions/?is_test=false").data["results"] == []
+        assert len(client.get("/api/executions/?is_test=true").data["results"]) == 1
+
+
 class TestRun:
     def test_starts_the_newest_version(self, api, workflow):
         answer = api("operator").post(f"/api/workflows/{workflow.pk}/run/", {"input": {"n": 1}})

@@ -98,16 +98,20 @@ QUERIES = {
 }
 
 
-NARROWER = {"executions_status_newest", "executions_trigger_newest"}
+# With no rows to speak of it costs as much to filter what a wider index gives.
+WIDER = {
+    "executions_status_newest": "executions_project_newest",
+    "executions_trigger_newest": "executions_project_newest",
+    "executions_limited": "executions_live",
+}
 
 
 class TestPlans:
     @pytest.mark.parametrize("what", QUERIES)
     def test_name_the_index(self, what):
         query, index = QUERIES[what]
-        if connection.vendor == "postgresql" and index in NARROWER:
-            # With no rows to speak of it costs as much to filter what the wider index gives.
+        if connection.vendor == "postgresql" and index in WIDER:
             with connection.cursor() as cursor:
-                cursor.execute("DROP INDEX executions_project_newest")
+                cursor.execute(f"DROP INDEX {WIDER[index]}")
 
         assert index in plan_of(query[:50])

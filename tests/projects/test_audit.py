@@ -81,3 +81,19 @@ class TestAppendOnly:
         entry = AuditEntry.objects.get(pk=entry.pk)
         assert entry.project_id is not None
         assert entry.actor_name == user.username
+
+
+@pytest.mark.django_db
+class TestRecordSetting:
+    def test_is_written_down_when_it_has_changed_and_then_alone(self):
+        for value in ([], ["10.0.0.0/8"], ["10.0.0.0/8"], []):
+            audit.record_setting("SEGUE_ALLOWED_PRIVATE_NETWORKS", value, default=[])
+
+        entries = AuditEntry.objects.order_by("created_at", "id")
+        assert [entry.details for entry in entries] == [
+            {"value": ["10.0.0.0/8"], "before": []},
+            {"value": [], "before": ["10.0.0.0/8"]},
+        ]
+        assert {(entry.action, entry.target_id, entry.project) for entry in entries} == {
+            ("setting.changed", "SEGUE_ALLOWED_PRIVATE_NETWORKS", None)
+        }

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
 
@@ -9,6 +12,7 @@ from django.core.management import CommandError, call_command
 from projects import authentication
 from projects.crypto import read_keys
 from projects.models import ApiToken
+from tests.environment import ROOT
 from tests.factories import MemberFactory, ProjectFactory
 
 
@@ -28,6 +32,17 @@ class TestMakeEncryptionKey:
 
     def test_prints_another_one_each_time(self):
         assert run("make_encryption_key") != run("make_encryption_key")
+
+    def test_needs_no_settings(self):
+        """Whoever makes the first keys of an installation has none yet."""
+        command = [sys.executable, "manage.py", "make_encryption_key", "--id", "first"]
+
+        done = subprocess.run(
+            command, cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60
+        )
+
+        assert done.returncode == 0, done.stderr
+        assert read_keys([done.stdout])[0].id == "first"
 
     def test_refuses_a_name_that_the_settings_would_not_take(self):
         with pytest.raises(CommandError, match="is no id"):

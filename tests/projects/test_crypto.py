@@ -198,12 +198,12 @@ def test_two_first_secrets_at_once_share_one_data_key():
 
 
 @pytest.mark.django_db
-def test_a_known_project_costs_no_query(django_assert_num_queries):
+def test_decrypting_with_a_known_key_costs_no_query(django_assert_num_queries):
     project = ProjectFactory()
-    encrypt(project, "geheim", binds_to="row:1")
+    envelope = encrypt(project, "geheim", binds_to="row:1")
 
     with django_assert_num_queries(0):
-        decrypt(project, encrypt(project, "geheim", binds_to="row:1"), binds_to="row:1")
+        decrypt(project, envelope, binds_to="row:1")
 
 
 def test_remembered_keys_are_bounded():

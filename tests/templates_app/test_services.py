@@ -21,7 +21,7 @@ from triggers.models import WebhookRegistration
 from triggers.services.webhook_secrets import live_secrets
 from workflows.exceptions import InvalidDefinition, NameTaken
 from workflows.models import Workflow
-from workflows.services import secret_values, variables_of
+from workflows.services import secrets_of, variables_of
 
 pytestmark = pytest.mark.django_db
 
@@ -181,7 +181,7 @@ class TestInstallTemplate:
         workflow = install(template, variables=VALUES).workflow
 
         assert variables_of(workflow) == {"URL": "https://example.com", "DAYS": 3}
-        assert secret_values(workflow, ["KEY"]) == {"KEY": "hunter2-hunter2"}
+        assert secrets_of(workflow, ["KEY"])["KEY"].value == "hunter2-hunter2"
         assert "hunter2" not in workflow.variables.get(name="KEY").value
 
     def test_writes_down_who_did_it(self, alice, project):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,7 @@ from tests.factories import (
 )
 from tests.triggers.stories import hook_of, job_of, publish_again, published, schedule, started_by, webhook
 from tests.triggers.webhooks.senders import send
-from triggers.models import ScheduleBackfill, ScheduledJob, WebhookDelivery, WebhookRegistration
+from triggers.models import ScheduleBackfill, ScheduledJob, WebhookDelivery, WebhookRegistration, WebhookTest
 from triggers.services import rotate_secret, set_secret
 
 pytestmark = pytest.mark.django_db
@@ -694,3 +695,37 @@ class TestStatus:
         few, one = queries(1)
         many, twenty = queries(19)
         assert (few, one, twenty) == (many, 1, 20)
+
+
+class TestTestUrls:
+    def make(self, api, workflow):
+        return api("editor").post("/api/webhook-tests/", {"workflow": str(workflow.pk)})
+
+    def test_is_made_and_answers_and_shows_what_came(self, api, workflow, client):
+        made = self.make(api, workflow)
+        client.post(urlsplit(made.data["url"]).path, {"a": 1}, content_type="application/json")
+
+        deliveries = f"/api/webhook-tests/{made.data['id']}/deliveries/"
+        (listed,) = api("editor").get(deliveries).data["results"]
+        shown = api("editor").get(f"{deliveries}{listed['id']}/").data
+        assert (made.status_code, listed["verdict"]) == (201, "accepted")
+        assert (json.loads(shown["body"]), shown["headers"]["content-type"]) == ({"a": 1}, "application/json")
+
+    def test_stands_beside_the_production_url(self, api, workflow, hook):
+        made = self.make(api, workflow)
+
+        production = api("viewer").get(f"/api/webhook-registrations/{hook.pk}/").data["url"]
+        assert made.data["production_url"] == production != made.data["url"]
+
+    def test_is_ended_with_what_came(self, api, workflow):
+        made = self.make(api, workflow)
+
+        ended = api("editor").delete(f"/api/webhook-tests/{made.data['id']}/")
+
+        assert (ended.status_code, WebhookTest.objects.count()) == (204, 0)
+
+    def test_says_which_triggers_there_are(self, api, workflow):
+        refused = api("editor").post("/api/webhook-tests/", {"workflow": str(workflow.pk), "node_id": "clock"})
+
+        assert (refused.status_code, refused.json()["code"]) == (400, "no_webhook_node")
+        assert "hook" in refused.json()["message"]

@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from tests.builders import definition, node
 from tests.factories import DEFINITION, MemberFactory, UserFactory, VersionFactory, WorkflowFactory
 from workflows.models import Workflow, WorkflowStatus
 
@@ -608,7 +609,7 @@ class TestVariables:
 
         assert all(answer.status_code == 200 for answer in answers)
         assert answers[1].json() | {"created_at": "", "updated_at": ""} == {
-            "name": "API_KEY", "value": None, "is_secret": True, "created_at": "", "updated_at": "",
+            "name": "API_KEY", "value": None, "is_secret": True, "allowed_hosts": [], "created_at": "", "updated_at": "",
         }  # fmt: skip
         assert not any(b"hunter2" in answer.content or b"another" in answer.content for answer in answers)
 
@@ -617,7 +618,7 @@ class TestVariables:
         editor.put(at, {"value": "hunter2", "is_secret": True})
 
         assert editor.put(at, {"is_secret": False}).status_code == 400
-        assert editor.patch(at, {"is_secret": False}).status_code == 405
+        assert editor.patch(at, {"is_secret": False}).status_code == 400
         assert editor.get(at).json()["is_secret"] is True
 
     def test_are_removed(self, api, workflow):
@@ -682,6 +683,78 @@ class TestVariables:
             costs.append(queries_of(client, url(workflow, "variables")))
 
         assert costs[0] == costs[1]
+
+
+class TestVariablesOfProjects:
+    def address(self, project, *rest):
+        return f"/api/projects/{project.pk}/variables/" + "".join(f"{each}/" for each in rest)
+
+    def test_have_the_shape_of_those_of_workflows(self, api, project, workflow):
+        """[S-SEC-3]"""
+        editor = api("editor")
+        body = {"value": "hunter2hunter2", "is_secret": True, "allowed_hosts": ["API.example.com"]}
+
+        made = editor.put(self.address(project, "API_KEY"), body).json()
+        listed = editor.get(self.address(project)).json()["results"]
+
+        assert made == listed[0]
+        assert made | {"created_at": "", "updated_at": ""} == {
+            "name": "API_KEY", "value": None, "is_secret": True, "allowed_hosts": ["api.example.com"],
+            "created_at": "", "updated_at": "",
+        }  # fmt: skip
+        assert set(made) == set(editor.put(url(workflow, "variables", "LIMIT"), {"value": 1}).json())
+
+    def test_hosts_become_fewer_without_the_value_and_more_with_it(self, api, project):
+        """[S-SEC-5]"""
+        editor, at = api("editor"), self.address(project, "API_KEY")
+        editor.put(at, {"value": "hunter2", "is_secret": True, "allowed_hosts": ["*.example.com"]})
+
+        fewer = editor.patch(at, {"allowed_hosts": ["api.example.com"]})
+        more = editor.patch(at, {"allowed_hosts": ["api.example.com", "evil.example"]})
+
+        assert (fewer.status_code, fewer.json()["allowed_hosts"]) == (200, ["api.example.com"])
+        assert (more.status_code, more.json()["code"], more.json()["path"]) == (
+            400,
+            "invalid_variable",
+            "/allowed_hosts",
+        )
+        again = editor.put(at, {"value": "hunter2", "allowed_hosts": ["evil.example"]})
+        assert again.json()["allowed_hosts"] == ["evil.example"]
+
+    @pytest.mark.parametrize("hosts", ["a.example", [["a"]], [None], {"a": 1}, ["a"] * 51, None])
+    def test_bad_hosts_are_refused(self, api, project, hosts):
+        body = {"value": "hunter2", "is_secret": True, "allowed_hosts": hosts}
+
+        assert api("editor").put(self.address(project, "API_KEY"), body).status_code == 400
+
+    def test_usages_are_told(self, api, project):
+        editor = api("editor")
+        editor.put(self.address(project, "LIMIT"), {"value": 3})
+        raw = definition("start > end", end=node("output", {"value": "{{ vars.LIMIT }}"}))
+        made = editor.post("/api/workflows/", {"project": str(project.pk), "name": "Uses", "definition": raw}).json()
+        editor.post(f"/api/workflows/{made['id']}/publish/", {})
+
+        assert api("viewer").get(self.address(project, "LIMIT", "usages")).json() == {
+            "results": [
+                {
+                    "workflow": made["id"], "workflow_name": "Uses", "status": "active",
+                    "in_draft": True, "in_latest": True, "versions": [1], "is_certain": True,
+                }
+            ]
+        }  # fmt: skip
+
+    def test_one_in_use_is_removed_only_by_force(self, api, project):
+        editor, at = api("editor"), self.address(project, "LIMIT")
+        editor.put(at, {"value": 3})
+        raw = definition("start > end", end=node("output", {"value": "{{ vars.LIMIT }}"}))
+        made = editor.post("/api/workflows/", {"project": str(project.pk), "name": "Uses", "definition": raw}).json()
+        editor.post(f"/api/workflows/{made['id']}/publish/", {})
+
+        refused = editor.delete(at)
+
+        assert (refused.status_code, refused.json()["code"]) == (409, "variable_in_use")
+        assert editor.delete(f"{at}?force=perhaps").status_code == 400
+        assert editor.delete(f"{at}?force=true").status_code == 204
 
 
 class TestSchema:

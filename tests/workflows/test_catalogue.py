@@ -5,6 +5,8 @@ from __future__ import annotations
 import jsonschema_rs
 import pytest
 
+from tests.builders import definition, node
+from tests.workflows.definition.checks import problems
 from workflows import catalogue
 from workflows.nodes import base as nodes
 from workflows.tools import base as tools
@@ -51,7 +53,29 @@ class TestTools:
     @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
     def test_describes_each(self, entry):
         assert entry.description.endswith(".")
+        assert entry.icon
+        assert entry.effect in ("read", "write")
         assert jsonschema_rs.validator_for(entry.arguments_schema).is_valid(entry.example)
+
+    @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
+    def test_describes_every_argument_for_a_form(self, entry):
+        parts = [entry.arguments_schema, *entry.arguments_schema.get("$defs", {}).values()]
+        fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
+
+        assert [name for name, field in fields if "description" not in field and "const" not in field] == []
+
+    @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
+    def test_refuses_unknown_arguments(self, entry):
+        validator = jsonschema_rs.validator_for(entry.arguments_schema)
+
+        assert not validator.is_valid({**entry.example, "no_such_argument": 1})
+
+    @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
+    def test_each_example_can_be_published(self, entry):
+        raw = definition("start > it", it=node("tool", {"tool": entry.name, "with": entry.example}))
+
+        found = problems(raw, variables=dict.fromkeys(("API_TOKEN", "DATABASE", "MCP_TOKEN"), True))
+        assert [problem for problem in found if problem.code != "unknown_workflow"] == []
 
 
 @pytest.mark.django_db

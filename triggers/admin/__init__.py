@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from triggers.admin import deliveries, events, panels, polls, schedules, triggers, webhooks
+from triggers.admin import deliveries, events, panels, polls, schedules, triggers, webhook_tests, webhooks
 
-__all__ = ["deliveries", "events", "panels", "polls", "schedules", "triggers", "webhooks"]
+__all__ = ["deliveries", "events", "panels", "polls", "schedules", "triggers", "webhook_tests", "webhooks"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from executions.admin.health import OPERATIONS
 from executions.models import WorkflowExecution
 from projects.backoffice import values
 from projects.backoffice.panels import panel
-from triggers.models import ScheduledJob, Trigger, WebhookDelivery
+from triggers.models import ScheduledJob, Trigger, WebhookDelivery, WebhookTest
+from triggers.services import production_url_of, url_of
 from workflows.models import Workflow
 
 MOST = 20
@@ -34,6 +36,22 @@ def triggers_of_workflow(request: HttpRequest, workflow: Workflow) -> str:
     ]
     more = values.list_link(Trigger, workflow__id__exact=workflow.pk)
     return values.table(("Node", "Type", "Switch", "Where or when"), rows, most=MOST, more=more)
+
+
+@panel(Workflow, title="Test URLs", permission="triggers.view_webhooktest")
+def tests_of_workflow(request: HttpRequest, workflow: Workflow) -> str:
+    """Show where the draft answers, beside the URL of what is published."""
+    found = WebhookTest.objects.filter(workflow=workflow).open(timezone.now()).with_production_paths()
+    rows = [
+        (
+            values.link(test, test.node_id),
+            url_of(test),
+            production_url_of(test) or "not published",
+            test.expires_at,
+        )
+        for test in found.select_related("workflow").order_by("node_id")[: MOST + 1]
+    ]
+    return values.table(("Node", "Test URL", "Production URL", "Until"), rows, most=MOST)
 
 
 def _where(trigger: Trigger) -> str:

@@ -16,24 +16,29 @@ from django.conf import settings
 
 from executions.engine.context import RunContext, without_marks
 from executions.engine.versions import Mentions
+from executions.outgoing.gate import RunGate, directly
 from projects.exceptions import SegueError
+from projects.masking import Masker
 from projects.payloads import storable
 from triggers.models import Poll
 from triggers.polling.selection import Item, Unusable, key_of
 from workflows.expressions import ExpressionError, RenderError, find_templates, render, render_each, shared_evaluator
-from workflows.http import Cancelled
+from workflows.http import Cancelled, Postponed, through
+from workflows.http.secrets import bound_by
 from workflows.models import WorkflowVersion
 from workflows.nodes.base import NodeError, Outcome
 from workflows.nodes.evaluation import is_per_item, validated
 from workflows.nodes.trigger.node import read_trigger
 from workflows.nodes.trigger.polling import PollingTrigger
-from workflows.services import secret_values, variables_of
+from workflows.services import secrets_of, variables_of
 from workflows.tools.base import Freshness, Tool, catalogue
 
 logger = logging.getLogger(__name__)
 
 # How long the tool may take. A lease holds longer, so that nobody else begins while a call may still come back.
 CALL_SECONDS = 60
+# How long one call may wait for the limits of its project, in the thread that the poll has anyway.
+PATIENCE_SECONDS = 20.0
 # Items of one list at most.
 MAX_LIST = 5_000
 
@@ -80,6 +85,7 @@ def ask(poll: Poll, wanted: PollingTrigger, *, now: datetime) -> Answer:
     """Call the tool and read what it has found.
 
     :raises PollFailed: if there is no list of items that can be told apart.
+    :raises Postponed: if the call may not go out yet.
     """
     tool = catalogue().get(wanted.tool)
     if tool is None:
@@ -107,7 +113,7 @@ def _evaluated(poll: Poll, *, now: datetime) -> tuple[dict[str, Any], RunContext
     }
     try:
         arguments = render(raw, shared_evaluator(), roots, now=now, secret_mark=mark)
-        values = secret_values(poll.workflow, mentions.secrets) if mentions.secrets else {}
+        found = secrets_of(poll.workflow, mentions.secrets) if mentions.secrets else {}
     except RenderError as failed:
         pointer, error = next(iter(failed.errors.items()))
         raise PollFailed("expression_failed", f"with{pointer}: {error.message}") from failed
@@ -119,9 +125,11 @@ def _evaluated(poll: Poll, *, now: datetime) -> tuple[dict[str, Any], RunContext
         ends_at=time.monotonic() + CALL_SECONDS,
         idempotency_key=f"poll:{poll.pk}:{poll.fence}",
         hops=0,
+        project_id=str(poll.workflow.project_id),
         default_timezone=_timezone(poll),
         secret_mark=mark,
-        secrets=values,
+        secrets=found,
+        masker=Masker(secret.value for secret in found.values()),
         evaluate_items=_refuse,
     )
 
@@ -136,10 +144,15 @@ def _refuse(expression: str, items: Sequence[Any]) -> list[Any]:
 
 
 def _call(tool: Tool[Any], arguments: Mapping[str, Any], context: RunContext) -> Any:
+    gate = RunGate(directly, context, patience=PATIENCE_SECONDS, takes_turns=False)
     try:
-        output = tool.call(validated(tool.Arguments, arguments, below="/with"), context)
+        with through(gate), bound_by(context.filled_in):
+            output = tool.call(validated(tool.Arguments, arguments, below="/with"), context)
+    except Postponed:
+        raise
     except NodeError as error:
-        raise PollFailed(error.code, error.message, retry_after=error.retry_after) from error
+        message = context.masker.mask_text(error.message)
+        raise PollFailed(error.code, message, retry_after=error.retry_after) from error
     except Cancelled as error:
         raise PollFailed("abandoned", "The call was abandoned.") from error
     except Exception as error:
@@ -147,7 +160,7 @@ def _call(tool: Tool[Any], arguments: Mapping[str, Any], context: RunContext) ->
         raise PollFailed("tool_fault", f"The tool's own code failed with {type(error).__name__}.") from error
     if isinstance(output, Outcome):
         raise PollFailed("not_pollable", f"The tool `{tool.name}` has no output at once, and cannot be polled.")
-    kept = without_marks(storable(output))
+    kept = without_marks(context.masker.mask(storable(output)))
     size, most = len(orjson.dumps(kept)), settings.NODE_OUTPUT_MAX_BYTES
     if size > most:
         raise PollFailed("output_too_large", f"The output has {size:,} bytes; at most {most:,} are possible.")

@@ -11,6 +11,7 @@ from triggers.services.deliveries import (
     redeliver_many,
     remove_old_deliveries,
 )
+from triggers.services.emissions import plan_emission
 from triggers.services.endings import start_followers
 from triggers.services.events import emit, remove_old_events
 from triggers.services.handshakes import answer_hub
@@ -43,6 +44,16 @@ from triggers.services.webhook_secrets import (
     rotate_secret,
     set_secret,
 )
+from triggers.services.webhook_tests import (
+    close_test,
+    find_test,
+    no_route,
+    open_test,
+    production_url_of,
+    remove_old_tests,
+    route_of_test,
+    url_of,
+)
 
 __all__ = [
     "Backfill",
@@ -53,20 +64,26 @@ __all__ = [
     "cancel_backfill",
     "carry_on_backfills",
     "change_job",
+    "close_test",
     "emit",
     "end_secret",
     "facts_of_secrets",
+    "find_test",
     "fire_due_schedules",
     "fire_now",
     "keep_refused",
     "let_waiting_go",
+    "no_route",
     "note_end",
+    "open_test",
     "pause_job",
     "pause_poll",
     "plan_backfill",
+    "plan_emission",
     "poll_soon",
     "preview",
     "preview_config",
+    "production_url_of",
     "receive_delivery",
     "redeliver",
     "redeliver_many",
@@ -74,10 +91,12 @@ __all__ = [
     "remove_old_deliveries",
     "remove_old_events",
     "remove_old_skips",
+    "remove_old_tests",
     "reset_poll",
     "resume_job",
     "resume_poll",
     "rotate_secret",
+    "route_of_test",
     "set_secret",
     "skip_missed_slots",
     "start_backfill",
@@ -85,4 +104,5 @@ __all__ = [
     "status_of",
     "switch_trigger",
     "switch_webhook",
+    "url_of",
 ]

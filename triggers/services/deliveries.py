@@ -28,7 +28,14 @@ from projects.exceptions import NotFound, SegueError, TooMany, Unavailable
 from projects.failpoints import failpoint
 from projects.inserting import insert
 from triggers.exceptions import InvalidDelivery, NotRedeliverable
-from triggers.models import DeliveryVerdict, WebhookDelivery, WebhookRegistration
+from triggers.models import (
+    DeliveryVerdict,
+    ReceivedRequest,
+    WebhookDelivery,
+    WebhookRegistration,
+    WebhookTest,
+    WebhookTestDelivery,
+)
 from triggers.services.webhook_secrets import live_secrets
 from triggers.webhooks import bodies, checks, expressions, private_headers, routes
 from triggers.webhooks.received import Received
@@ -42,6 +49,8 @@ from workflows.nodes.trigger.webhook import WebhookTrigger
 
 # What is kept of what was turned away: enough to see what went wrong, too little to fill a disk.
 MAX_NOT_ACCEPTED_KEPT = 1000
+# What is kept of what comes to a test URL, accepted or not.
+MAX_TESTS_KEPT = 100
 MAX_REFUSED_BODY = 64 * 1024
 MAX_REASON = 500
 MAX_PATH_KEPT = 1100
@@ -69,11 +78,13 @@ class _Proof:
     :param key: the delivery's id, if it has one.
     :param secret_id: the secret that it knows; empty if none was needed.
     :param may_differ: a second try may have another body, because the id names what has happened.
+    :param is_checked: there was something to check it against.
     """
 
     key: str | None
     secret_id: str = ""
     may_differ: bool = False
+    is_checked: bool = True
 
 
 # --- Receiving ----------------------------------------------------------------------------------------------------------
@@ -87,15 +98,14 @@ def receive_delivery(route: Route, options: WebhookTrigger, received: Received, 
     :raises Refused: if it is not accepted. Nothing is kept of it yet; see :func:`keep_refused`.
     :raises Unavailable: if the webhook's secrets can't be read.
     """
-    registration = route.registration
-    proof = _authenticate(registration, options, received, now=now)
-    challenge = scheme_or_closed(registration.auth).handshake(received.body)
+    proof = _authenticate(route, options, received, now=now)
+    challenge = scheme_or_closed(route.registration.auth).handshake(received.body)
     if challenge is not None:
-        keep_handshake(registration, received, secret_id=proof.secret_id)
+        keep_handshake(route, received, secret_id=proof.secret_id)
         return Receipt(None, challenge=challenge)
     try:
-        if proof.key is not None and (first := _first(registration, options, proof.key, now=now)):
-            return _duplicate(registration, received, proof, first=first)
+        if proof.key is not None and (first := _first(route.registration, options, proof.key, now=now)):
+            return _duplicate(route, received, proof, first=first)
         return _judge(route, options, received, proof, now=now)
     except Refused as refused:
         refused.is_genuine = True
@@ -103,23 +113,28 @@ def receive_delivery(route: Route, options: WebhookTrigger, received: Received, 
         raise
 
 
-def _authenticate(
-    registration: WebhookRegistration, options: WebhookTrigger, received: Received, *, now: datetime
-) -> _Proof:
+def _authenticate(route: Route, options: WebhookTrigger, received: Received, *, now: datetime) -> _Proof:
     """Return what the sender has shown, once it has proven itself.
 
     :raises Refused: with 401; the sender does not learn why (S-WH-10).
     """
+    registration = route.registration
     scheme = scheme_or_closed(registration.auth)
     try:
         secrets = live_secrets(registration, now) if scheme.needs_secret else []
     except SecretUnreadable as error:
         raise Unavailable("The webhook cannot verify anything right now. Try again later.", retry_after=60) from error
+    if route.test is not None and scheme.needs_secret and not secrets:
+        return _Proof(
+            None, is_checked=False
+        )  # Whoever knows a test URL was told it; the secret is set once it is published.
     request = Request(received.headers, received.body, received.method, received.path, received.query_string)
     verdict = verify(scheme, [secret.text for secret in secrets], request, now)
     if not verdict.is_genuine:
         raise unproven(verdict.code, verdict.message, challenge=scheme.challenge)
     secret_id = "" if verdict.secret is None else secrets[verdict.secret].id
+    if route.test is not None:
+        return _Proof(None, secret_id)  # What is tried twice runs twice.
     if options.dedupe_key is not None:
         return _Proof(None, secret_id)  # The expression needs to see what was sent.
     if options.dedupe_header:
@@ -137,12 +152,12 @@ def _judge(route: Route, options: WebhookTrigger, received: Received, proof: _Pr
     payload = _payload(registration, received, route.params)
     checks.check_body(registration.body_schema, payload["body"])
     if options.filter is not None and not expressions.lets_pass(options.filter, payload, now=now):
-        return _filtered(registration, received, proof)
-    if options.dedupe_key is not None:
+        return _filtered(route, received, proof)
+    if options.dedupe_key is not None and route.test is None:
         # An expression says by itself what is the same; an id that the sender gave stands for one content.
         proof = replace(proof, key=expressions.key_of(options.dedupe_key, payload, now=now), may_differ=True)
         if proof.key is not None and (first := _first(registration, options, proof.key, now=now)):
-            return _duplicate(registration, received, proof, first=first)
+            return _duplicate(route, received, proof, first=first)
     return _accept(route, options, received, payload, proof, now=now)
 
 
@@ -163,14 +178,12 @@ def _accept(
             execution = _start(route, payload, received, awaited=awaited, by=None, now=now)
             if proof.key is not None and options.dedupe_window_seconds is not None:
                 _release(registration, proof.key, before=_beginning_of_window(options, now))
-            _keep(
-                registration,
-                received,
-                DeliveryVerdict.ACCEPTED,
-                execution=execution,
-                dedupe_key=proof.key,
-                secret_id=proof.secret_id,
-            )
+            kept = {"execution": execution, "secret_id": proof.secret_id, "is_genuine": proof.is_checked}
+            if route.test is None:
+                kept["dedupe_key"] = proof.key
+            _keep(route, received, DeliveryVerdict.ACCEPTED, **kept)
+            if route.test is not None:
+                _trim_test(route.test)
     except NotRunnable:
         raise Refused(
             HTTPStatus.CONFLICT, "workflow_disabled", "The workflow behind this webhook is switched off."
@@ -179,22 +192,23 @@ def _accept(
         first = _holder(registration, proof.key) if proof.key is not None else None
         if first is None:
             raise
-        return _duplicate(registration, received, proof, first=first)
+        return _duplicate(route, received, proof, first=first)
     failpoint("accept.after_commit")
     return Receipt(execution.pk, execution=execution if execution.has_ended or execution.answered_by else None)
 
 
 @transaction.atomic
-def _filtered(registration: WebhookRegistration, received: Received, proof: _Proof) -> Receipt:
+def _filtered(route: Route, received: Received, proof: _Proof) -> Receipt:
     _keep(
-        registration,
+        route,
         received,
         DeliveryVerdict.FILTERED,
         body=received.body[:MAX_REFUSED_BODY],
         is_body_complete=len(received.body) <= MAX_REFUSED_BODY,
+        is_genuine=proof.is_checked,
         secret_id=proof.secret_id,
     )
-    _trim(registration)
+    _trim(route)
     return Receipt(None, is_filtered=True)
 
 
@@ -228,13 +242,14 @@ def _start(
         node_id=trigger.node_id,
         payload=payload,
         now=now,
-        trigger_id=trigger.pk,
+        trigger_id=trigger.pk if route.test is None else None,
         by=by,
         ip_address=received.ip_address,
         user_agent=received.user_agent,
         awaited=awaited,
         hops=hops_in(received.headers),
         in_place=True,
+        is_test=route.test is not None,
     )
 
 
@@ -288,9 +303,7 @@ def _release(registration: WebhookRegistration, key: str, *, before: datetime) -
     _holders(registration, key).filter(received_at__lte=before).update(is_released=True)
 
 
-def _duplicate(
-    registration: WebhookRegistration, received: Received, proof: _Proof, *, first: WebhookDelivery
-) -> Receipt:
+def _duplicate(route: Route, received: Received, proof: _Proof, *, first: WebhookDelivery) -> Receipt:
     if bytes(first.body) != received.body and not proof.may_differ:
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -300,7 +313,7 @@ def _duplicate(
     with transaction.atomic():
         # Without the body: the first one has it.
         _keep(
-            registration,
+            route,
             received,
             DeliveryVerdict.DUPLICATE,
             body=b"",
@@ -308,7 +321,7 @@ def _duplicate(
             dedupe_key=first.dedupe_key,
             secret_id=proof.secret_id,
         )
-        _trim(registration)
+        _trim(route)
     return Receipt(first.execution_id, is_duplicate=True)
 
 
@@ -316,13 +329,13 @@ def _duplicate(
 
 
 @transaction.atomic
-def keep_refused(registration: WebhookRegistration, received: Received, refused: Refused) -> WebhookDelivery:
+def keep_refused(route: Route, received: Received, refused: Refused) -> ReceivedRequest:
     """Keep a delivery that was turned away, with the reason, and at most 64 KiB of its body.
 
-    Of what a webhook has not accepted, the newest 1,000 are kept.
+    Of what a webhook has not accepted, the newest 1,000 are kept; of what comes to a test URL, the newest 100.
     """
     delivery = _keep(
-        registration,
+        route,
         received,
         DeliveryVerdict.REJECTED,
         body=received.body[:MAX_REFUSED_BODY],
@@ -332,29 +345,39 @@ def keep_refused(registration: WebhookRegistration, received: Received, refused:
         reason_code=refused.reason_code,
         reason=refused.reason[:MAX_REASON],
     )
-    _trim(registration)
+    _trim(route)
     return delivery
 
 
 @transaction.atomic
-def keep_handshake(registration: WebhookRegistration, received: Received, *, secret_id: str) -> WebhookDelivery:
+def keep_handshake(route: Route, received: Received, *, secret_id: str) -> ReceivedRequest:
     """Keep a handshake, among what a webhook has not accepted: it starts nothing."""
     delivery = _keep(
-        registration,
+        route,
         received,
         DeliveryVerdict.HANDSHAKE,
         body=received.body[:MAX_REFUSED_BODY],
         is_body_complete=len(received.body) <= MAX_REFUSED_BODY,
         secret_id=secret_id,
     )
-    _trim(registration)
+    _trim(route)
     return delivery
 
 
-def _keep(
-    registration: WebhookRegistration, received: Received, verdict: DeliveryVerdict, **values: Any
-) -> WebhookDelivery:
-    facts = {
+def _keep(route: Route, received: Received, verdict: DeliveryVerdict, **values: Any) -> ReceivedRequest:
+    facts = _facts_of(route.registration, received, verdict) | values
+    delivery: ReceivedRequest = (
+        WebhookDelivery(registration=route.registration, **facts)
+        if route.test is None
+        else WebhookTestDelivery(test=route.test, **facts)
+    )
+    insert([delivery])
+    return delivery
+
+
+def _facts_of(registration: WebhookRegistration, received: Received, verdict: DeliveryVerdict) -> dict[str, Any]:
+    return {
+        "verdict": verdict,
         "received_at": received.received_at,
         "method": received.method[:10],
         "path": received.path[:MAX_PATH_KEPT],
@@ -364,13 +387,21 @@ def _keep(
         "ip_address": received.ip_address,
         "is_genuine": True,
     }
-    delivery = WebhookDelivery(registration=registration, verdict=verdict, **(facts | values))
-    insert([delivery])
-    return delivery
 
 
-def _trim(registration: WebhookRegistration) -> None:
-    not_accepted = WebhookDelivery.objects.filter(registration=registration).exclude(verdict=DeliveryVerdict.ACCEPTED)
+def _trim_test(test: WebhookTest) -> None:
+    newest_first = WebhookTestDelivery.objects.filter(test=test).order_by("-received_at", "-id")
+    too_many = list(newest_first.values_list("pk", flat=True)[MAX_TESTS_KEPT : MAX_TESTS_KEPT + REMOVED_AT_ONCE])
+    if too_many:
+        WebhookTestDelivery.objects.filter(pk__in=too_many).delete()
+
+
+def _trim(route: Route) -> None:
+    if route.test is not None:
+        _trim_test(route.test)
+        return
+    deliveries = WebhookDelivery.objects.filter(registration=route.registration)
+    not_accepted = deliveries.exclude(verdict=DeliveryVerdict.ACCEPTED)
     newest_first = not_accepted.order_by("-received_at", "-id").values_list("pk", flat=True)
     too_many = list(newest_first[MAX_NOT_ACCEPTED_KEPT : MAX_NOT_ACCEPTED_KEPT + REMOVED_AT_ONCE])
     if too_many:
@@ -451,7 +482,13 @@ def redeliver(
         raise InvalidDelivery(refused.message, problems=refused.problems) from None
     quotas.take_start(registration.workflow.project_id, now=now)
     execution = _start(Route(registration, runs), payload, received, awaited=False, by=by, now=now)
-    again = _keep(registration, received, DeliveryVerdict.ACCEPTED, execution=execution, redelivery_of=delivery)
+    again = WebhookDelivery(
+        registration=registration,
+        redelivery_of=delivery,
+        execution=execution,
+        **_facts_of(registration, received, DeliveryVerdict.ACCEPTED),
+    )
+    insert([again])
     audit.record(
         "webhook_delivery.redelivered",
         delivery,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 from django.conf import settings
@@ -85,31 +86,52 @@ def emit(
     :raises EventMismatch: if the id was here with another name or other data.
     :raises TooMany: if the project may start nothing now.
     """
-    _check(name, id=id, source=source)
-    event = Event(
-        project=project,
-        type=TriggerType.EVENT,
-        name=name,
-        data=_kept(data),
+    event = new_event(
+        project.pk,
+        name,
+        data,
+        id=id,
         source=source,
-        dedupe_key=id,
         received_at=now,
         sent_by_id=by.user_id or None if by else None,
         emitted_by=emitted_by,
         depth=depth,
         hops=hops,
     )
-    if first := _first(event):
-        return _same_again(first, event)
-    plan = plan_event(event, _payload(event), Q(topic__in=patterns_for(name)), now=now)
+    if first := first_like(event):
+        return same_again(first, event)
+    plan = plan_sent(event, now=now)
     if by is not None and plan.starts_something:
         quotas.take_start(project.pk, now=now)
     try:
         return write_event(plan, now=now)
     except IntegrityError:
-        if first := _first(event):
-            return _same_again(first, event)
+        if first := first_like(event):
+            return same_again(first, event)
         raise
+
+
+def new_event(project_id: UUID, name: str, data: Any, *, id: str | None, source: str, **more: Any) -> Event:
+    """Return an event of the kind ``event`` that nobody has written yet.
+
+    :raises InvalidEvent: if the name, the id or the source is none.
+    :raises TooLarge: if the data is larger than ``WEBHOOK_MAX_BODY_BYTES``.
+    """
+    _check(name, id=id, source=source)
+    return Event(
+        project_id=project_id,
+        type=TriggerType.EVENT,
+        name=name,
+        data=_kept(data),
+        source=source,
+        dedupe_key=id,
+        **more,
+    )
+
+
+def plan_sent(event: Event, *, now: datetime) -> Plan:
+    """Decide what an event that was sent or emitted comes to. See :func:`plan_event`."""
+    return plan_event(event, _payload(event), Q(topic__in=patterns_for(event.name)), now=now)
 
 
 def plan_event(event: Event, payload: dict[str, Any], topics: Q, *, now: datetime) -> Plan:
@@ -226,13 +248,18 @@ def _kept(data: Any) -> Any:
     return kept
 
 
-def _first(event: Event) -> Event | None:
+def first_like(event: Event) -> Event | None:
+    """Return the event that has this one's id already, if there is one."""
     if event.dedupe_key is None:
         return None
     return Event.objects.filter(project_id=event.project_id, dedupe_key=event.dedupe_key).first()
 
 
-def _same_again(first: Event, event: Event) -> Event:
+def same_again(first: Event, event: Event) -> Event:
+    """Return the first event of an id, marked as here before.
+
+    :raises EventMismatch: if this one has another name or other data.
+    """
     if (first.name, first.data) != (event.name, event.data):
         raise EventMismatch(
             "An event with this id was here before, with another name or other data. Use a new id for a new event.",

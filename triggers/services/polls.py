@@ -26,6 +26,7 @@ from triggers.models import Poll, PollKey, PollQuerySet
 from triggers.polling.asking import CALL_SECONDS, Answer, PollFailed, ask, settings_of
 from triggers.polling.selection import Chosen, Unusable, choose
 from triggers.services.events import emit
+from workflows.http import Postponed
 from workflows.models import TriggerType, Workflow
 from workflows.nodes.trigger.polling import MAX_ITEMS, PollingTrigger
 
@@ -82,6 +83,8 @@ def carry_out(poll: Poll, owner: str) -> None:
         answer = ask(poll, wanted, now=database_now())
         chosen = None if answer.is_unchanged else _chosen(poll, wanted, answer)
         _record(poll, owner, answer, chosen, now=database_now())
+    except Postponed as put_off:
+        _put_off(poll, owner, put_off, now=database_now())
     except PollFailed as failed:
         _note_failure(poll, owner, failed, now=database_now())
     except SegueError as error:
@@ -176,6 +179,16 @@ def _remember(poll: Poll, seen: Collection[str]) -> None:
     older = rows.filter(seen_in__lt=number).order_by("-seen_in", "-id").values_list("pk", flat=True)
     if too_many := list(older[MAX_KEYS_KEPT:]):
         PollKey.objects.filter(pk__in=too_many).delete()
+
+
+def _put_off(poll: Poll, owner: str, put_off: Postponed, *, now: datetime) -> None:
+    """Have a poll whose call may not go out yet look again then. It has not failed."""
+    Poll.objects.filter(pk=poll.pk, fence=poll.fence, lease_owner=owner).update(
+        lease_owner=None,
+        lease_expires_at=None,
+        next_run=now + timedelta(seconds=put_off.seconds),
+        updated_at=now,
+    )
 
 
 @transaction.atomic

@@ -40,7 +40,7 @@ def register_triggers(version: WorkflowVersion, *, now: datetime) -> None:
     :raises ProofBroken: if a webhook's signature scheme does not keep strangers out with its settings.
     """
     workflow, definition = version.workflow, parse(version.definition)
-    nodes = {node.id: node for node in _trigger_nodes(definition)}
+    nodes = {node.id: node for node in trigger_nodes(definition)}
     settings = {node_id: read_trigger(node.config) for node_id, node in nodes.items()}
     _take_turns([each.path for each in settings.values() if isinstance(each, WebhookTrigger) and each.path])
     known = {trigger.node_id: trigger for trigger in Trigger.objects.filter(workflow=workflow)}
@@ -78,7 +78,8 @@ def new_path() -> str:
     return secrets.token_hex(16)
 
 
-def _trigger_nodes(definition: Definition) -> list[Node]:
+def trigger_nodes(definition: Definition) -> list[Node]:
+    """Return the trigger nodes of a definition that are not disabled."""
     return [node for node in definition.nodes if node.type == "trigger" and not node.disabled]
 
 
@@ -147,17 +148,8 @@ def _refuse_overlap(trigger: Trigger, path: str) -> None:
 
 def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str, now: datetime) -> None:
     _refuse_overlap(trigger, path)
-    auth = wanted.auth.model_dump(exclude_none=True)
-    check_proof(scheme_of(auth), None, now=now)
-    values = {
-        "workflow": trigger.workflow,
-        "path": path,
-        "pattern": pattern_of(path),
-        "methods": list(wanted.methods),
-        "auth": auth,
-        "headers_validation": dict(wanted.headers_validation),
-        "body_schema": wanted.body_schema,
-    }
+    values = route_columns(trigger.workflow, wanted, path=path)
+    check_proof(scheme_of(values["auth"]), None, now=now)
     try:
         with transaction.atomic():
             WebhookRegistration.objects.update_or_create(trigger=trigger, defaults=values)
@@ -166,6 +158,19 @@ def _open_route(trigger: Trigger, wanted: WebhookTrigger, *, path: str, now: dat
             f"Node {trigger.node_id}: another webhook has the path {path!r}.",
             hint="Choose another path, or leave it out and get one that nobody can guess.",
         ) from None
+
+
+def route_columns(workflow: Workflow, wanted: WebhookTrigger, *, path: str) -> dict[str, Any]:
+    """Return what a webhook's row says of its settings."""
+    return {
+        "workflow": workflow,
+        "path": path,
+        "pattern": pattern_of(path),
+        "methods": list(wanted.methods),
+        "auth": wanted.auth.model_dump(exclude_none=True),
+        "headers_validation": dict(wanted.headers_validation),
+        "body_schema": wanted.body_schema,
+    }
 
 
 def _listen(trigger: Trigger, topics: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
-from projects import audit, crypto
+from projects import audit, envelopes
 from projects.access import Actor
 from projects.crypto import SecretUnreadable
 from projects.exceptions import Unavailable
@@ -25,6 +26,14 @@ from triggers.webhooks.signatures import Scheme, holes_in, scheme_of, scheme_or_
 
 # Secrets that are valid at once: each costs every request one more HMAC.
 MAX_LIVE = 4
+# Their envelope, bound to the registration's row.
+ENVELOPES = envelopes.register(
+    WebhookRegistration,
+    "secret",
+    project_path="workflow__project",
+    where=~Q(secret=""),
+    secrets_in=lambda text: [entry["secret"] for entry in json.loads(text)],
+)
 # How far back one looks for what a secret has proven last.
 DELIVERIES_LOOKED_AT = 1000
 
@@ -232,9 +241,7 @@ def _write(
         for each in secrets
     ]
     project = registration.workflow.project
-    registration.secret = (
-        crypto.encrypt(project, json.dumps(entries), binds_to=_place_of(registration)) if entries else ""
-    )
+    registration.secret = ENVELOPES.seal(registration, json.dumps(entries)) if entries else ""
     WebhookRegistration.objects.filter(pk=registration.pk).update(secret=registration.secret)
     audit.record(action, registration, project=project, by=by, details=details)
 
@@ -242,8 +249,7 @@ def _write(
 def _stored(registration: WebhookRegistration) -> list[_Secret]:
     if not registration.secret:
         return []
-    project = registration.workflow.project
-    entries = json.loads(crypto.decrypt(project, registration.secret, binds_to=_place_of(registration)))
+    entries = json.loads(ENVELOPES.open(registration))
     # The first secrets of all had neither an id nor a beginning; they are valid, and end with the next one.
     return [
         _Secret(entry.get("id", ""), entry["secret"], _moment(entry.get("created_at")), _moment(entry["until"]))
@@ -253,7 +259,3 @@ def _stored(registration: WebhookRegistration) -> list[_Secret]:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
-
-
-def _place_of(registration: WebhookRegistration) -> str:
-    return f"webhook_registrations.secret:{registration.pk}"

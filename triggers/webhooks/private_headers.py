@@ -24,6 +24,11 @@ _ALWAYS_PRIVATE = frozenset(
 )
 
 
+def always_private() -> frozenset[str]:
+    """Return the headers that nobody hands on, lower-cased, whatever proves a caller."""
+    return _ALWAYS_PRIVATE
+
+
 def masked(headers: Mapping[str, str], scheme: Scheme) -> dict[str, str]:
     """Return the headers as the inbox keeps them: that one was there shows, its value does not."""
     private = _private(scheme)

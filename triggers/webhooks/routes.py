@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import F, Model
 
 from projects.models import Project
-from triggers.models import Trigger, WebhookRegistration
+from triggers.models import Trigger, WebhookRegistration, WebhookTest
 from workflows.models import Workflow, WorkflowVersion
 from workflows.nodes.trigger.paths import candidates, values_in
 
@@ -32,12 +32,15 @@ class Route:
 
     :param path: what was asked for, below ``/webhooks/``.
     :param params: what the parameters of the webhook's path stand for in it.
+    :param test: the test URL that was called, if it was one. Then the version is the draft, and ``registration`` is what the
+        webhook's row would be, and is not in the database.
     """
 
     registration: WebhookRegistration
     version: WorkflowVersion
     path: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
+    test: WebhookTest | None = None
 
 
 def _uuid(value: Any) -> UUID:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -36,6 +37,9 @@ class VersionPage(ReadOnlyPage[WorkflowVersion]):
     large_columns = ("definition",)
     actions = ("restore",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[WorkflowVersion]:
+        return super().get_queryset(request).published()  # type: ignore[attr-defined, no-any-return]
+
     def row_context(self, request: HttpRequest, row: WorkflowVersion) -> dict[str, Any]:
         return {"picture": picture(row.definition, title=str(row))}
 
@@ -53,5 +57,6 @@ class VersionPage(ReadOnlyPage[WorkflowVersion]):
 
     @action("Make it the draft again")
     def restore(self, request: HttpRequest, version: WorkflowVersion) -> str:
+        assert version.number is not None  # noqa: S101 - the page has no others
         services.restore_version(version.workflow, version.number, by=Actor.of(request), now=timezone.now())
         return "it is the draft now; publish it to run it."

@@ -17,6 +17,8 @@ from workflows.nodes.scopes import ScopeType
 
 _OF_SCOPES = PASS_ROOTS | {"scopes"}
 _ELSEWHERE = _OF_SCOPES | SCRIPT_ROOTS
+# Placeholders, which are filled in at the door alone.
+_FOR_THE_OUTSIDE = frozenset({"secret", "links"})
 
 # What the expression of an edge sees: what its source put out, and what started the execution.
 _ON_EDGES = frozenset({"input", "trigger", "now"})
@@ -32,6 +34,7 @@ _INSTEAD = {
     "items": "It is there in a script that runs once for all items. Elsewhere use `input`.",
     "scopes": "Nodes of a `loop` or `parallel` have it: those with its id as `parent`. This one lies in none.",
     "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
+    "links": "Links are only for nodes that speak to the outside, such as `tool`.",
 }
 _INSTEAD_IN_SCRIPTS = (
     "A script that runs once for all has `items`, one that runs for each (`for_each`) has `item` and `index`. Those of a "
@@ -51,6 +54,7 @@ class Place:
     :param node_id: the node that it belongs to, if it does to one.
     :param before: ids of the nodes whose output is known; ``None`` where a mistake elsewhere leaves that open.
     :param scopes: the roots of the passes that it may be part of, by the ids of the scopes, the innermost first.
+    :param links: ids of the nodes whose links may be told there; ``None`` where a mistake elsewhere leaves that open.
     :param instead: what to do about a root that is not there, by root.
     :param instead_of_nodes: what to do about a node whose output is not known, by id.
     """
@@ -60,6 +64,7 @@ class Place:
     node_id: str = ""
     before: frozenset[str] | None = None
     scopes: Mapping[str, frozenset[str]] | None = field(default_factory=dict)
+    links: frozenset[str] | None = frozenset()
     instead: Mapping[str, str] = field(default_factory=dict)
     instead_of_nodes: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,6 +109,7 @@ class _Bodies:
         node_type = self._types[node.type]
         own = self._of_node(node, node_type)
         before_pass, after_pass = self._of_passes(own, node, node_type)
+        deferred = node_type.deferred_in(node.config)
         for path, text in all_templates_of(node_type, node.config):
             keys, place = path.split("/")[1:], own
             if (early := roots_beforehand(node_type, path)) is not None:
@@ -114,7 +120,7 @@ class _Bodies:
                 place = before_pass
             elif isinstance(node_type, ScopeType) and lies_at(keys, node_type.after_pass):
                 place = after_pass
-            roots = place.roots | ITEM_ROOTS if is_deferred(node_type, path) else place.roots
+            roots = place.roots | ITEM_ROOTS if is_deferred(deferred, path) else place.roots
             if lies_at(keys, node_type.secret_fields):
                 roots |= {"secret"}
             yield replace(place, path=f"{node.at}/config{path}", roots=roots), text
@@ -132,8 +138,9 @@ class _Bodies:
         """Return what a node sees before it runs; of a scope, before its first pass."""
         place = Place(
             path="",
-            roots=ROOTS - _ELSEWHERE if node_type.accepts_secrets else ROOTS - _ELSEWHERE - {"secret"},
+            roots=ROOTS - _ELSEWHERE - (set() if node_type.takes_secrets(node.config) else _FOR_THE_OUTSIDE),
             node_id=node.id,
+            links=self._links_for(node.id) if self._is_nested_well else None,
             before=self._graph.known_before(node.id) if self._is_ordered else None,
             instead=_INSTEAD,
         )
@@ -164,6 +171,18 @@ class _Bodies:
             before,
             before=None if before.before is None else before.before | body.keys(),
             instead_of_nodes={**before.instead_of_nodes, **deeper},
+        )
+
+    def _links_for(self, node_id: str) -> frozenset[str]:
+        """Return the nodes that wait, beside a node or around it: of those in other scopes there are many, or none."""
+        around = {None, *self._graph.scopes_around(node_id)}
+        return frozenset(
+            each.id
+            for each in self._nodes.values()
+            if each.type in self._types
+            and self._types[each.type].link_path(each.config)
+            and each.parent in around
+            and each.id != node_id
         )
 
     def _pass_roots(self, scope_id: str) -> frozenset[str]:

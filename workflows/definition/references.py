@@ -67,7 +67,7 @@ def expression_problems(
 ) -> Iterator[Problem]:
     """Yield what is wrong with the expressions in configs and on edges, and with scripts.
 
-    :param variables: the workflow's variables by name, and whether each is a secret.
+    :param variables: the variables that the workflow sees by name, and whether each is a secret.
     """
     to_compile: list[_Written] = []
     for place, body in scripts_in(draft, node_types):
@@ -132,6 +132,8 @@ def _mentions(place: Place, found: References, ids: frozenset[str], variables: M
     if "secret" in place.roots:
         for name in sorted(found.secrets):
             yield from _secret(place, name, variables)
+    if "links" in place.roots:
+        yield from _links(place, found, ids)
 
 
 def _node(place: Place, node_id: str, ids: frozenset[str]) -> Iterator[Problem]:
@@ -160,6 +162,27 @@ def _scopes(place: Place, found: References, scopes: Mapping[str, frozenset[str]
         yield Problem("dynamic_reference", place.path, message, "Name it: `scopes.<id>.item`.")
 
 
+def _links(place: Place, found: References, ids: frozenset[str]) -> Iterator[Problem]:
+    if found.has_dynamic_links:
+        message = "Which node's link is meant here is known only when it runs."
+        yield Problem("dynamic_reference", place.path, message, "Name it: `links.<id>`.")
+    for node_id in sorted(found.links):
+        written = f"`links.{node_id[:64]}`"
+        if node_id not in ids:
+            yield Problem("unknown_node", place.path, f"{written}: there is no such node.", did_you_mean(node_id, ids))
+        elif place.links is not None and node_id not in place.links:
+            message = f"{written}: `{node_id}` has no link that could be told here."
+            hint = (
+                f"There is {listed(f'links.{each}' for each in sorted(place.links))}."
+                if place.links
+                else "A `webhook` node that waits or asks for approval has one, in the same scope or in one around it."
+            )
+            yield Problem("no_link", place.path, message, hint)
+        elif place.before is not None and node_id in place.before:
+            message = f"{written}: `{node_id}` comes before `{place.node_id}`, so that its link is over by then."
+            yield Problem("link_is_over", place.path, message, f"Tell it in a node that comes before `{node_id}`.")
+
+
 def _variable(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[Problem]:
     if name not in variables:
         yield _unknown_variable(place, f"vars.{name[:64]}", name, variables)
@@ -178,5 +201,7 @@ def _secret(place: Place, name: str, variables: Mapping[str, bool]) -> Iterator[
 
 
 def _unknown_variable(place: Place, written: str, name: str, variables: Mapping[str, bool]) -> Problem:
-    hint = did_you_mean(name, variables) or "Add it to the workflow's variables first."
-    return Problem("unknown_variable", place.path, f"`{written}`: the workflow has no such variable.", hint)
+    hint = did_you_mean(name, variables) or "Add it to the variables of the workflow or of its project first."
+    return Problem(
+        "unknown_variable", place.path, f"`{written}`: neither the workflow nor its project has such a variable.", hint
+    )

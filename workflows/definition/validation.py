@@ -36,7 +36,7 @@ def check(
     more than 200 problems the first 200 are returned, and that there are more.
 
     :param node_types: the catalogue.
-    :param variables: the workflow's variables by name, and whether each is a secret.
+    :param variables: the variables of the workflow and its project by name, and whether each is a secret.
     :param compile: asks the engine of the expressions whether it can compile them; without it, only their grammar is looked at.
     :param find_workflows: asks the project for the workflows that the definition names; without it, they are not looked for.
     :param execution_timeout_seconds: how long an execution may last where the definition does not say.

@@ -78,6 +78,8 @@ class References:
         frozenset()
     )  # `scopes.<id>.item`: the id and the root, where both are named
     has_dynamic_scopes: bool = False
+    links: frozenset[str] = frozenset()  # `links.<node_id>`
+    has_dynamic_links: bool = False
 
     @property
     def fault(self) -> Finding | None:
@@ -181,6 +183,7 @@ def _sort(mentions: list[_Mention], lines: list[str]) -> References:
     variables = {_member(mention) for mention in mentions if mention.name == "vars"}
     secrets = [(mention, _only_argument(mention)) for mention in mentions if mention.name == "secret"]
     scopes = [(mention, _member(mention)) for mention in mentions if mention.name == "scopes"]
+    links = {_member(mention) for mention in mentions if mention.name == "links"}
     unknown = {mention.name: mention for mention in reversed(mentions) if mention.name not in _KNOWN}
     return References(
         findings=(
@@ -204,6 +207,8 @@ def _sort(mentions: list[_Mention], lines: list[str]) -> References:
             if scope_id is not None and (root := _member_of_member(mention)) is not None
         ),
         has_dynamic_scopes=any(scope_id is None for _, scope_id in scopes),
+        links=frozenset(node_id for node_id in links if node_id is not None),
+        has_dynamic_links=None in links,
     )
 
 

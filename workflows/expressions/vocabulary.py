@@ -9,8 +9,11 @@ ITEM_ROOTS = frozenset({"item", "index"})
 SCRIPT_ROOTS = frozenset({"items"})
 
 # What an expression is about. `scopes` holds the roots of the passes of all scopes around, by the scopes' ids.
+# `links` holds the one-time URLs of nodes that will wait.
 VALUE_ROOTS = (
-    frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow"}) | PASS_ROOTS | SCRIPT_ROOTS
+    frozenset({"trigger", "input", "nodes", "vars", "scopes", "execution", "workflow", "links"})
+    | PASS_ROOTS
+    | SCRIPT_ROOTS
 )
 FUNCTION_ROOTS = frozenset({"now", "secret"})
 ROOTS = VALUE_ROOTS | FUNCTION_ROOTS

@@ -7,6 +7,7 @@ itself, and bounds time and size. ``workflows.http.configured`` gives the one th
 from workflows.http.calls import Cancel, abandonable
 from workflows.http.door import MAX_BYTES, MAX_TIMEOUT_SECONDS, TIMEOUT_SECONDS, Door
 from workflows.http.errors import Cancelled, DoorError
+from workflows.http.gates import Gate, Postponed, through
 from workflows.http.replies import Reply
 
 __all__ = [
@@ -17,6 +18,9 @@ __all__ = [
     "Cancelled",
     "Door",
     "DoorError",
+    "Gate",
+    "Postponed",
     "Reply",
     "abandonable",
+    "through",
 ]

@@ -90,12 +90,12 @@ def check_addresses(addresses: Sequence[str], port: int, *, allowed: Sequence[Ne
         if kind := _refused_as(address):
             raise AddressRefused(
                 f"The host leads to an address that is not public ({kind}). "
-                "If it should be called, an operator must add its range to EGRESS_ALLOWED_RANGES."
+                "If it should be called, an operator must add its range to SEGUE_ALLOWED_PRIVATE_NETWORKS."
             )
     if strangers and not _is_web_port(port):
         raise AddressRefused(
             f"Port {port} is not one for web services. "
-            "If it should be called, an operator must add the host's range to EGRESS_ALLOWED_RANGES."
+            "If it should be called, an operator must add the host's range to SEGUE_ALLOWED_PRIVATE_NETWORKS."
         )
 
 

@@ -90,6 +90,11 @@ def redirected(ask: Ask, status: int, location: str) -> Ask:
     return replace(asked, headers=tuple(pair for pair in asked.headers if pair[0].lower() in _HARMLESS))
 
 
+def harmless(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those headers that may go to another origin: none of them could be a credential."""
+    return {name: value for name, value in headers.items() if name.lower() in _HARMLESS}
+
+
 def _without(names: frozenset[str], headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     return tuple(pair for pair in headers if pair[0].lower() not in names)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 import httpx2
 
@@ -60,14 +60,27 @@ def multipart_content(parts: Sequence[Part]) -> Content:
     return Content(request.read(), request.headers["content-type"])
 
 
-def with_query(url: str, pairs: Pairs) -> str:
-    """Return the URL with names and values added to its query. They are data: whatever they hold is encoded."""
+def with_query(url: str, pairs: Pairs, *, replacing: Iterable[str] = ()) -> str:
+    """Return the URL with names and values added to its query. They are data: whatever they hold is encoded.
+
+    :param replacing: names that the URL's own query loses.
+    """
+    url = _without(url, frozenset(replacing))
     added = encode_pairs(pairs)
     if not added:
         return url
     base = url.partition("#")[0]
     between = "" if base.endswith(("?", "&")) else "&" if "?" in base else "?"
     return f"{base}{between}{added}"
+
+
+def _without(url: str, names: frozenset[str]) -> str:
+    base, mark, query = url.partition("#")[0].partition("?")
+    if not names or not mark:
+        return url
+    # What is left stays as it is written: another server may tell `+` from `%20`.
+    kept = [pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) not in names]
+    return f"{base}?{'&'.join(kept)}" if kept else base
 
 
 def encode_pairs(pairs: Pairs) -> str:

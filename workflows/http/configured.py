@@ -11,8 +11,8 @@ from workflows.http.door import Door
 
 
 def configured_door() -> Door:
-    """Return this process's door, as wide as ``EGRESS_ALLOWED_RANGES`` says."""
-    return _door(tuple(settings.EGRESS_ALLOWED_RANGES))
+    """Return this process's door, as wide as ``SEGUE_ALLOWED_PRIVATE_NETWORKS`` says."""
+    return _door(tuple(settings.SEGUE_ALLOWED_PRIVATE_NETWORKS))
 
 
 @cache

@@ -14,7 +14,11 @@ _PIECE_BYTES = 256 * 1024
 _GZIP_MAGIC = 0x1F
 
 
-def decode(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int) -> bytes:
+# Is told each piece of a body as it comes; true ends the reading. For streams that stay open after what was asked for.
+Enough = Callable[[bytes], bool]
+
+
+def decode(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int, is_enough: Enough | None = None) -> bytes:
     """Return a body as it was before its encodings were applied.
 
     Every layer may give ``max_bytes``, not only the innermost: else layers that shrink again could keep a worker busy
@@ -30,7 +34,7 @@ def decode(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int) ->
     for coding in reversed(codings):
         stream = _at_most(max_bytes, _undo(coding, stream))
     try:
-        return b"".join(stream)
+        return b"".join(stream if is_enough is None else _until(is_enough, stream))
     except zlib.error as error:
         raise ProtocolBroken(f"The answer's body is not {content_encoding!r} as its headers say.") from error
 
@@ -42,6 +46,13 @@ def _at_most(max_bytes: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
         if size > max_bytes:
             raise TooLarge(f"The answer's body is larger than {max_bytes:,} bytes. Ask for less at a time.")
         yield chunk
+
+
+def _until(is_enough: Enough, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        if is_enough(chunk):
+            return
 
 
 def _undo(coding: str, chunks: Iterable[bytes]) -> Iterator[bytes]:

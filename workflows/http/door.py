@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import ssl
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 from weakref import WeakSet
 
@@ -15,6 +15,7 @@ from workflows.http import asks, urls
 from workflows.http.addresses import parse_ranges
 from workflows.http.asks import Ask
 from workflows.http.calls import Call, Cancel
+from workflows.http.decoding import Enough
 from workflows.http.errors import (
     ConnectionLost,
     DoorError,
@@ -23,8 +24,11 @@ from workflows.http.errors import (
     TooLarge,
     TooManyRedirects,
 )
+from workflows.http.gates import current_gate
 from workflows.http.network import CheckedBackend, Resolver, system_resolver
 from workflows.http.replies import Reply, read_body, read_headers
+from workflows.http.retry_after import asked_to_wait
+from workflows.http.secrets import check_host
 
 TIMEOUT_SECONDS = 30.0
 MAX_TIMEOUT_SECONDS = 300.0
@@ -67,15 +71,19 @@ class Door:
         max_bytes: int = MAX_BYTES,
         allowed_hosts: Iterable[str] | None = None,
         cancel: Cancel | None = None,
+        is_enough: Enough | None = None,
     ) -> Reply:
         """Make a call and return the answer, whatever its status.
 
         :param timeout: seconds for everything together: look-up, connecting, redirects, the last byte of the answer.
         :param max_bytes: how large the decoded body may be.
         :param allowed_hosts: the only hosts that may be called, redirects included: names, or ``*.name`` for all below.
+            The hosts of secrets that were filled in (:mod:`workflows.http.secrets`) hold in any case.
         :param cancel: lets other threads abandon the call; without one, that of :func:`abandonable` holds.
+        :param is_enough: is told each piece of the body; once it says so, the rest is not waited for.
         :raises DoorError: if there is no complete answer.
         :raises Cancelled: if the call was abandoned.
+        :raises Postponed: if the gate that this thread calls through says so.
         """
         if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
             raise ValueError(f"timeout is {timeout:g}; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds.")
@@ -85,13 +93,26 @@ class Door:
         with call.under_way():
             for _ in range(MAX_REDIRECTS + 1):
                 _check_host(ask, hosts)
-                with self._answer(ask, call) as response:
+                host, gate = urls.ascii_host(ask.url), current_gate()
+                with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
                     answer_headers = read_headers(response)
+                    if wait := asked_to_wait(response.status, answer_headers):
+                        gate.asked_to_wait(host, seconds=wait)
                     if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
-                        body = read_body(response, answer_headers, max_bytes=max_bytes)
+                        body = read_body(response, answer_headers, max_bytes=max_bytes, is_enough=is_enough)
                         return Reply(response.status, answer_headers, body, str(ask.url))
                     ask = asks.redirected(ask, response.status, answer_headers["location"])
         raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")
+
+    def addresses(self, host: str, port: int, *, timeout: float = TIMEOUT_SECONDS) -> Sequence[str]:
+        """Return the addresses at which a client of another protocol may dial a host: looked up once, and checked.
+
+        It must dial these and not look the name up again. How its waits end is for :func:`workflows.http.waits.bounded`.
+
+        :raises DoorError: if there is none, or if one of them is refused.
+        :raises Cancelled: if the call was abandoned.
+        """
+        return self._backend.addresses(host, port, Call(timeout, None))
 
     def close(self) -> None:
         """Close all connections. Calls under way fail; later ones connect anew."""
@@ -143,6 +164,7 @@ def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
     host = urls.ascii_host(ask.url)
     if allowed_hosts is not None and not any(urls.host_matches(host, pattern) for pattern in allowed_hosts):
         raise HostNotAllowed(f"This call may only go to {', '.join(allowed_hosts) or 'no host at all'}.")
+    check_host(host)
 
 
 def _raise_as_door_error(error: Exception, call: Call) -> NoReturn:

@@ -40,6 +40,12 @@ class HostNotAllowed(DoorError):
     code = "host_not_allowed"
 
 
+class SecretNotAllowed(DoorError):
+    """A secret that is part of the call may not be sent to this host."""
+
+    code = "secret_not_allowed"
+
+
 class AddressRefused(DoorError):
     """The host leads to an address or a port that is not public."""
 

@@ -56,9 +56,16 @@ class CheckedBackend(httpcore2.NetworkBackend):
         """
         call = current_call()
         call.has_connected = True
+        return _Stream(_dial(self.addresses(host, port, call), port, call))
+
+    def addresses(self, host: str, port: int, call: Call) -> Sequence[str]:
+        """Return the addresses at which a host may be dialled, best first: each has been checked.
+
+        :raises DoorError: if there is none, or if one of them is refused.
+        """
         addresses = _look_up(self._resolver, host, call)
         check_addresses(addresses, port, allowed=self._allowed)
-        return _Stream(_dial(addresses[:MAX_ADDRESSES], port, call))
+        return addresses[:MAX_ADDRESSES]
 
 
 def _look_up(resolver: Resolver, host: str, call: Call) -> Sequence[str]:

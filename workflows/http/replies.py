@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpcore2
 
-from workflows.http.decoding import decode
+from workflows.http.decoding import Enough, decode
 from workflows.http.errors import TooLarge
 
 MAX_HEADERS = 200
@@ -41,9 +41,12 @@ def read_headers(response: httpcore2.Response) -> dict[str, str]:
     return headers
 
 
-def read_body(response: httpcore2.Response, headers: Mapping[str, str], *, max_bytes: int) -> bytes:
+def read_body(
+    response: httpcore2.Response, headers: Mapping[str, str], *, max_bytes: int, is_enough: Enough | None = None
+) -> bytes:
     """Return the body of an answer, decoded.
 
     :raises DoorError: if it is too large, broken, or does not come.
     """
-    return decode(response.iter_stream(), headers.get("content-encoding", ""), max_bytes=max_bytes)
+    encoding = headers.get("content-encoding", "")
+    return decode(response.iter_stream(), encoding, max_bytes=max_bytes, is_enough=is_enough)

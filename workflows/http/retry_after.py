@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 # A server that asks for more is not obeyed to the letter: the workflow should fail while somebody still cares.
 MAX_SECONDS = 3600.0
+
+# With these a server speaks of itself, and not of the one request (RFC 9110, 15.6.4; RFC 6585, 4).
+_BUSY = frozenset({429, 503})
+
+
+def asked_to_wait(status: int, headers: Mapping[str, str]) -> float | None:
+    """Return for how many seconds an answer wants no more calls, if it wants that."""
+    if status not in _BUSY:
+        return None
+    return retry_after_seconds(headers.get("retry-after", ""), now=datetime.now(UTC))
 
 
 def retry_after_seconds(value: str, *, now: datetime) -> float | None:

@@ -1,32 +1,105 @@
-"""Secrets are filled in at the door, and do not come back through it."""
+"""Secrets are filled in at the door, go only where they may, and do not come back through it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
-from urllib.parse import quote, quote_plus
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-MASK = "••••••"
-# A shorter one can't be told from ordinary text; masking it would tear holes into data.
-MIN_CHARS = 4
+from projects.masking import Masker
+from workflows.http import urls
+from workflows.http.errors import SecretNotAllowed
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret in clear.
+
+    :param allowed_hosts: the only hosts that it may be sent to, names or ``*.name``; none means any.
+    :param problem: why its value is not known, if it is not.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    allowed_hosts: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class FilledIn:
+    """What secrets one node run has filled in, and so where it may still call. Any of its threads may use it."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._restricted: dict[str, tuple[str, ...]] = {}
+
+    def note(self, secret: Secret) -> None:
+        """Note that a secret is part of what will be sent from now on."""
+        self.names.add(secret.name)
+        if secret.allowed_hosts:
+            self._restricted[secret.name] = secret.allowed_hosts
+
+    def check_host(self, host: str) -> None:
+        """Do nothing if every secret that was filled in may go to a host.
+
+        :param host: in ASCII and lower case, as it is looked up.
+        :raises SecretNotAllowed: if one may not.
+        """
+        for name, allowed in list(self._restricted.items()):
+            if not any(urls.host_matches(host, pattern) for pattern in allowed):
+                raise SecretNotAllowed(
+                    f"The secret `{name}` may only be sent to {', '.join(allowed)}, and this call goes elsewhere. "
+                    "If it should, set the secret again with that host among its `allowed_hosts`."
+                )
+
+
+_nothing = FilledIn()
+_current: ContextVar[FilledIn] = ContextVar("filled_in", default=_nothing)
+
+
+@contextlib.contextmanager
+def bound_by(filled_in: FilledIn) -> Iterator[None]:
+    """Hold every call that this thread makes in the block to the hosts of the secrets filled in, whoever wrote the call."""
+    token = _current.set(filled_in)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def check_host(host: str) -> None:
+    """Refuse a host that a secret of this node run may not go to. The door asks this of every hop.
+
+    Whoever opens a connection of another kind (mail, databases) asks it first.
+
+    :raises SecretNotAllowed: if so.
+    """
+    _current.get().check_host(host)
+
+
+class FillsIn(Protocol):
+    """The part of a node's context that knows its secrets."""
+
+    @property
+    def masker(self) -> Masker:
+        """Knows the secrets of the execution."""
+
+    def fill_secrets(self, text: str) -> str:
+        """Replace secret placeholders by their values."""
 
 
 class Secrets:
-    """Fills placeholders for one call, and remembers what it filled in, so that an answer that repeats it can be masked.
+    """Fills placeholders in JSON data for a call, and masks the answer."""
 
-    :param fill: turns the placeholders in a text into values.
-    """
-
-    def __init__(self, fill: Callable[[str], str]) -> None:
-        self._fill = fill
-        self._known: set[str] = set()
+    def __init__(self, context: FillsIn) -> None:
+        self._context = context
 
     def fill(self, value: Any) -> Any:
         """Return JSON data with the placeholders in all its texts filled in. The result is for the door alone."""
         match value:
             case str():
-                return self._filled(value)
+                return self._context.fill_secrets(value)
             case dict():
                 return {key: self.fill(item) for key, item in value.items()}
             case list():
@@ -34,44 +107,9 @@ class Secrets:
         return value
 
     def remember(self, value: str) -> None:
-        """Mask this too: something that was made from a secret."""
-        if len(value) >= MIN_CHARS:
-            self._known |= {value, json.dumps(value)[1:-1], quote(value, safe=""), quote_plus(value)}
+        """Mask this too, here and in all that this execution records: something that was got for a secret, such as a token."""
+        self._context.masker.add(value)
 
     def mask(self, value: Any) -> Any:
-        """Return JSON data with every value that was filled in masked."""
-        if not self._known:
-            return value
-        match value:
-            case str():
-                return self._masked(value)
-            case dict():
-                return {self._masked(key): self.mask(item) for key, item in value.items()}
-            case list():
-                return [self.mask(item) for item in value]
-        return value
-
-    def _filled(self, text: str) -> str:
-        filled = self._fill(text)
-        if filled != text:
-            self.remember(filled)
-            self.remember(_inserted(text, filled))
-        return filled
-
-    def _masked(self, text: str) -> str:
-        # The longest first: one may be part of another.
-        for known in sorted(self._known, key=len, reverse=True):
-            text = text.replace(known, MASK)
-        return text
-
-
-def _inserted(template: str, filled: str) -> str:
-    """Return what was put into a text: what is left without the beginning and the end that both have."""
-    start = _common_length(template, filled)
-    end = _common_length(template[start:][::-1], filled[start:][::-1])
-    return filled[start : len(filled) - end]
-
-
-def _common_length(one: str, other: str) -> int:
-    pairs = zip(one, other, strict=False)
-    return next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+        """Return JSON data without secrets. Before anything is cut: half a secret would no longer be recognised."""
+        return self._context.masker.mask(value)

@@ -56,6 +56,19 @@ def origin(url: httpx2.URL) -> Origin:
     return url.scheme, ascii_host(url), url.port or _PORTS[url.scheme]
 
 
+def joined(base: str, reference: str) -> httpx2.URL:
+    """Return where a reference leads that stood in an answer from ``base`` (RFC 3986, 5), checked like any other URL.
+
+    :raises BadUrl: if the door does not call such URLs.
+    """
+    try:
+        url = check(httpx2.URL(base).join(reference))
+    except httpx2.InvalidURL as error:
+        raise BadUrl("It is no valid URL.") from error
+    _refuse_dot_segments(str(url))
+    return url
+
+
 def ascii_host(url: httpx2.URL) -> str:
     """Return the host as it is sent; ``url.host`` would be what people read."""
     return url.raw_host.decode("ascii")

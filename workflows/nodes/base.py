@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from projects.masking import Masker
 from workflows.definition.problems import Problem
 
 ERROR_PORT = "error"
@@ -84,7 +86,16 @@ class Answer:
     headers: Mapping[str, str]
 
 
-Outcome = Done | Wait | StartWorkflow | Answer
+@dataclass(frozen=True)
+class EmitEvent:
+    """The node emits an event of its project, in the commit that records it: exactly once.
+
+    :param id: the author's own id of it; the same one again emits nothing.
+    """
+
+    name: str
+    data: Any
+    id: str | None = None
 
 
 class NodeError(Exception):
@@ -113,6 +124,53 @@ class NodeError(Exception):
         self.details = dict(details or {})
 
 
+class EndpointGone(NodeError):
+    """The other side says that there is nobody any more (410): nothing is sent there until somebody switches it on again."""
+
+
+@dataclass(frozen=True)
+class Deciders:
+    """Who may decide: members with a role (or a higher one), members by name, or anybody who has the link."""
+
+    role: str | None
+    users: tuple[str, ...] = ()
+    anyone: bool = False
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """What people are asked to approve.
+
+    :param details: JSON data that is shown beside the message.
+    :param form: a JSON Schema of fields to fill in with a decision, if there are any.
+    :param needed: how many different persons must approve. One who rejects is enough.
+    """
+
+    title: str
+    message: str
+    details: Any
+    form: Mapping[str, Any] | None
+    deciders: Deciders
+    needed: int
+
+
+@dataclass(frozen=True)
+class Await:
+    """The node waits, without a worker, for what comes over its one-time link.
+
+    :param until: by when; None: as long as its execution may live.
+    :param otherwise: what comes of it when nothing has come by then.
+    :param approval: what people decide on; None: the first call of its link is the answer.
+    """
+
+    until: datetime | None
+    otherwise: Done | NodeError
+    approval: ApprovalRequest | None = None
+
+
+Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent | Await
+
+
 class Context(Protocol):
     """What a node sees of the world while it runs."""
 
@@ -137,6 +195,20 @@ class Context(Protocol):
         """Through how many workflows the request came that started the execution."""
 
     @property
+    def project_id(self) -> str:
+        """The project that the execution belongs to. What a node reaches of this installation lies within it."""
+
+    @property
+    def kept(self) -> Any:
+        """What :meth:`keep` was given before this attempt was put off; ``None`` at its beginning."""
+
+    def keep(self, state: Any) -> None:
+        """Note how far the node run has come, as JSON data, in case the call that it makes next is put off.
+
+        Then the node run sleeps, without a thread, and the same attempt runs again later and finds this in :attr:`kept`.
+        """
+
+    @property
     def default_timezone(self) -> str:
         """The workflow's time zone (``settings.timezone``), an IANA name."""
 
@@ -158,8 +230,15 @@ class Context(Protocol):
         :raises NodeError: naming the index and the line that failed.
         """
 
+    @property
+    def masker(self) -> Masker:
+        """Knows the secrets of this execution, in all their spellings. Whatever is cut is masked first."""
+
     def fill_secrets(self, text: str) -> str:
-        """Replace secret placeholders by their values. Only for the door to the outside."""
+        """Replace secret placeholders by their values. Only for the door to the outside.
+
+        From then on this node run can call no host that one of them may not go to.
+        """
 
 
 # A Config, or a root model over several of them where a key such as ``kind`` tells which.
@@ -199,6 +278,29 @@ class NodeType(Generic[C]):
     def effect(self, config: Mapping[str, Any]) -> Effect:
         """Return what running a node with this raw config does to the outside. Never raises."""
         return Effect.NONE
+
+    def deferred_in(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return :attr:`deferred` as it is for a node with this raw config. Never raises."""
+        return self.deferred
+
+    def takes_secrets(self, config: Mapping[str, Any]) -> bool:
+        """Return whether a node with this raw config may mention secrets and links. Never raises."""
+        return self.accepts_secrets
+
+    def link_path(self, config: Mapping[str, Any]) -> str:
+        """Return below which path the one-time link lies of a node with this raw config; "" if it has none. Never raises."""
+        return ""
+
+    def retry_delays(self, config: Mapping[str, Any]) -> tuple[float, ...]:
+        """Return the seconds before each further attempt, if the type has a table of its own for this raw config.
+
+        A node's own ``retry`` comes first. Never raises.
+        """
+        return ()
+
+    def endpoint(self, config: C) -> str | None:
+        """Return the URL that a node run with this config calls, if nothing may be sent there once it said that it is gone."""
+        return None
 
     def check(self, config: C) -> list[Problem]:
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""
@@ -241,13 +343,28 @@ def lies_at(path: Sequence[str], dotted: Iterable[str]) -> bool:
     )
 
 
+OWN_KEY = r"[a-z][a-z0-9_]*"
+FOREIGN_KEY = r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+"
+MAX_KEY_CHARS = 64
 _registry: dict[str, NodeType[Any]] = {}
 
 
 def register(key: str) -> Callable[[type[NodeType[Any]]], type[NodeType[Any]]]:
-    """Add a node type to the catalogue under its key; a second one with the same key is refused."""
+    """Add a node type to the catalogue under its key; a second one with the same key is refused.
+
+    Those of other packages have a prefix of their maker's and a dot in their keys (``greetings.mood``), so that no version of
+    Segue will ever have one of the same name.
+
+    :raises ValueError: if the key is taken, or none that the class may have.
+    """
 
     def add(cls: type[NodeType[Any]]) -> type[NodeType[Any]]:
+        is_own = cls.__module__.startswith("workflows.")
+        if not re.fullmatch(OWN_KEY if is_own else FOREIGN_KEY, key) or len(key) > MAX_KEY_CHARS:
+            raise ValueError(
+                f"{key!r} cannot be the key of {cls.__name__}: small letters, digits and _, after a prefix of yours and a dot, "
+                "at most 64 characters: greetings.mood."
+            )
         if key in _registry:
             raise ValueError(f"Two node types are called {key!r}: {type(_registry[key]).__name__}, {cls.__name__}.")
         cls.key = key

@@ -35,10 +35,11 @@ def all_templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> lis
 
 def templates_of(node_type: NodeType[Any], config: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the templates of a raw config that are evaluated before the node runs, with the JSON Pointer to each."""
+    deferred = node_type.deferred_in(config)
     return [
         (pointer, text)
         for pointer, text in all_templates_of(node_type, config)
-        if not (is_deferred(node_type, pointer) and is_per_item(text))
+        if not (is_deferred(deferred, pointer) and is_per_item(text))
         and not is_template_of_passes(node_type, _keys(pointer))
         and roots_beforehand(node_type, pointer) is None
     ]
@@ -49,9 +50,12 @@ def templates_at(config: Mapping[str, Any], paths: Sequence[str]) -> list[tuple[
     return [(pointer, text) for pointer, text in find_templates(config) if lies_at(_keys(pointer), paths)]
 
 
-def is_deferred(node_type: NodeType[Any], pointer: str) -> bool:
-    """Return whether expressions at this place of the config may be evaluated for each item."""
-    return lies_at(_keys(pointer), node_type.deferred)
+def is_deferred(deferred: Sequence[str], pointer: str) -> bool:
+    """Return whether expressions at this place of a config may be evaluated for each item.
+
+    :param deferred: what :meth:`NodeType.deferred_in` says of the config.
+    """
+    return lies_at(_keys(pointer), deferred)
 
 
 def roots_beforehand(node_type: NodeType[Any], pointer: str) -> frozenset[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -19,6 +19,8 @@ _MOMENT = re.compile(
 )
 # RFC 3339 and what is usual in data: no offset, no seconds, no time at all; nanoseconds, of which micro ones are read.
 _DATA = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+# Names of the zone files that are no zones: one is whatever the machine is set to, one says that nothing is set.
+_NO_ZONES = {"localtime", "Factory"}
 # Years and months have no fixed length, so that there are none.
 _DURATION = re.compile(
     r"P(?=[\dT])(?:(?P<weeks>\d{1,6})W)?(?:(?P<days>\d{1,6})D)?"
@@ -30,6 +32,9 @@ _DURATION = re.compile(
 def parse_moment(text: str, *, default_timezone: str) -> datetime:
     """Return the moment that an ISO 8601 date and time names; without an offset it is meant in the default zone.
 
+    It comes in UTC, where sums and comparisons are of true time. Python makes those within a zone on the wall: twelve hours
+    after 02:30 would be 14:30, also in the night in which the clocks change.
+
     :raises ValueError: if it names none.
     """
     match = _MOMENT.fullmatch(text)
@@ -39,7 +44,7 @@ def parse_moment(text: str, *, default_timezone: str) -> datetime:
         moment = None
     if match is None or moment is None:
         raise ValueError(f"{text[:60]!r} is no date and time. Write it as 2026-03-01T09:00:00+01:00.")
-    return moment if match["zone"] else moment.replace(tzinfo=ZoneInfo(default_timezone))
+    return (moment if match["zone"] else moment.replace(tzinfo=ZoneInfo(default_timezone))).astimezone(UTC)
 
 
 def read_moment(text: str) -> datetime:
@@ -82,7 +87,7 @@ def _known_zone(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - _NO_ZONES)
 
 
 def _moment_text(text: str) -> str:

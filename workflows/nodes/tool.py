@@ -37,6 +37,12 @@ class ToolNode(NodeType[ToolConfig]):
             return Effect.WRITE
         return catalogue()[tool].effect(arguments)
 
+    def deferred_in(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return what the tool evaluates itself."""
+        tool = config.get("tool")
+        known = catalogue().get(tool) if isinstance(tool, str) else None
+        return tuple(f"with.{path}" for path in known.deferred) if known else ()
+
     def check(self, config: ToolConfig) -> list[Problem]:
         """Check that there is such a tool, and its arguments."""
         if config.tool not in catalogue():

@@ -86,6 +86,10 @@ class Schedule:
             ZoneInfo(self.zone)
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"Time zone {self.zone!r} is not known. Use a name like Europe/Berlin.") from error
+        for name in ("start", "end", "anchor"):
+            moment: datetime | None = getattr(self, name)
+            if moment is not None:  # Within a zone, Python would count on the wall, and not in true time.
+                object.__setattr__(self, name, moment.astimezone(UTC))
 
     @property
     def is_rhythm(self) -> bool:

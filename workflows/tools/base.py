@@ -33,6 +33,9 @@ class Tool(Generic[A]):
     # For polls: the JSON Pointer to the list in the output, and a template that tells its items apart, if there is one for all.
     items_at: ClassVar[str] = ""
     item_key: ClassVar[str] = ""
+    # Paths (dotted) of arguments whose expressions the tool evaluates itself, through ``evaluate_each``, where they mention
+    # ``item`` or ``index``.
+    deferred: ClassVar[tuple[str, ...]] = ()
 
     def effect(self, arguments: Mapping[str, Any]) -> Effect:
         """Return what a call with these raw arguments does to the outside. Never raises."""

@@ -87,7 +87,7 @@ class FeedRead(Tool[FeedArguments]):
         :raises NodeError: ``http_status`` if there is no answer with a feed; ``not_a_feed`` if it is none, or broken; else the
             door's own code (``timeout``, ``dns``, ``address_refused``, …).
         """
-        secrets = Secrets(context.fill_secrets)
+        secrets = Secrets(context)
         reply = _fetch(arguments, secrets, context)
         said = {
             "etag": reply.headers.get("etag", ""),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from projects.crypto import is_key_id, new_key_line
+from projects.wrapping_keys import is_key_id, new_key_line
 
 
 class Command(BaseCommand):

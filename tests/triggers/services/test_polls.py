@@ -49,7 +49,7 @@ class Shop:
 
 @pytest.fixture
 def shop(httpserver, settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
     return Shop(httpserver)
 
 

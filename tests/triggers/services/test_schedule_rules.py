@@ -83,6 +83,26 @@ class TestIntervals:
 
         assert (job.anchor, job.next_run) == (hour(1) + 30 * SECOND, hour(1) + 30 * SECOND)
 
+    def test_are_counted_in_true_time_from_a_start_before_the_clocks_changed(self):
+        """[R-8] 14:30 in Berlin's summer is 12:30 UTC, and stays it in winter."""
+        job = a_job(every("1h"))
+        clock = every("12h", timezone="Europe/Berlin", start_date="2025-10-25T14:30")
+
+        publish_again(job.workflow, started_by(clock=clock))
+
+        job.refresh_from_db()
+        assert job.next_run == NOON + 30 * MINUTE
+
+    def test_keep_their_next_run_in_a_new_version_though_they_start_at_a_time_that_was_never_shown(self):
+        """[R-8] Between zones, Python takes no time in a gap for equal to itself."""
+        times = {"timezone": "Europe/Berlin", "start_date": "2025-03-30T02:30"}
+        job = a_job(every("1h", **times))
+
+        publish_again(job.workflow, started_by(clock=every("1h", overlap="skip", **times)), now=NOON + 90 * MINUTE)
+
+        job.refresh_from_db()
+        assert job.next_run == hour(1) - 30 * MINUTE
+
     def test_keep_their_anchor_in_a_new_version(self):
         job = a_job(every("1h"))
 

@@ -229,6 +229,7 @@ class TestSettings:
             ({"timezone": "Europe/Belin"}, ("unknown_timezone", "/settings/timezone")),
             ({"timezone": "../../etc/passwd"}, ("unknown_timezone", "/settings/timezone")),
             ({"timezone": "Europe"}, ("unknown_timezone", "/settings/timezone")),
+            ({"timezone": "localtime"}, ("unknown_timezone", "/settings/timezone")),
             ({"timezone": ""}, ("unknown_timezone", "/settings/timezone")),
             ({"timeout_seconds": 0}, ("out_of_range", "/settings/timeout_seconds")),
             ({"timeout_seconds": 8_640_001}, ("out_of_range", "/settings/timeout_seconds")),

@@ -84,7 +84,7 @@ PUBLIC_ADDRESSES = [
 class TestCheckAddresses:
     @pytest.mark.parametrize("address", SPECIAL_ADDRESSES)
     def test_refuses_what_is_not_public(self, address):
-        with pytest.raises(AddressRefused, match="EGRESS_ALLOWED_RANGES") as caught:
+        with pytest.raises(AddressRefused, match="SEGUE_ALLOWED_PRIVATE_NETWORKS") as caught:
             check_addresses([address], 80)
 
         assert address not in caught.value.message, "the door does not tell strangers about its network"

@@ -104,7 +104,7 @@ class TestAddresses:
     )
     def test_refuses_this_machine_however_it_is_spelled_and_does_not_connect(self, strict_door, host):
         """S-SSRF-1, S-SSRF-6: no connection, so nobody learns whether something listens there."""
-        with Answering() as server, pytest.raises(AddressRefused, match="EGRESS_ALLOWED_RANGES"):
+        with Answering() as server, pytest.raises(AddressRefused, match="SEGUE_ALLOWED_PRIVATE_NETWORKS"):
             strict_door.request("GET", server.url(host=host))
 
         assert server.connections == 0
@@ -124,7 +124,7 @@ class TestAddresses:
 
         assert caught.value.message == (
             "The host leads to an address that is not public (loopback). "
-            "If it should be called, an operator must add its range to EGRESS_ALLOWED_RANGES."
+            "If it should be called, an operator must add its range to SEGUE_ALLOWED_PRIVATE_NETWORKS."
         )
 
     def test_calls_what_the_operator_allows(self):

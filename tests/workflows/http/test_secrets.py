@@ -1,36 +1,45 @@
-"""S-SEC-4, S-SEC-7: what was filled in does not come back."""
+"""S-SEC-4, S-SEC-5, S-SEC-7: secrets go only where they may, and what was filled in does not come back."""
 
 from __future__ import annotations
 
-import json
-from urllib.parse import quote
+from dataclasses import dataclass, field
 
 import pytest
 
-from workflows.http.secrets import MASK, Secrets
+from projects.masking import MASK, Masker
+from tests.workflows.http.servers import Answering, response
+from workflows.http import Door
+from workflows.http.errors import SecretNotAllowed
+from workflows.http.secrets import FilledIn, Secret, Secrets, bound_by
 
-VALUES = {"⟦A⟧": 's3cret/+"quoted"', "⟦B⟧": "hunter2", "⟦SHORT⟧": "abc"}
+VALUES = {"⟦A⟧": 's3cret/+"quoted"', "⟦B⟧": "hunter2"}
 
 
-def fill(text):
-    for placeholder, value in VALUES.items():
-        text = text.replace(placeholder, value)
-    return text
+@dataclass
+class World:
+    """A context with two secrets."""
+
+    masker: Masker = field(default_factory=Masker)
+
+    def fill_secrets(self, text: str) -> str:
+        for placeholder, value in VALUES.items():
+            if placeholder in text:
+                self.masker.add(value)
+                text = text.replace(placeholder, value)
+        return text
 
 
 @pytest.fixture
 def secrets():
-    return Secrets(fill)
+    return Secrets(World())
 
 
-class TestFill:
+class TestSecrets:
     def test_fills_texts_wherever_they_stand(self, secrets):
         value = {"a": ["x ⟦A⟧ y", 1, None, True, {"b": "⟦B⟧"}], "c": "plain"}
 
         assert secrets.fill(value) == {"a": ['x s3cret/+"quoted" y', 1, None, True, {"b": "hunter2"}], "c": "plain"}
 
-
-class TestMask:
     def test_masks_what_was_filled_in(self, secrets):
         secrets.fill({"header": "Bearer ⟦A⟧", "body": "⟦B⟧"})
 
@@ -39,23 +48,74 @@ class TestMask:
             MASK: None,
         }
 
-    @pytest.mark.parametrize("spelled", [lambda text: json.dumps(text)[1:-1], lambda text: quote(text, safe="")])
-    def test_masks_it_in_its_usual_spellings(self, secrets, spelled):
-        secrets.fill("⟦A⟧")
+    def test_masks_each_of_two_in_one_text(self, secrets):
+        secrets.fill("⟦A⟧:⟦B⟧")
 
-        assert secrets.mask(f"<{spelled(VALUES['⟦A⟧'])}>") == f"<{MASK}>"
+        assert secrets.mask('hunter2 and s3cret/+"quoted"') == f"{MASK} and {MASK}"
 
     def test_masks_nothing_that_was_not_used(self, secrets):
         secrets.fill("no placeholder, hunter2")
 
         assert secrets.mask("hunter2") == "hunter2"
 
-    def test_leaves_alone_what_is_too_short_to_be_told_from_text(self, secrets):
-        secrets.fill("⟦SHORT⟧")
+    def test_masks_what_was_got_for_a_secret(self, secrets):
+        secrets.remember("an-access-token")
 
-        assert secrets.mask("abcdef") == "abcdef"
+        assert secrets.mask("Bearer an-access-token") == f"Bearer {MASK}"
 
-    def test_masks_what_was_made_from_secrets(self, secrets):
-        secrets.remember("dXNlcjpwYXNz")
 
-        assert secrets.mask("Basic dXNlcjpwYXNz") == f"Basic {MASK}"
+def filled_in(*hosts: str) -> FilledIn:
+    found = FilledIn()
+    found.note(Secret("API_TOKEN", "t0ken-of-alice", hosts))
+    return found
+
+
+class TestAllowedHosts:
+    """[S-SEC-5]"""
+
+    def test_let_a_secret_go_where_it_may(self, door):
+        with Answering(response(200, b"ok")) as server, bound_by(filled_in("127.0.0.1")):
+            assert door.request("GET", server.url()).status == 200
+
+    def test_send_nothing_elsewhere(self, door):
+        with Answering(response(200, b"ok")) as server, bound_by(filled_in("api.example.com", "*.example.org")):
+            with pytest.raises(
+                SecretNotAllowed, match=r"`API_TOKEN` may only be sent to api.example.com, \*.example.org"
+            ):
+                door.request("GET", server.url())
+            assert server.received == []
+
+    def test_hold_for_redirects(self, door):
+        with Answering(response(200, b"ok")) as elsewhere:
+            with (
+                Answering(response(302, location=elsewhere.url(host="localhost"))) as server,
+                bound_by(filled_in("127.0.0.1")),
+                pytest.raises(SecretNotAllowed),
+            ):
+                door.request("GET", server.url())
+            assert elsewhere.received == []
+
+    def test_are_those_of_all_secrets_together(self, door):
+        both = filled_in("127.0.0.1", "api.example.com")
+        both.note(Secret("OTHER", "0ther", ("api.example.com",)))
+
+        with (
+            Answering(response(200, b"ok")) as server,
+            bound_by(both),
+            pytest.raises(SecretNotAllowed, match="`OTHER`"),
+        ):
+            door.request("GET", server.url())
+
+    def test_end_with_the_node_run(self, door):
+        with Answering(response(200, b"ok")) as server:
+            with bound_by(filled_in("api.example.com")):
+                pass
+            assert door.request("GET", server.url()).status == 200
+
+    def test_do_not_show_the_secret(self):
+        assert "t0ken" not in repr(Secret("API_TOKEN", "t0ken-of-alice"))
+
+
+def test_the_door_without_secrets_goes_anywhere(door: Door):
+    with Answering(response(200, b"ok")) as server:
+        assert door.request("GET", server.url()).status == 200

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from projects.masking import Masker
 from tests.clock import NOON
 from workflows.definition.problems import Problem
 from workflows.expressions import SCRIPT_LIMITS, ExpressionError, InProcessSandbox, render, render_each
@@ -28,9 +29,12 @@ class FakeContext:
     seconds_left: float = 300.0
     idempotency_key: str = "execution:node:"
     hops: int = 0
+    project_id: str = "01a21499-402b-7235-8eea-e2bbaab83e73"
     default_timezone: str = "UTC"
+    kept: Any = None
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    masker: Masker = field(default_factory=Masker)
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)
@@ -47,6 +51,9 @@ class FakeContext:
             return SCRIPTS.run_script_each(body, items, {"input": self.input, **self.roots}, now=self.now)
         except ExpressionError as error:
             raise NodeError(error.code, f"Item {error.index}: {error.message}") from error
+
+    def keep(self, state: Any) -> None:
+        raise AssertionError("Nothing was to be kept.")
 
     def fill_secrets(self, text: str) -> str:
         return text

@@ -31,6 +31,14 @@ class TestCatalogue:
 
             @register("delay")
             class Other(NodeType):
+                __module__ = "workflows.nodes.other"
+
+    @pytest.mark.parametrize("key", ["mood", "Acme.mood", "acme.", ".mood", "acme.mood!", f"acme.{'x' * 60}"])
+    def test_refuses_keys_of_other_packages_that_could_be_our_own(self, key):
+        with pytest.raises(ValueError, match="cannot be the key of Other"):
+
+            @register(key)
+            class Other(NodeType):
                 pass
 
 
@@ -108,7 +116,7 @@ class TestEntryPoints:
     def test_bring_node_types_of_other_packages(self, tmp_path, monkeypatch):
         (tmp_path / "segue_greeting.py").write_text(
             "from workflows.nodes.base import Config, Done, NodeType, register\n\n\n"
-            "@register('greeting')\n"
+            "@register('acme.greeting')\n"
             "class Greeting(NodeType[Config]):\n"
             '    """Greet."""\n\n'
             "    Config = Config\n"
@@ -124,7 +132,7 @@ class TestEntryPoints:
         try:
             load()
 
-            assert catalogue()["greeting"].key == "greeting"
+            assert catalogue()["acme.greeting"].key == "acme.greeting"
         finally:
-            catalogue().pop("greeting", None)
+            catalogue().pop("acme.greeting", None)
             sys.modules.pop("segue_greeting", None)

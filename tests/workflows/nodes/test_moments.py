@@ -25,7 +25,14 @@ class TestParseMoment:
         assert parse_moment(text, default_timezone="Europe/Berlin") == moment
 
     def test_takes_the_first_of_two_times_when_clocks_go_back(self):
-        assert parse_moment("2026-10-25T02:30", default_timezone="Europe/Berlin").utcoffset() == timedelta(hours=2)
+        first = parse_moment("2026-10-25T02:30", default_timezone="Europe/Berlin")
+
+        assert first == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+    def test_gives_moments_whose_sums_are_true_time(self):
+        before = parse_moment("2026-10-24T14:30", default_timezone="Europe/Berlin")
+
+        assert before + timedelta(hours=24) == datetime(2026, 10, 25, 12, 30, tzinfo=UTC)
 
     @pytest.mark.parametrize(
         "text",

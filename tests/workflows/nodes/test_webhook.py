@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.builders import definition, node
-from tests.workflows.definition.checks import found, problems
+from tests.workflows.definition.checks import found
 from tests.workflows.nodes.runs import outcome
 from workflows.nodes.base import Answer, NodeError
 
@@ -47,9 +47,3 @@ class TestConfig:
     )
     def test_is_checked_before_it_runs(self, config, expected):
         assert found(definition("start > end", end=node("webhook", config))) == expected
-
-    @pytest.mark.parametrize("action", ["send", "wait"])
-    def test_says_of_later_actions_that_they_are_later(self, action):
-        (problem,) = problems(definition("start > end", end=node("webhook", {"action": action})))
-
-        assert (problem.code, problem.path) == ("not_built_yet", "/nodes/1/config/action")

@@ -340,6 +340,31 @@ class TestIntervals:
 
         assert found == [utc(2026, 3, 29, hour) for hour in range(4)]
 
+    @pytest.mark.parametrize(
+        ("zone", "anchor", "every", "found"),
+        [
+            (
+                "Europe/Berlin",
+                datetime(2026, 10, 24, 14, 30),  # noqa: DTZ001 - as people write it
+                timedelta(hours=12),
+                [utc(2026, 10, 24, 12, 30), utc(2026, 10, 25, 0, 30), utc(2026, 10, 25, 12, 30)],
+            ),
+            # Half an hour goes at 2 o'clock; the anchor is a time that was never shown.
+            (
+                "Australia/Lord_Howe",
+                datetime(2026, 10, 4, 2, 15),  # noqa: DTZ001
+                timedelta(minutes=30),
+                [utc(2026, 10, 3, 15, 45), utc(2026, 10, 3, 16, 15), utc(2026, 10, 3, 16, 45)],
+            ),
+        ],
+    )
+    def test_are_true_time_from_an_anchor_in_any_zone(self, zone, anchor, every, found):
+        """[R-8] Sums within a zone are made on the wall: they would lose or repeat an hour."""
+        schedule = Schedule(zone=zone, every=every, anchor=anchor.replace(tzinfo=ZoneInfo(zone)))
+
+        assert next_slots(schedule, 3, after=found[0] - MINUTE) == found
+        assert latest_slots(schedule, 3, since=found[0], until=found[-1]) == found
+
     def test_begin_with_their_anchor(self):
         anchor = utc(2026, 1, 1)
         schedule = Schedule(every=DAY, anchor=anchor, start=anchor)

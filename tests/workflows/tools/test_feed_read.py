@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
 import pytest
 
 from tests.workflows.http.servers import Answering, response
+from tests.workflows.tools.calling import World
 from workflows.nodes.base import Effect, NodeError
 from workflows.tools import base
 from workflows.tools.base import Freshness
@@ -31,27 +29,9 @@ LAUGHS = (
 )
 
 
-@dataclass
-class World:
-    """What the tool sees of the world: a context with one secret."""
-
-    input: object = None
-    now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    seconds_left: float = 300.0
-    idempotency_key: str = "key-of-this-node-run"
-    hops: int = 2
-    default_timezone: str = "UTC"
-
-    def evaluate_each(self, expression, items):
-        raise AssertionError("The tool evaluates nothing.")
-
-    def fill_secrets(self, text):
-        return text.replace("⟦TOKEN⟧", "t0ken-of-alice")
-
-
 @pytest.fixture(autouse=True)
 def _loopback_is_allowed(settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 def served(body, status=200, **headers):
@@ -61,7 +41,7 @@ def served(body, status=200, **headers):
 
 def read(body, *, path="/feed", status=200, headers=None, **arguments):
     with served(body, status, **(headers or {})) as server:
-        return FeedRead().call(FeedArguments(url=server.url(path), **arguments), World())
+        return FeedRead().call(FeedArguments(url=server.url(path), **arguments), World(hops=2))
 
 
 def refused(body, **more):
@@ -113,7 +93,7 @@ class TestReading:
 
     def test_atom(self):
         with served(ATOM) as server:
-            found = FeedRead().call(FeedArguments(url=server.url("/feed")), World())
+            found = FeedRead().call(FeedArguments(url=server.url("/feed")), World(hops=2))
 
             (entry,) = found["entries"]
             assert entry == {
@@ -158,7 +138,7 @@ class TestAskingOnlyForWhatIsNew:
 
     def test_sends_the_validators(self):
         with served(RSS) as server:
-            FeedRead().call(FeedArguments(url=server.url(), etag='"v1"', last_modified="yesterday"), World())
+            FeedRead().call(FeedArguments(url=server.url(), etag='"v1"', last_modified="yesterday"), World(hops=2))
 
             (asked,) = server.received
         assert asked.headers["if-none-match"] == '"v1"'
@@ -257,13 +237,13 @@ class TestHarm:
         assert refused(RSS + " " * 1000).code == "too_large"
 
     def test_addresses_that_are_not_public_are_refused(self, settings):
-        settings.EGRESS_ALLOWED_RANGES = []
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
 
         assert refused(RSS).code == "address_refused"
 
     def test_a_secret_in_the_address_does_not_come_back(self):
         with Answering(lambda request: response(200, RSS.replace("First", request.target).encode())) as server:
-            found = FeedRead().call(FeedArguments(url=server.url("/feed?key=⟦TOKEN⟧")), World())
+            found = FeedRead().call(FeedArguments(url=server.url("/feed?key=⟦TOKEN⟧")), World(hops=2))
 
             assert server.received[0].target == "/feed?key=t0ken-of-alice"
         assert "t0ken-of-alice" not in str(found)

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from pydantic import ValidationError
 
 from tests.workflows.http.servers import Answering, response
+from tests.workflows.tools.calling import TOKEN, World, answer_json, call
 from workflows.http import Cancel, Cancelled, abandonable
 from workflows.nodes.base import Effect, NodeError
 from workflows.nodes.fields import Template
@@ -17,38 +16,10 @@ from workflows.tools import base
 from workflows.tools.http_request import HttpRequest
 from workflows.tools.http_request.arguments import RequestArguments
 
-TOKEN = "t0ken-of-alice"
-
-
-@dataclass
-class World:
-    """What the tool sees of the world: a context with one secret."""
-
-    input: object = None
-    now: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    seconds_left: float = 300.0
-    idempotency_key: str = "key-of-this-node-run"
-    hops: int = 0
-    default_timezone: str = "UTC"
-
-    def evaluate_each(self, expression, items):
-        raise AssertionError("The tool evaluates nothing.")
-
-    def fill_secrets(self, text):
-        return text.replace("⟦TOKEN⟧", TOKEN)
-
 
 @pytest.fixture(autouse=True)
 def _loopback_is_allowed(settings):
-    settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
-
-
-def call(context=None, **arguments):
-    return HttpRequest().call(RequestArguments.model_validate(arguments), context or World())
-
-
-def answer_json(value, status=200, **headers):
-    return response(status, json.dumps(value).encode(), content_type="application/json", **headers)
+    settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
 
 
 class TestCatalogue:
@@ -66,7 +37,7 @@ class TestCatalogue:
         assert all(argument.get("description") for argument in schema["properties"].values())
         assert set(schema["properties"]) == {
             *("method", "url", "query", "headers", "json", "form", "text", "base64", "multipart"),
-            *("auth", "timeout_seconds", "follow_redirects", "ok_statuses", "response"),
+            *("auth", "timeout_seconds", "follow_redirects", "ok_statuses", "response", "pagination"),
         }
 
 
@@ -111,7 +82,7 @@ class TestArguments:
                 "sets the header Authorization",
             ),
             ({"url": "http://h", "auth": {"type": "header", "name": "X Y", "value": "v"}}, "right form"),
-            ({"url": "http://h", "auth": {"type": "digest"}}, "'basic', 'bearer', 'header', 'query'"),
+            ({"url": "http://h", "auth": {"type": "digest"}}, "'basic', 'bearer', 'header', 'query', 'oauth2'"),
             ({"url": "http://h", "multipart": [], "headers": {"Content-Type": "x"}}, "sets the header Content-Type"),
             ({"url": "http://h", "multipart": [{"name": "a"}]}, "either text or base64"),
             ({"url": "http://h", "multipart": [{"name": "a", "text": "", "base64": ""}]}, "either text or base64"),
@@ -463,7 +434,7 @@ class TestFailures:
 
     def test_names_the_setting_that_allows_an_address(self):
         """S-SSRF-1"""
-        with pytest.raises(NodeError, match="EGRESS_ALLOWED_RANGES"):
+        with pytest.raises(NodeError, match="SEGUE_ALLOWED_PRIVATE_NETWORKS"):
             call(url="http://169.254.169.254/latest/meta-data/")
 
 

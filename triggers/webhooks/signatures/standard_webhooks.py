@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from datetime import datetime
 
 from triggers.webhooks.signatures.base import Request, Scheme, Verdict, refused, register
 from triggers.webhooks.signatures.macs import hmac_sha256, index_of
-from triggers.webhooks.signatures.made_here import SECRET_PREFIX
 from triggers.webhooks.signatures.reading import (
     MAX_DELIVERY_ID,
     TOLERANCE_SECONDS,
@@ -19,8 +17,8 @@ from triggers.webhooks.signatures.reading import (
     strict_base64,
     unix_time,
 )
+from workflows.standard_webhooks import key_of, signature
 
-KEY_BYTES = range(24, 65)
 MAX_SIGNATURES = 8
 SIGNATURE_BYTES = 32
 
@@ -45,12 +43,12 @@ class StandardWebhooks(Scheme):
         return ("webhook-signature",)
 
     def problem_with(self, secret: str) -> str | None:
-        if _key_of(secret) is None:
+        if key_of(secret) is None:
             return "A secret of this scheme is whsec_ and the base64 of 24 to 64 bytes."
         return None
 
     def check(self, secrets: Sequence[str], request: Request, now: datetime) -> Verdict:
-        keys = [_key_of(secret) for secret in secrets]
+        keys = [key_of(secret) for secret in secrets]
         if not any(keys):
             return refused("secret_unusable", "The secret is not one for Standard Webhooks. Set a new one.")
         delivery_id = ascii_header(request.headers, "webhook-id")
@@ -70,18 +68,13 @@ class StandardWebhooks(Scheme):
         return Verdict(is_genuine=True, delivery_id=delivery_id, secret=secret)
 
     def sign(self, secret: str, request: Request, now: datetime) -> dict[str, str]:
-        delivery_id, timestamp = request.headers.get("webhook-id", "msg_1"), str(int(now.timestamp()))
-        signature = hmac_sha256(_key_of(secret) or b"", f"{delivery_id}.{timestamp}.".encode() + request.body)
+        delivery_id, timestamp = request.headers.get("webhook-id", "msg_1"), int(now.timestamp())
+        key = key_of(secret) or b""
         return {
             "webhook-id": delivery_id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(key, message_id=delivery_id, timestamp=timestamp, body=request.body),
         }
-
-
-def _key_of(secret: str) -> bytes | None:
-    key = strict_base64(secret.removeprefix(SECRET_PREFIX))
-    return key if key is not None and len(key) in KEY_BYTES else None
 
 
 def _signatures(header: str | None) -> list[bytes] | None:
@@ -93,10 +86,10 @@ def _signatures(header: str | None) -> list[bytes] | None:
     for entry in entries:
         match entry.split(","):
             case ["v1", text]:
-                signature = strict_base64(text)
-                if signature is None or len(signature) != SIGNATURE_BYTES:
+                given = strict_base64(text)
+                if given is None or len(given) != SIGNATURE_BYTES:
                     return None
-                signatures.append(signature)
+                signatures.append(given)
             case [version, text] if version and text:
                 continue  # Another version of the scheme, such as v1a with its public keys.
             case _:

@@ -9,10 +9,12 @@ from pydantic import Field, model_validator
 
 from workflows.http import MAX_TIMEOUT_SECONDS, TIMEOUT_SECONDS
 from workflows.http.media import ReadAs
+from workflows.http.oauth import ClientAuth
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.forms import Form
 from workflows.nodes.headers import HeaderName
+from workflows.tools.http_request.pagination import Pagination
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -54,7 +56,22 @@ class QueryAuth(Config):
     value: Dynamic[str] = Field(description="The key, for example {{ secret('API_KEY') }}.")
 
 
-Auth = Annotated[BasicAuth | BearerAuth | HeaderAuth | QueryAuth, Field(discriminator="type")]
+class OAuth2Auth(Config):
+    """A token that is fetched with the client's own credentials (OAuth 2.0 client credentials), and kept until it expires."""
+
+    type: Literal["oauth2"]
+    token_url: Dynamic[str] = Field(min_length=1, description="The token endpoint: https://login.example.com/token.")
+    client_id: Dynamic[str] = Field(description="The client's id.")
+    client_secret: Dynamic[str] = Field(description="The client's secret, for example {{ secret('CLIENT_SECRET') }}.")
+    client_auth: ClientAuth = Field(
+        "client_secret_basic",
+        description="How the client proves who it is: in `Authorization: Basic`, or in the form (client_secret_post).",
+    )
+    scope: Dynamic[str] = Field("", description="What the token is for, separated by spaces, where the service asks.")
+    audience: Dynamic[str] = Field("", description="Whom the token is for, where the service asks.")
+
+
+Auth = Annotated[BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth, Field(discriminator="type")]
 
 
 class Part(Config):
@@ -111,6 +128,10 @@ class RequestArguments(Config):
         "auto", description="How to read the answer's body: auto goes by its content type; bytes gives base64."
     )
 
+    pagination: Pagination | None = Field(
+        None, description="How to get from one page of a list to the next; the body of the output is then all items."
+    )
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         given = self.bodies_given()
@@ -124,6 +145,8 @@ class RequestArguments(Config):
             raise ValueError(f"`auth` sets the header {name}; remove it from `headers`.")
         if self.multipart is not None and "content-type" in names:
             raise ValueError("`multipart` sets the header Content-Type; remove it from `headers`.")
+        if getattr(self.pagination, "send_in", "query") == "json" and given != ["json"]:
+            raise ValueError("`pagination.send_in` is json, and so the request needs a `json` body to put it into.")
         return self
 
     def bodies_given(self) -> list[str]:
@@ -152,6 +175,6 @@ def auth_header(auth: Auth) -> str | None:
     match auth:
         case HeaderAuth():
             return auth.name
-        case BasicAuth() | BearerAuth():
+        case BasicAuth() | BearerAuth() | OAuth2Auth():
             return "Authorization"
     return None

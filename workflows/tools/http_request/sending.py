@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from workflows.http import Reply, bodies
+from django.utils import timezone
+
+from workflows.http import DoorError, Reply, bodies, pointers
+from workflows.http.asks import harmless
 from workflows.http.configured import configured_door
 from workflows.http.hops import HOPS_HEADER
+from workflows.http.oauth import MAX_REPLY_BYTES, Client, Token, TokenRefused, read_token, shared_cache
+from workflows.http.retry_after import retry_after_seconds
 from workflows.http.secrets import Secrets
 from workflows.nodes.base import Context, NodeError
 from workflows.tools.http_request.arguments import (
@@ -17,6 +25,7 @@ from workflows.tools.http_request.arguments import (
     BasicAuth,
     BearerAuth,
     HeaderAuth,
+    OAuth2Auth,
     Part,
     QueryAuth,
     RequestArguments,
@@ -24,27 +33,68 @@ from workflows.tools.http_request.arguments import (
     Values,
 )
 
+# The server says "later" or is not well; everything else will be answered the same way again.
+RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+UNAUTHORIZED = 401
 
-def send(arguments: RequestArguments, secrets: Secrets, context: Context) -> Reply:
+
+@dataclass(frozen=True)
+class Place:
+    """Which page of a list to ask for.
+
+    :param number: from 1.
+    :param url: where an answer said that it is; not with what the arguments say of the query.
+    :param mark: what ``pagination.parameter`` is to be; nothing, if it is ``None``.
+    :param is_trusted: whether it is asked for at the origin that the author named, so that credentials may go along.
+    """
+
+    number: int = 1
+    url: str | None = None
+    mark: Any = None
+    is_trusted: bool = True
+
+
+ONLY = Place()
+
+
+def send(arguments: RequestArguments, secrets: Secrets, context: Context, place: Place = ONLY) -> Reply:
     """Make the call.
 
     :raises DoorError: if there is no answer.
     :raises NodeError: if the call cannot be made from these arguments, or not in time.
     """
-    headers = {
-        name: secrets.fill(_text(value)) for name, value in arguments.headers.items() if value is not None
-    } | _auth_headers(arguments.auth, secrets)
-    headers = {name: value for name, value in headers.items() if name.lower() != HOPS_HEADER}
-    headers[HOPS_HEADER] = str(context.hops + 1)
+    auth = arguments.auth
+    if not isinstance(auth, OAuth2Auth) or not place.is_trusted:
+        return _call(arguments, secrets, context, place, _auth_headers(auth, secrets) if place.is_trusted else {})
+    client = _client(auth, secrets)
+    token, was_there = _token(client, arguments, secrets, context)
+    reply = _call(arguments, secrets, context, place, {"Authorization": f"Bearer {token}"})
+    if reply.status != UNAUTHORIZED or not was_there:
+        return reply
+    # It may have been revoked, or been good for less than was said.
+    token, _ = _token(client, arguments, secrets, context, instead_of=token)
+    return _call(arguments, secrets, context, place, {"Authorization": f"Bearer {token}"})
+
+
+def _call(
+    arguments: RequestArguments, secrets: Secrets, context: Context, place: Place, auth: Mapping[str, str]
+) -> Reply:
+    headers = {name: secrets.fill(_text(value)) for name, value in arguments.headers.items() if value is not None}
+    headers = {name: value for name, value in {**headers, **auth}.items() if name.lower() != HOPS_HEADER}
     given = {name.lower() for name in headers}
     if arguments.method not in READING_METHODS and "idempotency-key" not in given:
-        headers["Idempotency-Key"] = context.idempotency_key
-    content = _content(arguments, secrets)
+        # Each page is a call of its own: with one key for all, the second would be answered as the first.
+        page = f":page-{place.number}" if place.number > 1 else ""
+        headers["Idempotency-Key"] = f"{context.idempotency_key}{page}"
+    content = _content(arguments, secrets, place)
     if content and "content-type" not in given:
         headers["Content-Type"] = content.media_type
+    if not place.is_trusted:
+        headers = harmless(headers)
+    headers[HOPS_HEADER] = str(context.hops + 1)
     return configured_door().request(
         arguments.method,
-        _url(arguments, secrets),
+        _url(arguments, secrets, place),
         headers=headers,
         content=content.data if content else b"",
         timeout=_seconds(arguments, context),
@@ -52,11 +102,24 @@ def send(arguments: RequestArguments, secrets: Secrets, context: Context) -> Rep
     )
 
 
-def _url(arguments: RequestArguments, secrets: Secrets) -> str:
-    pairs = list(_pairs(secrets.fill(arguments.query)))
-    if isinstance(arguments.auth, QueryAuth):
-        pairs.append((arguments.auth.name, secrets.fill(arguments.auth.value)))
-    return bodies.with_query(secrets.fill(arguments.url), pairs)
+def first_url(arguments: RequestArguments, secrets: Secrets) -> str:
+    """Return the URL that the author named, with secrets filled in: for the door, and to compare with."""
+    url: str = secrets.fill(arguments.url)
+    return url
+
+
+def _url(arguments: RequestArguments, secrets: Secrets, place: Place) -> str:
+    auth = arguments.auth
+    own = [(auth.name, secrets.fill(auth.value))] if isinstance(auth, QueryAuth) else []
+    if place.url is not None:
+        # Whether the answer repeats the key or leaves it out, it is there once.
+        return bodies.with_query(place.url, own, replacing=[name for name, _ in own]) if place.is_trusted else place.url
+    pairs = [*_pairs(secrets.fill(arguments.query)), *own]
+    name = getattr(arguments.pagination, "parameter", None)
+    if name is None or place.mark is None or getattr(arguments.pagination, "send_in", "") != "query":
+        return bodies.with_query(first_url(arguments, secrets), pairs)
+    pairs = [pair for pair in pairs if pair[0] != name]
+    return bodies.with_query(first_url(arguments, secrets), [*pairs, (name, _text(place.mark))], replacing=[name])
 
 
 def _auth_headers(auth: Auth | None, secrets: Secrets) -> dict[str, str]:
@@ -64,7 +127,6 @@ def _auth_headers(auth: Auth | None, secrets: Secrets) -> dict[str, str]:
         case BasicAuth():
             pair = f"{secrets.fill(auth.username)}:{secrets.fill(auth.password)}"
             token = base64.b64encode(pair.encode(errors="replace")).decode("ascii")
-            secrets.remember(token)
             return {"Authorization": f"Basic {token}"}
         case BearerAuth():
             return {"Authorization": f"Bearer {secrets.fill(auth.token)}"}
@@ -73,7 +135,77 @@ def _auth_headers(auth: Auth | None, secrets: Secrets) -> dict[str, str]:
     return {}
 
 
-def _content(arguments: RequestArguments, secrets: Secrets) -> bodies.Content | None:
+# --- OAuth 2.0 ----------------------------------------------------------------------------------------------------------
+
+
+def _client(auth: OAuth2Auth, secrets: Secrets) -> Client:
+    client = Client(
+        token_url=secrets.fill(auth.token_url),
+        client_id=secrets.fill(auth.client_id),
+        client_secret=secrets.fill(auth.client_secret),
+        client_auth=auth.client_auth,
+        scope=secrets.fill(auth.scope),
+        audience=secrets.fill(auth.audience),
+    )
+    secrets.remember(client.client_secret)
+    secrets.remember(client.basic)
+    return client
+
+
+def _token(
+    client: Client, arguments: RequestArguments, secrets: Secrets, context: Context, *, instead_of: str = ""
+) -> tuple[str, bool]:
+    """Return an access token, and whether it was there already.
+
+    :raises NodeError: if none is to be had.
+    """
+    seconds = _seconds(arguments, context)
+    try:
+        token, was_there = shared_cache().get(
+            client.key(context.project_id),
+            lambda: _fetched(client, arguments, secrets, seconds),
+            instead_of=instead_of,
+            timeout=seconds,
+        )
+    except TimeoutError as error:
+        message = f"{arguments.described}: another call that fetches the same token took too long."
+        raise NodeError("timeout", message, retryable=True) from error
+    secrets.remember(token)
+    return token, was_there
+
+
+def _fetched(client: Client, arguments: RequestArguments, secrets: Secrets, seconds: float) -> Token:
+    asked_at = time.monotonic()
+    try:
+        reply = configured_door().request(
+            "POST",
+            client.token_url,
+            headers=client.headers(),
+            content=client.body(),
+            timeout=seconds,
+            follow_redirects=False,
+            max_bytes=MAX_REPLY_BYTES,
+        )
+        return read_token(reply, asked_at=asked_at)
+    except DoorError as error:
+        message = f"{arguments.described}: no token to be had: {error.message}"
+        raise NodeError(error.code, message, retryable=error.retryable) from error
+    except TokenRefused as refused:
+        is_later = reply.status in RETRYABLE_STATUSES
+        raise NodeError(
+            "oauth_unavailable" if is_later else "oauth_refused",
+            f"{arguments.described}: {secrets.mask(refused.message)} Look at `auth`: the client, its secret, `scope` and "
+            "`audience`.",
+            retryable=is_later,
+            retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now()),
+            details={"status": reply.status},
+        ) from refused
+
+
+# --- Bodies -------------------------------------------------------------------------------------------------------------
+
+
+def _content(arguments: RequestArguments, secrets: Secrets, place: Place) -> bodies.Content | None:
     """Return the body, if there is one.
 
     :raises NodeError: if it cannot be made.
@@ -81,7 +213,7 @@ def _content(arguments: RequestArguments, secrets: Secrets) -> bodies.Content | 
     try:
         match arguments.bodies_given():
             case ["json"]:
-                return bodies.json_content(secrets.fill(arguments.json_))
+                return bodies.json_content(_marked(secrets.fill(arguments.json_), arguments, place))
             case ["form"]:
                 return bodies.form_content(_pairs(secrets.fill(arguments.form)))
             case ["text"]:
@@ -93,6 +225,21 @@ def _content(arguments: RequestArguments, secrets: Secrets) -> bodies.Content | 
     except ValueError as error:
         raise NodeError("invalid_arguments", f"{arguments.described}: the body cannot be sent: {error}") from error
     return None
+
+
+def _marked(value: Any, arguments: RequestArguments, place: Place) -> Any:
+    """Return a JSON body with the mark of a page in its place.
+
+    :raises ValueError: if there is no such place.
+    """
+    if place.mark is None or getattr(arguments.pagination, "send_in", "") != "json":
+        return value
+    parameter: str = getattr(arguments.pagination, "parameter", "")
+    path = pointers.keys(parameter) if parameter.startswith("/") else [parameter]
+    try:
+        return pointers.placed(value, path, place.mark)
+    except ValueError as error:
+        raise ValueError(f"`pagination.parameter` is {parameter}, and {error}.") from error
 
 
 def _part(part: Part, secrets: Secrets) -> bodies.Part:

@@ -1,0 +1,1 @@
+"""A node type and a tool for Segue."""

@@ -1,0 +1,44 @@
+"""How log lines are written: last of all, with what is secret masked, whoever logged it and whatever a traceback quotes."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+from urllib.parse import urlsplit
+
+from projects.masking import fit_for_logs, never_log
+
+
+class MaskingFormatter(logging.Formatter):
+    """Writes lines, tracebacks included, without any secret that this process has seen.
+
+    :param around: a formatter of somebody else's, whose lines it masks; without one it is a formatter like any other.
+    """
+
+    def __init__(self, *args: Any, around: logging.Formatter | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._around = around
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record) if self._around is None else self._around.format(record)
+        return fit_for_logs(line)
+
+
+def mask_lines_of(logger: logging.Logger) -> None:
+    """Have what a logger's handlers write masked, however they format it."""
+    for handler in logger.handlers:
+        if not isinstance(handler.formatter, MaskingFormatter):
+            handler.setFormatter(MaskingFormatter(around=handler.formatter or logging.Formatter()))
+
+
+def never_log_settings(settings: Any) -> None:
+    """Keep the installation's own keys and passwords away from the logs of this process."""
+    addresses = (settings.CELERY_BROKER_URL,)
+    passwords = (
+        *(database.get("PASSWORD") for database in settings.DATABASES.values()),
+        *(urlsplit(str(address)).password for address in addresses),
+        settings.EMAIL_HOST_PASSWORD,
+        settings.SECRET_KEY,
+        *(line.partition(":")[2] for line in settings.SEGUE_ENCRYPTION_KEYS),
+    )
+    never_log(*(password for password in passwords if password))

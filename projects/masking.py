@@ -1,0 +1,226 @@
+"""Keeping secrets out of whatever is stored or shown: the one place that knows how a secret may look.
+
+A secret comes back in many spellings: services echo headers, error messages quote URLs, libraries print what they were given.
+A :class:`Masker` knows some secrets and finds them as they are, in base64 at any of the three places at which they may begin
+in it (so also within the user and password of basic authentication), encoded for URLs, escaped for JSON and HTML, and in hex.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+import orjson
+
+MASK = "••••••"
+# A shorter secret is looked for only where it stands as a word of its own: anywhere else it would tear holes into texts and
+# numbers that have nothing to do with it.
+SHORTEST = 6
+# Even that makes no sense below this.
+SHORTEST_WORD = 3
+# A line of a key in several lines, that is long enough to be told from text.
+SHORTEST_LINE = 16
+# A run of letters and digits that stands nowhere by chance.
+SHORTEST_RUN = 16
+# How many secrets a process keeps away from its logs: those that it has seen last.
+MOST_IN_LOGS = 256
+
+# What each of these leaves alone: nothing; Python's default; JavaScript's encodeURIComponent and encodeURI.
+_SAFE_IN_URLS = ("", "/", "!*'()", ";,/?:@&=+$-_.!~*'()#")
+_RUNS = re.compile(r"[A-Za-z0-9]+")
+_PASSWORD = re.compile(r"\b(?:password|pwd|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)+)'|([^\s;&']+))", re.IGNORECASE)
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+class Masker:
+    """Masks some secrets, in any data. Any thread may add to them while others mask."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._lock = Lock()
+        self._known: frozenset[str] = frozenset()
+        self._matcher: _Matcher | None = None
+        self.add(*secrets)
+
+    def add(self, *secrets: str) -> None:
+        """Mask these as well. That they are known already costs next to nothing."""
+        if self._known.issuperset(secrets):
+            return
+        with self._lock:
+            self._known = self._known.union(secrets)
+            self._matcher = _matcher(self._known)
+
+    def mask(self, value: Any) -> Any:
+        """Return JSON data in which none of the secrets can be read. Without any in it, it is the same object."""
+        return value if self._matcher is None else self._matcher.mask(value)
+
+    def mask_text(self, text: str) -> str:
+        """Return a text in which none of the secrets can be read."""
+        return text if self._matcher is None else self._matcher.mask_text(text)
+
+
+class _Matcher:
+    """The spellings of a set of secrets, put together once."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        found = {
+            spelling
+            for secret in secrets
+            for part in _parts(secret)
+            for reading in _readings(part)
+            for spelling in _spellings(reading)
+        }
+        # The longest first: one may be part of another.
+        self._spellings = sorted(found, key=lambda spelling: (-len(spelling), spelling))
+        # As they stand in a JSON text: whether any is in a value takes one look at the whole.
+        self._in_json = [orjson.dumps(spelling)[1:-1] for spelling in self._spellings]
+        words = sorted({word for word in secrets if SHORTEST_WORD <= len(word) < SHORTEST}, key=len, reverse=True)
+        self._words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+        self._numbers = frozenset(secret for secret in secrets if secret.isdecimal() and len(secret) >= SHORTEST)
+
+    def mask(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.mask_text(value)
+        if not isinstance(value, dict | list | int | float) or self._is_clean(value):
+            return value
+        return self._masked(value)
+
+    def mask_text(self, text: str) -> str:
+        for spelling in self._spellings:
+            if spelling in text:
+                text = text.replace(spelling, MASK)
+        return self._words.sub(MASK, text) if self._words is not None else text
+
+    def _is_clean(self, value: Any) -> bool:
+        if self._words is not None:
+            return False
+        try:
+            text = orjson.dumps(value)
+        except TypeError:
+            return False  # Lone surrogates, numbers beyond 64 bits: to be looked at one by one.
+        return not any(spelling in text for spelling in self._in_json)
+
+    def _masked(self, value: Any) -> Any:
+        match value:
+            case str():
+                return self.mask_text(value)
+            case dict():
+                return {self.mask(key): self._masked(item) for key, item in value.items()}
+            case list() | tuple():
+                return [self._masked(item) for item in value]
+            case bool():
+                return value
+            case int() | float():
+                return MASK if self._numbers and str(value) in self._numbers else value
+        return value
+
+
+# The same secrets are masked execution after execution, and in line after line of the logs.
+@lru_cache(maxsize=2 * MOST_IN_LOGS)
+def _matcher(secrets: frozenset[str]) -> _Matcher:
+    return _Matcher(secrets)
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """Yield a secret, and what of it may be told without the rest: its lines, the password in a connection's address.
+
+    Also the longest run of letters and digits in it, if it is long enough to have been drawn by lot: whatever spelling of
+    spellings the rest has gone through, those are left alone.
+    """
+    yield secret
+    longest = max(_RUNS.findall(secret), key=len, default="")
+    if len(longest) >= SHORTEST_RUN and not longest.isalpha() and not longest.isdecimal():
+        yield longest
+    lines = secret.splitlines()
+    if len(lines) > 1:
+        yield secret.strip()
+        yield from (
+            line for line in map(str.strip, lines) if len(line) >= SHORTEST_LINE and not line.startswith("-----")
+        )
+    elif "://" in secret:
+        try:
+            password = urlsplit(secret).password
+        except ValueError:
+            password = None
+        if password:
+            yield from (password, unquote(password))
+    for quoted, bare in _PASSWORD.findall(secret):
+        yield quoted or bare
+
+
+def _readings(part: str) -> set[str]:
+    """Return a part as it is, as bytes of UTF-8 that were taken for Latin-1 (in headers), and as it stands in JSON.
+
+    A body of JSON, too, is told on in base64 and in URLs.
+    """
+    part = _SURROGATES.sub("\ufffd", part)
+    escaped = {json.dumps(part, ensure_ascii=ensure_ascii)[1:-1] for ensure_ascii in (True, False)}
+    return {part, part.encode().decode("latin-1"), *escaped}
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    if len(secret) < SHORTEST:
+        return
+    raw = secret.encode()
+    yield secret
+    for safe in _SAFE_IN_URLS:
+        encoded = quote(secret, safe=safe)
+        yield from (encoded, _lower_case_escapes(encoded))
+    encoded = quote_plus(secret)
+    yield from (encoded, _lower_case_escapes(encoded))
+    for ensure_ascii in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
+        yield from (escaped, escaped.replace("/", "\\/"))  # Some escape the slash as well.
+    yield html.escape(secret)
+    yield html.escape(secret, quote=False)
+    yield repr(secret)[1:-1]
+    yield from (raw.hex(), raw.hex().upper())
+    for offset in range(3):
+        core = _base64_core(raw, offset)
+        if len(core) >= SHORTEST:
+            yield from (core, core.replace("+", "-").replace("/", "_"))
+
+
+def _base64_core(raw: bytes, offset: int) -> str:
+    """Return the characters of base64 that say this and nothing else, if so many bytes stand before it (modulo 3)."""
+    encoded = base64.b64encode(bytes(offset) + raw).decode()
+    begin = -(-offset * 8 // 6)  # The first character that holds no bit of what stands before.
+    end = (offset + len(raw)) * 8 // 6  # One past the last that holds no bit of what follows.
+    return encoded[begin:end]
+
+
+def _lower_case_escapes(text: str) -> str:
+    return re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), text)
+
+
+# --- Logs ---------------------------------------------------------------------------------------------------------------
+
+# A log line may come from anywhere, long after the secret was used: so it is every secret that this process has seen.
+_seen: OrderedDict[str, None] = OrderedDict()
+_seen_lock = Lock()
+
+
+def never_log(*secrets: str) -> None:
+    """Keep secrets away from the logs of this process. Costs next to nothing until a line is written."""
+    with _seen_lock:
+        for secret in secrets:
+            _seen[secret] = None
+            _seen.move_to_end(secret)
+        while len(_seen) > MOST_IN_LOGS:
+            _seen.popitem(last=False)
+
+
+def fit_for_logs(text: str) -> str:
+    """Return a text without any secret that this process has seen."""
+    with _seen_lock:
+        secrets = list(_seen)
+    for secret in secrets:
+        text = _matcher(frozenset((secret,))).mask_text(text)
+    return text

@@ -1,0 +1,125 @@
+"""One scenario for each node type and each tool. A new one without a scenario makes the canary test fail.
+
+To add one: an entry in :data:`NODES` or :data:`TOOLS` that returns the node as it works, and as it fails. Where secrets may stand, let
+it take ``{{ secret('NAME') }}`` and call the echo service, which repeats whatever it was ever told. ``nodes.tell.output`` is what the
+service has answered to a node before, with all secrets in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tests.builders import definition, loop, node, parallel
+
+
+class Pair(NamedTuple):
+    """A node that works, and the same kind that fails."""
+
+    works: dict[str, Any]
+    fails: dict[str, Any]
+
+
+HEARD = "nodes.tell.output.body.repeated"
+ABSENT = "{{ nodes.tell.output.body.nothing.here }}"
+
+
+def request(url: str, **more: Any) -> dict[str, Any]:
+    """Return a call that tells the service secrets in every way that it knows."""
+    arguments = {
+        "method": "POST",
+        "url": url,
+        "query": {"key": "{{ secret('PROJECT_1') }}"},
+        "headers": {"X-Key": "{{ secret('PROJECT_2') }}", "X-Own": "{{ secret('OWN_1') }}"},
+        "auth": {"type": "basic", "username": "alice", "password": "{{ secret('PROJECT_3') }}"},
+        "json": {f"SECRET_{number}": f"{{{{ secret('{name}') }}}}" for number, name in enumerate(TOLD_IN_JSON)},
+    }
+    return node("tool", {"tool": "http.request", "with": arguments | more})
+
+
+TOLD_IN_JSON = (
+    *(f"PROJECT_{number}" for number in range(4, 10)),
+    *(f"OWN_{number}" for number in range(2, 6)),
+    "CONNECTION",
+    "KEY_FILE",
+)
+
+Scenario = Callable[[str], Pair]
+
+NODES: dict[str, Scenario] = {
+    "trigger": lambda url: Pair(node("delay", {"for_seconds": 0}), node("delay", {"for_seconds": ABSENT})),
+    "condition": lambda url: Pair(
+        node("condition", {"cases": [{"port": "main", "when": f"{{{{ {HEARD}.length > 0 }}}}"}]}),
+        node("condition", {"cases": [{"port": "main", "when": f"{{{{ {HEARD}[0] }}}}"}]}),
+    ),
+    "transform": lambda url: Pair(
+        node(
+            "transform", {"value": f"{{{{ {HEARD} }}}}", "steps": [{"operation": "map", "to": "{{ [index, item] }}"}]}
+        ),
+        node("transform", {"value": f"{{{{ {HEARD} }}}}", "steps": [{"operation": "map", "to": "{{ item.a.b }}"}]}),
+    ),
+    "delay": lambda url: Pair(node("delay", {"for_seconds": 1}), node("delay", {"for": f"{{{{ {HEARD}[0] }}}}"})),
+    "loop": lambda url: Pair(
+        loop({"items": f"{{{{ {HEARD} }}}}"}, "each", each=node("transform", SET_FIELD)),
+        loop({"items": f"{{{{ {HEARD} }}}}"}, "each", each=node("delay", {"for": "{{ item }}"})),
+    ),
+    "parallel": lambda url: Pair(
+        parallel({"items": f"{{{{ {HEARD}.slice(0, 20) }}}}"}, "each", each=node("transform", SET_FIELD)),
+        parallel({"items": f"{{{{ {HEARD}.slice(0, 20) }}}}"}, "each", each=node("delay", {"for": "{{ item }}"})),
+    ),
+    "tool": lambda url: Pair(request(f"{url}/echo"), request(f"{url}/fail")),
+    "webhook": lambda url: Pair(
+        node("webhook", {"action": "respond", "value": f"{{{{ {HEARD} }}}}"}),
+        node("webhook", {"action": "respond", "status": f"{{{{ {HEARD}[0] }}}}"}),
+    ),
+    "output": lambda url: Pair(
+        node("output", {"value": f"{{{{ {HEARD} }}}}", "headers": {"X-Heard": f"{{{{ String({HEARD}.length) }}}}"}}),
+        node("output", {"status": f"{{{{ {HEARD}[0] }}}}"}),
+    ),
+}
+
+SET_FIELD = {"value": "{{ {item} }}", "steps": [{"operation": "set", "fields": {"heard": "{{ item.item }}"}}]}
+
+
+def _tool(name: str, works: dict[str, Any], fails: dict[str, Any]) -> Pair:
+    return Pair(node("tool", {"tool": name, "with": works}), node("tool", {"tool": name, "with": fails}))
+
+
+TOOLS: dict[str, Scenario] = {
+    "http.request": NODES["tool"],
+    "feed.read": lambda url: _tool(
+        "feed.read",
+        {"url": f"{url}/feed?key={{{{ secret('OWN_1') }}}}"},
+        {"url": f"{url}/echo?key={{{{ secret('OWN_1') }}}}"},
+    ),
+    "workflow.run": lambda url: _tool(
+        "workflow.run",
+        {"workflow": "child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
+        {"workflow": "failing child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
+    ),
+}
+
+MODES = ("success", "failure", "timeout", "crash")
+TRIES_ONCE = {"max_attempts": 1}
+
+
+def made_for(scenario: Scenario, mode: str, url: str) -> dict[str, Any]:
+    """Return a definition: tell the service the secrets, do what the scenario is about, and end as the mode says."""
+    works, fails = scenario(url)
+    tell = request(f"{url}/echo")
+    end = node("output", {"value": "{{ nodes.tell.output }}"})
+    if mode == "success":
+        return definition("start > tell > it > end", tell=tell, it=works, end=end)
+    if mode == "failure":
+        once = {} if "body" in fails else {"retry": TRIES_ONCE}  # A scope is not tried again as a whole.
+        return definition("start > tell > it", tell=tell, it={**fails, **once})
+    if mode == "timeout":
+        late = request(f"{url}/hang", timeout_seconds=20)
+        return definition(
+            "start > tell > it > late > end",
+            tell=tell,
+            it=works,
+            late={**late, "timeout_seconds": 2, "retry": TRIES_ONCE},
+            end=end,
+        )
+    return definition("start > tell > it > stuck > end", tell=tell, it=works, stuck=request(f"{url}/stuck"), end=end)

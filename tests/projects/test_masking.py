@@ -1,0 +1,194 @@
+"""S-SEC-4: a secret cannot be read in any of the spellings in which it comes back."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import logging
+import re
+import threading
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projects import masking
+from projects.log_format import MaskingFormatter, mask_lines_of
+from projects.masking import MASK, Masker
+
+SECRET = 'p4ss/wörd+"&<\\n-of alice'
+
+
+def base64_at(offset: int, secret: str) -> str:
+    """Return base64 in which a secret begins after so many bytes."""
+    return base64.b64encode(b"u" * offset + secret.encode() + b":tail").decode()
+
+
+SPELLINGS = {
+    "as it is": str,
+    "in a URL's query": lambda secret: quote(secret, safe=""),
+    "in a URL's path": quote,
+    "in a form": quote_plus,
+    "in a URL, in lower case": lambda secret: re.sub("%..", lambda found: found[0].lower(), quote(secret, safe="")),
+    "as encodeURIComponent writes it": lambda secret: quote(secret, safe="!*'()"),
+    "in JSON": lambda secret: json.dumps(secret)[1:-1],
+    "in JSON with characters as they are": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
+    "in JSON within JSON": lambda secret: json.dumps(json.dumps(secret)[1:-1])[1:-1],
+    "in JSON with escaped slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "in HTML": html.escape,
+    "in hex": lambda secret: secret.encode().hex(),
+    "in upper case hex": lambda secret: secret.encode().hex().upper(),
+    "as UTF-8 read as Latin-1": lambda secret: secret.encode().decode("latin-1"),
+    "in a Python traceback": lambda secret: repr(secret)[1:-1],
+}
+
+
+class TestMasker:
+    @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+    def test_masks_a_secret(self, spelled):
+        assert Masker([SECRET]).mask(f"<{spelled(SECRET)}>") == f"<{MASK}>"
+
+    @pytest.mark.parametrize("offset", range(4))
+    @pytest.mark.parametrize("to_url", [False, True])
+    def test_masks_a_secret_in_base64_wherever_it_begins(self, offset, to_url):
+        secret = "\u00ff\u00fe~~~??>>>secret"
+        text = base64_at(offset, secret)
+        text = text.replace("+", "-").replace("/", "_") if to_url else text
+
+        masked = Masker([secret]).mask(text)
+
+        assert MASK in masked
+        assert len(masked.replace(MASK, "")) <= len(base64_at(offset, "")) + 4
+
+    def test_masks_basic_authentication(self):
+        header = "Basic " + base64.b64encode(b"alice:hunter2-hunter2").decode()
+
+        assert "aHVudGVyMi" not in Masker(["hunter2-hunter2"]).mask(header)
+        assert MASK in Masker(["hunter2-hunter2"]).mask(header)
+
+    def test_masks_keys_lists_and_objects(self):
+        value = {"hunter2-key": [1, None, {"a": "x hunter2-key y"}]}
+
+        assert Masker(["hunter2-key"]).mask(value) == {MASK: [1, None, {"a": f"x {MASK} y"}]}
+
+    def test_masks_a_number_that_is_a_secret(self):
+        assert Masker(["12345678"]).mask({"pin": 12345678, "other": 123456789}) == {"pin": MASK, "other": 123456789}
+
+    def test_masks_the_longer_of_two_first(self):
+        assert Masker(["secret", "secret-and-more"]).mask("secret-and-more secret") == f"{MASK} {MASK}"
+
+    def test_masks_the_password_of_a_connections_address_alone(self):
+        masker = Masker(["postgres://alice:p%40ssword1@db.example.com/app"])
+
+        assert masker.mask("authentication failed: p@ssword1") == f"authentication failed: {MASK}"
+        assert masker.mask("db.example.com") == "db.example.com"
+
+    def test_masks_the_password_of_a_connection_in_words(self):
+        assert Masker(["host=db user=alice password=hunter2hunter2"]).mask("no: hunter2hunter2") == f"no: {MASK}"
+
+    def test_masks_the_lines_of_a_key(self):
+        key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\nSECONDLINEOFTHEKEY99\n-----END KEY-----\n"
+
+        assert Masker([key]).mask("x SECONDLINEOFTHEKEY99 -----BEGIN KEY-----") == f"x {MASK} -----BEGIN KEY-----"
+
+    def test_masks_a_long_run_of_letters_and_digits_whatever_stands_around_it(self):
+        secret = '<"Ab3dEf6hIj9lMn2pQr5t"/>'
+        text = json.dumps(quote(json.dumps(html.escape(secret))))
+
+        assert "Ab3dEf6hIj9lMn2pQr5t" not in Masker([secret]).mask(text)
+
+    def test_masks_no_word_of_a_secret_by_itself(self):
+        assert Masker(["correct-internationalization-9"]).mask("internationalization") == "internationalization"
+
+    @pytest.mark.parametrize("spelled", [lambda text: quote(text, safe=""), lambda text: text.encode().hex()])
+    def test_masks_a_body_of_json_that_is_told_on(self, spelled):
+        secret = 'a"b/c-d'
+
+        assert Masker([secret]).mask(spelled(json.dumps([secret]))) == spelled('["') + MASK + spelled('"]')
+
+    @pytest.mark.parametrize(
+        ("text", "masked"), [("pin 1234.", f"pin {MASK}."), ("order 12345", "order 12345"), ("a1234", "a1234")]
+    )
+    def test_masks_a_short_secret_only_as_a_word(self, text, masked):
+        assert Masker(["1234"]).mask(text) == masked
+
+    def test_returns_the_same_object_where_there_is_nothing_to_mask(self):
+        value = {"a": ["b"]}
+
+        assert Masker(["hunter2"]).mask(value) is value
+        assert Masker().mask(value) is value
+
+    def test_masks_what_is_added_while_others_mask(self):
+        masker = Masker()
+        threads = [threading.Thread(target=masker.add, args=(f"secret-number-{number}",)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert masker.mask([f"secret-number-{number}" for number in range(20)]) == [MASK] * 20
+
+    def test_takes_texts_that_are_no_unicode(self):
+        assert Masker(["hunter2"]).mask(["\ud800 hunter2", 2**70]) == [f"\ud800 {MASK}", 2**70]
+
+    @given(
+        secret=st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=30),
+        before=st.binary(max_size=5),
+        after=st.binary(max_size=5),
+    )
+    def test_leaves_no_six_bytes_of_a_secret_in_base64(self, secret, before, after):
+        encoded = base64.b64encode(before + secret.encode() + after).decode()
+
+        kept = Masker([secret]).mask(encoded)
+
+        # At most the two characters at its ends, which it shares with what stands beside it.
+        assert len(kept.replace(MASK, "")) <= -(-(len(before) + len(after)) * 8 // 6) + 4 + 3
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        )
+    )
+    def test_masks_what_it_has_masked_no_further(self, value):
+        masker = Masker(["secret", "0123456", "1234"])
+
+        assert masker.mask(masker.mask(value)) == masker.mask(value)
+
+
+class TestLogs:
+    def record(self, message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
+        info = (type(error), error, error.__traceback__) if error else None
+        return logging.LogRecord("segue", logging.ERROR, "file.py", 1, message, args, info)
+
+    def test_lines_hold_no_secret_that_the_process_has_seen(self):
+        masking.never_log("seen-by-this-process")
+
+        line = MaskingFormatter("{message}", style="{").format(self.record("Header: %s", "seen-by-this-process"))
+
+        assert line == f"Header: {MASK}"
+
+    def test_tracebacks_hold_none_either(self):
+        masking.never_log("seen-by-this-process")
+
+        line = MaskingFormatter().format(self.record("It failed.", error=ValueError("bad token seen-by-this-process")))
+
+        assert f"ValueError: bad token {MASK}" in line
+
+    def test_a_formatter_of_somebody_else_is_kept(self):
+        masking.never_log("seen-by-this-process")
+        logger = logging.Logger("theirs")
+        logger.addHandler(logging.StreamHandler())
+        logger.handlers[0].setFormatter(logging.Formatter("theirs: %(message)s"))
+
+        mask_lines_of(logger)
+        mask_lines_of(logger)
+
+        assert logger.handlers[0].format(self.record("seen-by-this-process")) == f"theirs: {MASK}"
+
+    def test_only_so_many_are_remembered(self):
+        masking.never_log(*(f"one-of-very-many-{number}" for number in range(masking.MOST_IN_LOGS + 10)))
+
+        assert len(masking._seen) == masking.MOST_IN_LOGS

@@ -1,0 +1,1 @@
+"""The webhook node: its actions, a module each."""

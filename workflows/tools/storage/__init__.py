@@ -1,0 +1,1 @@
+"""The tools ``storage.read``, ``storage.write``, ``storage.list`` and ``storage.delete``."""
