@@ -119,7 +119,7 @@ class TestSend:
 
     def test_goes_nowhere_private(self, settings):
         """[S-SSRF-1]"""
-        settings.EGRESS_ALLOWED_RANGES = []
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
         config = {"action": "send", "url": "http://169.254.169.254/", "secret": SECRET}
 
         with pytest.raises(NodeError) as caught:

@@ -359,7 +359,7 @@ class TestConnection:
     def test_a_servers_certificate_is_checked_as_the_url_says(
         self, settings, tmp_path, monkeypatch, host, sslmode, is_trusted, code
     ):
-        settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8", "::1/128"]
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8", "::1/128"]
         certificate = self_signed(tmp_path / "certificate.pem", "localhost")
         other = self_signed(tmp_path / "other.pem", "localhost")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate if is_trusted else other))
