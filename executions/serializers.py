@@ -143,6 +143,8 @@ class NodeStateSerializer(serializers.Serializer[Any]):
 class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
     """One attempt of one node."""
 
+    # Not the model's choices: packages add types of their own.
+    node_type = serializers.CharField(read_only=True)
     is_pinned = serializers.BooleanField(
         read_only=True, help_text="Not run: the node is pinned, and the execution a test."
     )
