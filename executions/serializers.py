@@ -70,7 +70,7 @@ class WaitSerializer(serializers.Serializer[Any]):
 
     node_id = serializers.CharField()
     iteration = serializers.CharField()
-    waits_for = serializers.ChoiceField(choices=["callback", "approval"])
+    waits_for = serializers.CharField(help_text="`callback` or `approval`.")
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(allow_null=True)
     approval = serializers.UUIDField(allow_null=True)
