@@ -58,9 +58,9 @@ class Send(Config):
     previous_secret: Dynamic[str] | None = Field(
         default=None, description="Signed with this one as well, while the receiver changes from one to the other."
     )
-    headers: Dynamic[
-        Annotated[dict[Annotated[HeaderName, AfterValidator(_not_ours)], str], Field(max_length=30)]
-    ] = Field(default={}, description="Further headers. Secrets may stand in them.")
+    headers: Dynamic[Annotated[dict[Annotated[HeaderName, AfterValidator(_not_ours)], str], Field(max_length=30)]] = (
+        Field(default={}, description="Further headers. Secrets may stand in them.")
+    )
 
     def run(self, context: Context) -> Done:
         """Send it.
