@@ -20,7 +20,7 @@ from benchmarks.installations import Measured, running
 from benchmarks.load import post
 from benchmarks.tables import load_average, median_of, percentile, print_table
 from tests.environment import ROOT
-from tests.installation import free_port
+from tests.servers import free_port
 
 START_SECONDS = 60
 

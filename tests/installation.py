@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 
 from tests import environment
 from tests.environment import ROOT
+from tests.servers import free_port
 
 START_SECONDS = 60
 MAKE_A_MEMBER = """
@@ -244,14 +244,6 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
             yield urlunsplit(parts._replace(path=f"/{name}"))
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -24,10 +24,19 @@ START_SECONDS = 60
 STOP_SECONDS = 30
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL server, and yield the URL of a database ``segue`` on it, which nobody has made yet."""
-    with PostgresServer() as server:
+    # Segue's own tool for PostgreSQL goes through the door, which knows no unix sockets.
+    with PostgresServer(listen_addresses="127.0.0.1", port=str(free_port())) as server:
         yield server.url("segue")
 
 
@@ -151,7 +160,8 @@ class PostgresServer(Server):
         except BaseException:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
-        options = {"listen_addresses": "", "max_connections": "200", **settings}
+        options = {"listen_addresses": "", "port": "5432", "max_connections": "200", **settings}
+        self._address, self._port = options["listen_addresses"], options["port"]
         command = [self.binaries / "postgres", "-D", self.socket_folder, "-k", self.socket_folder]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
@@ -164,16 +174,18 @@ class PostgresServer(Server):
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def url(self, database: str) -> str:
-        """Return the URL of a database on it."""
+        """Return the URL of a database on it: by its address if it listens at one, else by its unix socket."""
+        if self._address:
+            return f"postgres://postgres@{self._address}:{self._port}/{database}"
         return f"postgres://postgres@/{database}?host={self.socket_folder}"
 
     def is_up(self) -> bool:
-        ask = [self.binaries / "pg_isready", "-q", "-h", self.socket_folder]
+        ask = [self.binaries / "pg_isready", "-q", "-h", self.socket_folder, "-p", self._port]
         return subprocess.run(ask, check=False, user=self._user, cwd="/").returncode == 0
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's own programs against it."""
-        command = [self.binaries / program, "-h", self.socket_folder, "-U", "postgres", *arguments]
+        command = [self.binaries / program, "-h", self.socket_folder, "-p", self._port, "-U", "postgres", *arguments]
         subprocess.run(command, check=True, capture_output=True)
 
     def backends(self) -> list[int]:

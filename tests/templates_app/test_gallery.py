@@ -18,21 +18,47 @@ FILES = {file.slug: file for file in read_gallery()}
 BY_SLUG = pytest.mark.parametrize("file", FILES.values(), ids=FILES)
 
 
-def test_there_are_six():
+def test_there_are_fifteen():
     assert sorted(FILES) == [
+        "contact-import",
         "daily-issue-digest",
         "delayed-follow-up",
+        "failure-email",
+        "feed-to-chat",
+        "file-report",
         "github-to-chat",
+        "invoice-approval",
         "lead-intake",
+        "order-batch",
+        "order-fulfilment",
+        "order-of-a-batch",
         "order-webhook",
+        "rates-to-postgresql",
         "website-health-check",
     ]
 
 
-def test_together_they_show_every_node_type():
+def test_together_they_show_every_node_type_that_there_is():
     used = {node["type"] for file in FILES.values() for node in file.workflow_definition["nodes"]}
 
-    assert used >= {"trigger", "condition", "transform", "tool", "delay", "output"}
+    assert used == set(catalogue())
+
+
+def test_names_are_unique():
+    assert len({file.name for file in FILES.values()}) == len(FILES)
+
+
+def test_workflows_that_one_names_are_made_by_another():
+    """A template that belongs to another one finds the other's workflow by the name that installing gives it."""
+    named = {
+        node["config"]["with"]["workflow"]
+        for file in FILES.values()
+        for node in file.workflow_definition["nodes"]
+        if node["config"].get("tool") == "workflow.run"
+    }
+
+    assert named
+    assert named <= {file.name for file in FILES.values()}
 
 
 @BY_SLUG
