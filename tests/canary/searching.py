@@ -53,7 +53,7 @@ def in_files(segue: Installation) -> Iterator[tuple[str, bytes]]:
 
 def in_broker(segue: Installation) -> Iterator[tuple[str, bytes]]:
     """Yield every key of the broker with its value, as it is stored."""
-    with redis.Redis.from_url(segue.broker_url) as server:
+    with redis.Redis.from_url(segue.broker_url.replace("redis+socket:", "unix:")) as server:
         for key in server.scan_iter(count=1000):
             yield f"broker {key!r}", key + _value(server, key)
 
