@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import Error as DatabaseError
@@ -140,10 +140,10 @@ def check_mail(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Test whether workflows can send e-mail, from an address that receivers accept."""
     if not settings.EMAIL_HOST:
         return [
-            Warning(
+            Info(
                 "EMAIL_HOST is not set: the tool email.send has no mail server.",
-                hint="Name one, with EMAIL_HOST_USER and EMAIL_HOST_PASSWORD; or silence this if no workflow sends e-mail.",
-                id="segue.W005",
+                hint="Name one, with EMAIL_HOST_USER and EMAIL_HOST_PASSWORD, if workflows are to send e-mail.",
+                id="segue.I001",
             )
         ]
     if settings.DEFAULT_FROM_EMAIL.rstrip(">").endswith("@localhost"):

@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "NodeTypeEnum": "workflows.models.NodeType",
         "RoleEnum": "projects.models.Role",
         "BlockedOnEnum": "executions.models.BlockedOn",
+        "ApprovalStatusEnum": "executions.models.ApprovalStatus",
         "DeliveryVerdictEnum": "triggers.models.DeliveryVerdict",
         "MisfirePolicyEnum": "triggers.models.MISFIRE_POLICIES",
     },

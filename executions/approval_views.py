@@ -20,7 +20,7 @@ from executions.approval_serializers import (
     LinkSerializer,
 )
 from executions.filters import ApprovalFilter, GoneEndpointFilter
-from executions.models import Approval, GoneEndpoint, Verdict, WorkflowExecution
+from executions.models import Approval, GoneEndpoint, Link, Verdict, WorkflowExecution
 from executions.services import approvals, links
 from projects.access import Permission
 from projects.rest import Parent, ProjectScopedViewSet
@@ -70,9 +70,10 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectS
 class LinkViewSet(ProjectScopedViewSet):
     """The links of an execution's nodes that wait now, for operators to hand on."""
 
-    queryset = WorkflowExecution.objects.all()
+    queryset = Link.objects.all()
     serializer_class = LinkSerializer
     pagination_class = None
+    project_path = "execution__project"
     parent = Parent(WorkflowExecution, "execution_id")
     permissions = {"list": Permission.OPERATE}
 

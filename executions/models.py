@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 
 from executions.exceptions import IllegalTransition
@@ -323,7 +325,13 @@ class WorkflowExecutionLog(models.Model):
         verbose_name = "node run"
         constraints = [
             one_of("workflow_execution_logs", "status", ExecutionStatus),
-            one_of("workflow_execution_logs", "node_type", NodeType, others=Q(node_type__contains=".")),
+            # Types of other packages have a dot in their key. Not LIKE: Django cannot read such a CHECK back from SQLite.
+            one_of(
+                "workflow_execution_logs",
+                "node_type",
+                NodeType,
+                others=Q(GreaterThan(StrIndex("node_type", models.Value(".")), 0)),
+            ),
             one_of("workflow_execution_logs", "waits_for", BlockedOn, null=True),
             # The iteration before the node: an execution is resumed by reading the passes that are open.
             models.UniqueConstraint(

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from executions.blockers import MOST_BLOCKERS, blockers
-from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.services.links import open_waits
 from executions.tree import Relation
 from projects.rest import StrictSerializer
@@ -70,7 +70,7 @@ class WaitSerializer(serializers.Serializer[Any]):
 
     node_id = serializers.CharField()
     iteration = serializers.CharField()
-    waits_for = serializers.ChoiceField(choices=["callback", "approval"])
+    waits_for = serializers.CharField(help_text="`callback` or `approval`.")
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(allow_null=True)
     approval = serializers.UUIDField(allow_null=True)
@@ -105,7 +105,9 @@ class ExecutionDetailSerializer(ExecutionSerializer):
     @extend_schema_field(WaitSerializer(many=True))
     def get_waits(self, execution: WorkflowExecution) -> list[Any]:
         """Return what it waits for from outside."""
-        return [] if execution.has_ended else list(WaitSerializer(open_waits(execution), many=True).data)
+        if execution.has_ended or execution.status == ExecutionStatus.PENDING:
+            return []
+        return list(WaitSerializer(open_waits(execution), many=True).data)
 
     @extend_schema_field(BlockerSerializer(many=True))
     def get_blocked_by(self, execution: WorkflowExecution) -> list[Any]:
@@ -143,6 +145,8 @@ class NodeStateSerializer(serializers.Serializer[Any]):
 class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
     """One attempt of one node."""
 
+    # Not the model's choices: packages add types of their own.
+    node_type = serializers.CharField(read_only=True)
     is_pinned = serializers.BooleanField(
         read_only=True, help_text="Not run: the node is pinned, and the execution a test."
     )

@@ -13,9 +13,11 @@ from django.db.models.functions import Cast
 
 from workflows.expressions import parse_template
 from workflows.expressions.errors import ExpressionError
-from workflows.expressions.references import references
+from workflows.expressions.references import References, references
+from workflows.expressions.scripts import script_references
 from workflows.expressions.templates import find_templates
 from workflows.models import ProjectVariable, Workflow, WorkflowStatus, WorkflowVariable, WorkflowVersion
+from workflows.nodes.base import catalogue
 
 
 class Use(StrEnum):
@@ -70,13 +72,11 @@ def usages_of(variable: WorkflowVariable | ProjectVariable) -> list[Usage]:
 def use_in(definition: Any, variable: WorkflowVariable | ProjectVariable) -> Use:
     """Return whether a definition uses a variable; a draft may be any JSON."""
     use = Use.NO
-    for text in _templates(definition):
-        for expression in _expressions(text):
-            found = references(expression)
-            if variable.name in (found.secrets if variable.is_secret else found.variables):
-                return Use.YES
-            if not variable.is_secret and found.has_dynamic_variables:
-                use = Use.MAYBE
+    for found in _references(definition):
+        if variable.name in (found.secrets if variable.is_secret else found.variables):
+            return Use.YES
+        if not variable.is_secret and found.has_dynamic_variables:
+            use = Use.MAYBE
     return use
 
 
@@ -99,6 +99,21 @@ def _mentioning(rows: QuerySet[Any], variable: WorkflowVariable | ProjectVariabl
     if not variable.is_secret:
         mentions |= Q(text__regex=r"vars *[^. A-Za-z0-9_]")
     yield from rows.annotate(text=Cast(F("definition"), TextField())).filter(mentions).iterator(chunk_size=100)
+
+
+def _references(definition: Any) -> Iterator[References]:
+    """Yield what each expression and each script of a definition mentions."""
+    for text in _templates(definition):
+        yield from map(references, _expressions(text))
+    for node in _list_of_objects(definition):
+        node_type, config = catalogue().get(str(node.get("type"))), node.get("config")
+        if node_type is not None and isinstance(config, dict):
+            yield from (script_references(script.body) for script in node_type.scripts(config))
+
+
+def _list_of_objects(definition: Any) -> list[dict[str, Any]]:
+    nodes = definition.get("nodes") if isinstance(definition, dict) else None
+    return [node for node in nodes if isinstance(node, dict)] if isinstance(nodes, list) else []
 
 
 def _templates(definition: Any) -> Iterator[str]:

@@ -125,7 +125,7 @@ class Turn:
         """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
         execution = self.execution
         is_alone = execution.scheduled_for is None and execution.concurrency_key is None
-        starts = self._to_start or self._to_emit
+        starts = self._to_start or self._to_emit or self._gone
         return is_alone and not execution.is_waited_for and not starts and not self._given_up
 
     @property

@@ -73,12 +73,40 @@ NODES: dict[str, Scenario] = {
         node("webhook", {"action": "respond", "value": f"{{{{ {HEARD} }}}}"}),
         node("webhook", {"action": "respond", "status": f"{{{{ {HEARD}[0] }}}}"}),
     ),
+    "webhook send": lambda url: Pair(
+        node("webhook", SEND | {"url": f"{url}/echo?key={OWN}"}),
+        node("webhook", SEND | {"url": f"{url}/fail?key={OWN}"}),
+    ),
+    # In a scope, which goes on whichever way its node is left.
+    "webhook wait": lambda url: Pair(
+        parallel({}, "wait", wait=node("webhook", WAIT)),
+        node("webhook", {"action": "wait", "timeout": f"{{{{ {HEARD}[0] }}}}"}),
+    ),
+    "webhook approve": lambda url: Pair(
+        parallel({}, "ask", ask=node("webhook", APPROVE)),
+        node("webhook", {"action": "approve", "title": f"{{{{ {HEARD}.join(' ') }}}}"}),
+    ),
     "output": lambda url: Pair(
         node("output", {"value": f"{{{{ {HEARD} }}}}", "headers": {"X-Heard": f"{{{{ String({HEARD}.length) }}}}"}}),
         node("output", {"status": f"{{{{ {HEARD}[0] }}}}"}),
     ),
 }
 
+SEND = {
+    "action": "send",
+    "secret": "{{ secret('SIGNING') }}",
+    "payload": f"{{{{ {HEARD} }}}}",
+    "headers": {"X-Key": OWN},
+}
+WAIT = {"action": "wait", "timeout": "PT2S", "on_timeout": "port", "proof": {"header": "X-Proof", "secret": OWN}}
+APPROVE = {
+    "action": "approve",
+    "title": "Heard",
+    "message": f"{{{{ {HEARD}.join(' ').slice(0, 5000) }}}}",
+    "details": f"{{{{ {HEARD} }}}}",
+    "timeout": "PT2S",
+    "on_timeout": "approve",
+}
 SIGN_EACH = [
     {"operation": "map", "to": "{{ ({heard: item}) }}"},
     {"operation": "hash", "field": "heard", "into": "digest", "key": "{{ secret('OWN_1') }}"},

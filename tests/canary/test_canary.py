@@ -25,6 +25,7 @@ from tests.canary.echo import Echo, echoing
 from tests.canary.needles import escaped, needles, new_core
 from tests.canary.scenarios import FILE, MODES, NODES, TOOLS, made_for, request
 from tests.installation import Installation, installed
+from tests.loopback import postgres_address
 from tests.mail import MailServer, mail_server
 from workflows.nodes import base as node_types
 from workflows.tools import base as tools
@@ -104,9 +105,10 @@ def _plant_project(found: Planted) -> None:
     values = {f"PROJECT_{number}": escaped(_core(found, f"PROJECT_{number}")) for number in range(1, 10)}
     values["CONNECTION"] = f"postgres://alice:{_core(found, 'CONNECTION')}@db.example.com/app?sslmode=require"
     database = urlsplit(found.segue.environment["DATABASE_URL"])
-    host = database.netloc.rpartition("@")[2] or "127.0.0.1:5432"
+    host = "{}:{}".format(*postgres_address())
     # The test's server believes everybody, with any password.
     values["DATABASE"] = f"postgresql://postgres:{_core(found, 'DATABASE')}@{host}{database.path}"
+    values["SIGNING"] = f"whsec_{base64.b64encode(_core(found, 'SIGNING').encode() * 2).decode()}"
     values["KEY_FILE"] = f"-----BEGIN KEY-----\n{core}\n-----END KEY-----\n"
     for name, value in values.items():
         body = {"value": value, "is_secret": True}
@@ -204,7 +206,8 @@ class TestPlanting:
         assert len(planted.cores) >= 20
 
     def test_the_service_was_told_all_that_are_sent(self, planted):
-        sent = [name for name in planted.cores if not name.startswith("webhook ") and name != "DATABASE"]
+        kept = ("DATABASE", "SIGNING")  # One proves who we are to a database, one only signs.
+        sent = [name for name in planted.cores if not name.startswith("webhook ") and name not in kept]
 
         assert [name for name in sent if not planted.echo.was_told(planted.cores[name])] == []
 

@@ -283,7 +283,7 @@ class TestMail:
     def test_is_missed_where_no_server_is_named(self, settings):
         settings.EMAIL_HOST = ""
 
-        assert ids(ours.check_mail()) == ["segue.W005"]
+        assert ids(ours.check_mail()) == ["segue.I001"]
 
     @pytest.mark.parametrize("sender", ["segue@localhost", "Segue <segue@localhost>"])
     def test_comes_from_an_address_that_others_accept(self, settings, sender):

@@ -103,6 +103,7 @@ WIDER = {
     "executions_status_newest": "executions_project_newest",
     "executions_trigger_newest": "executions_project_newest",
     "executions_limited": "executions_live",
+    "executions_live": "executions_workflow_newest",
 }
 
 

@@ -244,6 +244,15 @@ class TestUsages:
             ("latest", True, True, [2], True),
         ]
 
+    def test_read_scripts_too(self):
+        variable = ProjectVariableFactory(name="LIMIT")
+        script = {"operation": "script", "code": "return items.slice(0, vars.LIMIT)"}
+        self.workflow(
+            variable.project, "script", draft=definition("start > a", a=node("transform", {"steps": [script]}))
+        )
+
+        assert seen(variable) == [("script", True, False, [], True)]
+
     def test_a_longer_name_is_another_variable(self):
         variable = ProjectVariableFactory(name="LIMIT")
         self.workflow(variable.project, "other", draft=using("vars.LIMIT_2", "'LIMIT'"))

@@ -10,6 +10,7 @@ from typing import NoReturn
 from weakref import WeakSet
 
 import httpcore2
+from django.utils import timezone
 
 from workflows.http import asks, urls
 from workflows.http.addresses import parse_ranges
@@ -96,7 +97,7 @@ class Door:
                 host, gate = urls.ascii_host(ask.url), current_gate()
                 with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
                     answer_headers = read_headers(response)
-                    if wait := asked_to_wait(response.status, answer_headers):
+                    if wait := asked_to_wait(response.status, answer_headers, now=timezone.now()):
                         gate.asked_to_wait(host, seconds=wait)
                     if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
                         body = read_body(response, answer_headers, max_bytes=max_bytes, is_enough=is_enough)

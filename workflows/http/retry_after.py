@@ -13,11 +13,11 @@ MAX_SECONDS = 3600.0
 _BUSY = frozenset({429, 503})
 
 
-def asked_to_wait(status: int, headers: Mapping[str, str]) -> float | None:
+def asked_to_wait(status: int, headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Return for how many seconds an answer wants no more calls, if it wants that."""
     if status not in _BUSY:
         return None
-    return retry_after_seconds(headers.get("retry-after", ""), now=datetime.now(UTC))
+    return retry_after_seconds(headers.get("retry-after", ""), now=now)
 
 
 def retry_after_seconds(value: str, *, now: datetime) -> float | None:

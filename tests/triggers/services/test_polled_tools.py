@@ -47,7 +47,7 @@ class TestSqlQuery:
     def test_goes_on_after_the_last_row(self, settings):
         if connection.vendor != "postgresql":
             pytest.skip("there is no PostgreSQL server")
-        settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
         given = {
             "connection": "{{ secret('DATABASE') }}",
             "sql": "SELECT id FROM generate_series(1, 5) AS id WHERE id > $1::int ORDER BY id LIMIT 2",
@@ -66,7 +66,7 @@ class TestSqlQuery:
 
 class TestMcpTools:
     def test_starts_an_execution_for_each_tool(self, settings):
-        settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8"]
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8"]
         with serving(McpApplication(Brain((MODERN,)))) as url:
             look(poll_of(watching("mcp.tools", {"url": url})))
 

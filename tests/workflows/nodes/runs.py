@@ -35,6 +35,7 @@ class FakeContext:
     roots: Mapping[str, Any] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     masker: Masker = field(default_factory=Masker)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
     def evaluate_each(self, expression: str, items: Sequence[Any]) -> list[Any]:
         self.asked.append(expression)
@@ -56,6 +57,8 @@ class FakeContext:
         raise AssertionError("Nothing was to be kept.")
 
     def fill_secrets(self, text: str) -> str:
+        for name, value in self.secrets.items():
+            text = text.replace(f"⟦{name}⟧", value)
         return text
 
 

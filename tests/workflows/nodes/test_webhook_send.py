@@ -73,6 +73,20 @@ class TestSend:
         for secret in (SECRET, OTHER):
             standardwebhooks.Webhook(secret).verify(request.data, dict(request.headers))
 
+    def test_takes_secrets_in_further_headers(self, receiver):
+        context = FakeContext(secrets={"TOKEN": "t0ken"})
+        outcome("webhook", send(receiver, headers={"X-Key": "key ⟦TOKEN⟧"}), {}, context=context)
+
+        assert received(receiver).headers["X-Key"] == "key t0ken"
+
+    def test_sends_no_second_header_in_the_first_ones_value(self, receiver):
+        with pytest.raises(NodeError, match="header"):
+            outcome(
+                "webhook", send(receiver, headers={"X-Key": "{{ 'a' + String.fromCharCode(13, 10) + 'X-B: b' }}"}), {}
+            )
+
+        assert not receiver.log
+
     def test_has_one_id_for_every_attempt(self, receiver):
         context = FakeContext(idempotency_key="e:ask:3.1")
         for _ in range(2):
@@ -119,7 +133,7 @@ class TestSend:
 
     def test_goes_nowhere_private(self, settings):
         """[S-SSRF-1]"""
-        settings.EGRESS_ALLOWED_RANGES = []
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
         config = {"action": "send", "url": "http://169.254.169.254/", "secret": SECRET}
 
         with pytest.raises(NodeError) as caught:

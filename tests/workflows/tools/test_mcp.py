@@ -254,7 +254,7 @@ class TestPrograms:
             "others": program("modern", projects=["01a21499-402b-7235-8eea-000000000000"]),
             "ours": program("modern", projects=[PROJECT]),
             "missing": {"command": ["/no/such/program"]},
-            "broken": {"command": ["/bin/echo", "no json"]},
+            "broken": {"command": ["/bin/sh", "-c", "echo no json; cat > /dev/null"]},
             "environment": {"command": ["/usr/bin/env"], "env": {"ONLY": "this"}},
             "deaf": {"command": ["/bin/sh", "-c", "trap '' TERM; sleep 61.5 & sleep 61.5"]},
         }

@@ -15,6 +15,7 @@ from django.db import connection
 
 from tests.builders import definition, node
 from tests.certificates import self_signed
+from tests.loopback import postgres_address
 from tests.workflows.definition.checks import problems
 from tests.workflows.http.servers import Server
 from tests.workflows.tools.world import World
@@ -40,9 +41,10 @@ def url():
 
 def url_of(*, query="", **changes):
     """Return a URL to the tests' own database."""
-    given = connection.settings_dict | {"HOST": connection.settings_dict["HOST"] or "127.0.0.1"} | changes
+    host, port = postgres_address()
+    given = connection.settings_dict | {"HOST": host, "PORT": port} | changes
     login = quote(given["USER"], safe="") + (f":{quote(given['PASSWORD'], safe='')}" if given["PASSWORD"] else "")
-    return f"postgresql://{login}@{given['HOST']}:{given['PORT'] or 5432}/{given['NAME']}{query}"
+    return f"postgresql://{login}@{given['HOST']}:{given['PORT']}/{given['NAME']}{query}"
 
 
 @pytest.fixture
@@ -359,7 +361,7 @@ class TestConnection:
     def test_a_servers_certificate_is_checked_as_the_url_says(
         self, settings, tmp_path, monkeypatch, host, sslmode, is_trusted, code
     ):
-        settings.EGRESS_ALLOWED_RANGES = ["127.0.0.0/8", "::1/128"]
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["127.0.0.0/8", "::1/128"]
         certificate = self_signed(tmp_path / "certificate.pem", "localhost")
         other = self_signed(tmp_path / "other.pem", "localhost")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate if is_trusted else other))

@@ -20,7 +20,7 @@ from workflows.http.retry_after import retry_after_seconds
 from workflows.http.secrets import Secrets
 from workflows.nodes.base import Config, Context, Done, EndpointGone, NodeError
 from workflows.nodes.fields import Dynamic
-from workflows.nodes.headers import HeaderName, HeaderValue
+from workflows.nodes.headers import HeaderName
 
 # Seconds before each further attempt: the schedule that the specification recommends.
 DELAYS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -58,9 +58,9 @@ class Send(Config):
     previous_secret: Dynamic[str] | None = Field(
         default=None, description="Signed with this one as well, while the receiver changes from one to the other."
     )
-    headers: Dynamic[
-        Annotated[dict[Annotated[HeaderName, AfterValidator(_not_ours)], HeaderValue], Field(max_length=30)]
-    ] = Field(default={}, description="Further headers.")
+    headers: Dynamic[Annotated[dict[Annotated[HeaderName, AfterValidator(_not_ours)], str], Field(max_length=30)]] = (
+        Field(default={}, description="Further headers. Secrets may stand in them.")
+    )
 
     def run(self, context: Context) -> Done:
         """Send it.

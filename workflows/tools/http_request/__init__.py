@@ -93,7 +93,7 @@ def _all_pages(arguments: RequestArguments, secrets: Secrets, context: Context) 
 
     def ask(progress: Progress) -> Page:
         reply = _exchange(arguments, secrets, context, progress.place)
-        wait = asked_to_wait(reply.status, reply.headers)
+        wait = asked_to_wait(reply.status, reply.headers, now=timezone.now())
         if wait is not None and progress.pages and progress.refusals < MOST_REFUSALS:
             # Another attempt would begin at the first page, and come no further than this one.
             progress.refusals += 1

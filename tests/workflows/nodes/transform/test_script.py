@@ -92,7 +92,7 @@ class TestDraft:
             ("return nodes.nothing.output", "unknown_node", "there is no such node"),
             ("return nodes.b.output", "not_before", "does not come before"),
             ("return Object.keys(nodes)", "dynamic_reference", "Which node is meant"),
-            ("return vars.NOTHING", "unknown_variable", "no such variable"),
+            ("return vars.NOTHING", "unknown_variable", "such a variable"),
             ("return vars.KEY", "variable_is_secret", "is a secret"),
             ("return secret('KEY')", "not_available_here", "There is no `secret` here"),
             ("return item", "not_available_here", "There is no `item` here"),
