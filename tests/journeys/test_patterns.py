@@ -422,6 +422,7 @@ def test_file_in_and_out_of_storage(segue, gallery):
     assert (downloaded.status_code, downloaded.text) == (200, report)
     assert downloaded.headers["Content-Type"].startswith("text/csv")
     assert ([answer.status_code for answer in wrong], missing.status_code) == ([422, 422, 422], 404)
+    assert "The file has no column category." in wrong[1].json()["reason"]
 
 
 class Shop:
