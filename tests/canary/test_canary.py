@@ -25,7 +25,6 @@ from tests.canary.echo import Echo, echoing
 from tests.canary.needles import escaped, needles, new_core
 from tests.canary.scenarios import FILE, MODES, NODES, TOOLS, made_for, request
 from tests.installation import Installation, installed
-from tests.loopback import postgres_address
 from tests.mail import MailServer, mail_server
 from workflows.nodes import base as node_types
 from workflows.tools import base as tools
@@ -105,7 +104,7 @@ def _plant_project(found: Planted) -> None:
     values = {f"PROJECT_{number}": escaped(_core(found, f"PROJECT_{number}")) for number in range(1, 10)}
     values["CONNECTION"] = f"postgres://alice:{_core(found, 'CONNECTION')}@db.example.com/app?sslmode=require"
     database = urlsplit(found.segue.environment["DATABASE_URL"])
-    host = "{}:{}".format(*postgres_address())
+    host = database.netloc.rpartition("@")[2] or "127.0.0.1:5432"
     # The test's server believes everybody, with any password.
     values["DATABASE"] = f"postgresql://postgres:{_core(found, 'DATABASE')}@{host}{database.path}"
     values["SIGNING"] = f"whsec_{base64.b64encode(_core(found, 'SIGNING').encode() * 2).decode()}"

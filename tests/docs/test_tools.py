@@ -18,7 +18,6 @@ from tests.docs.pages import ROOT, blocks
 from tests.executions.engine.carrying import carry
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import WorkflowFactory
-from tests.loopback import postgres_address
 from tests.mail import mail_server
 from tests.mcp import MODERN, Brain, McpApplication
 from tests.workflows.http.servers import Answering, Received, response
@@ -62,8 +61,7 @@ def answer(request: Received) -> bytes:
 def database_url() -> str:
     given = connection.settings_dict
     login = quote(given["USER"], safe="") + (f":{quote(given['PASSWORD'], safe='')}" if given["PASSWORD"] else "")
-    host, port = postgres_address()
-    return f"postgresql://{login}@{host}:{port}/{given['NAME']}"
+    return f"postgresql://{login}@{given['HOST'] or '127.0.0.1'}:{given['PORT'] or 5432}/{given['NAME']}"
 
 
 def test_every_tool_has_one_and_no_other():

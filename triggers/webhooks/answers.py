@@ -145,6 +145,7 @@ def _result(answer: Mapping[str, Any]) -> HttpResponse:
     headers: Mapping[str, str] = answer.get("headers") or {}
     if status in _WITHOUT_BODY:
         response = HttpResponse(status=status)
+        del response["Content-Type"]  # Of nothing.
     else:
         response = _body(answer.get("value"), _content_type(headers), status)
     for name, value in headers.items():

@@ -15,7 +15,6 @@ from django.db import connection
 
 from tests.builders import definition, node
 from tests.certificates import self_signed
-from tests.loopback import postgres_address
 from tests.workflows.definition.checks import problems
 from tests.workflows.http.servers import Server
 from tests.workflows.tools.world import World
@@ -41,10 +40,9 @@ def url():
 
 def url_of(*, query="", **changes):
     """Return a URL to the tests' own database."""
-    host, port = postgres_address()
-    given = connection.settings_dict | {"HOST": host, "PORT": port} | changes
+    given = connection.settings_dict | {"HOST": connection.settings_dict["HOST"] or "127.0.0.1"} | changes
     login = quote(given["USER"], safe="") + (f":{quote(given['PASSWORD'], safe='')}" if given["PASSWORD"] else "")
-    return f"postgresql://{login}@{given['HOST']}:{given['PORT']}/{given['NAME']}{query}"
+    return f"postgresql://{login}@{given['HOST']}:{given['PORT'] or 5432}/{given['NAME']}{query}"
 
 
 @pytest.fixture
