@@ -409,7 +409,7 @@ def test_file_in_and_out_of_storage(segue, gallery):
     uploaded = upload(table)
     named = uploaded.json()
     downloaded = call(webhooks["download"], params={"report": named["report"]})
-    wrong = upload("category,amount\nbooks,many\n")
+    wrong = [upload(content) for content in ("category,amount\nbooks,many\n", "title\nDune\n", "\x00\x01")]
     missing = call(webhooks["download"], params={"report": "../../uploads/x"})
 
     report = "group,rows,sum\r\nbooks,2,19.75\r\ntea,1,3\r\n"
@@ -421,7 +421,8 @@ def test_file_in_and_out_of_storage(segue, gallery):
     }
     assert (downloaded.status_code, downloaded.text) == (200, report)
     assert downloaded.headers["Content-Type"].startswith("text/csv")
-    assert (wrong.status_code, missing.status_code) == (422, 404)
+    assert ([answer.status_code for answer in wrong], missing.status_code) == ([422, 422, 422], 404)
+    assert "The file has no column category." in wrong[1].json()["reason"]
 
 
 class Shop:

@@ -139,8 +139,8 @@ class TestLoadGalleryCommand:
         call_command("load_gallery")
 
         assert capsys.readouterr().out.splitlines() == [
-            "Gallery: 6 new, 0 updated, 0 unchanged.",
-            "Gallery: 0 new, 0 updated, 6 unchanged.",
+            "Gallery: 15 new, 0 updated, 0 unchanged.",
+            "Gallery: 0 new, 0 updated, 15 unchanged.",
         ]
 
     def test_loads_a_folder_of_ones_own(self, write, folder, capsys):
@@ -316,4 +316,4 @@ def test_two_at_once_are_both_counted(db):
 def test_the_gallery_loaded_twice_at_once_is_there_once(db):
     at_once(lambda: load_gallery(now=NOON), lambda: load_gallery(now=NOON))
 
-    assert WorkflowTemplate.objects.count() == 6
+    assert WorkflowTemplate.objects.count() == 15

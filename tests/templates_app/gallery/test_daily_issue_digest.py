@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from django.utils import timezone
+from werkzeug import Response
 
 
 def issue(number, author, *, comments=0, days=1, **more):
@@ -68,6 +71,23 @@ class TestDailyIssueDigest:
         assert execution.result["issues"] == 6
         assert execution.result["authors"][0] == {"author": "ghost", "issues": 3}
         assert set(morning.way()) == {"mornings", "fetch", "issues", "any", "discussed", "authors", "post", "posted"}
+
+    def test_says_at_least_where_it_has_not_read_all(self, digest, service, chat):
+        morning = digest([])
+        service.clear()
+        service.expect_request("/chat", method="POST").respond_with_data("ok")
+        numbers = count(1)
+
+        def endless(request):
+            number = next(numbers)
+            link = f'<{service.url_for("/repos/ada/segue/issues")}?page={number + 1}>; rel="next"'
+            return Response(json.dumps([issue(number, "ada")]), headers={"Link": link})
+
+        service.expect_request("/repos/ada/segue/issues").respond_with_handler(endless)
+
+        morning.fire()
+
+        assert chat()[0].splitlines()[0] == "ada/segue: at least 50 open issues"
 
     @pytest.mark.parametrize("issues", [[], [issue(1, "ada", pull_request={})]], ids=["nothing", "only pull requests"])
     def test_is_quiet_where_there_is_nothing_to_tell(self, digest, chat, issues):
