@@ -136,7 +136,8 @@ def _parts(secret: str) -> Iterator[str]:
     """
     yield secret
     longest = max(_RUNS.findall(secret), key=len, default="")
-    if len(longest) >= SHORTEST_RUN and not longest.isalpha() and not longest.isdecimal():
+    is_word = longest.isalpha() and longest in (longest.lower(), longest.upper(), longest.capitalize())
+    if len(longest) >= SHORTEST_RUN and not is_word and not longest.isdecimal():
         yield longest
     lines = secret.splitlines()
     if len(lines) > 1:

@@ -95,7 +95,8 @@ NODES: dict[str, Scenario] = {
 SEND = {
     "action": "send",
     "secret": "{{ secret('SIGNING') }}",
-    "payload": f"{{{{ {HEARD} }}}}",
+    # Not all that was heard: the service would repeat that it was told what it had repeated, and so on.
+    "payload": {"told": OWN, "heard": f"{{{{ {HEARD}.length }}}}"},
     "headers": {"X-Key": OWN},
 }
 WAIT = {"action": "wait", "timeout": "PT2S", "on_timeout": "port", "proof": {"header": "X-Proof", "secret": OWN}}

@@ -93,14 +93,16 @@ class TestMasker:
 
         assert Masker([key]).mask("x SECONDLINEOFTHEKEY99 -----BEGIN KEY-----") == f"x {MASK} -----BEGIN KEY-----"
 
-    def test_masks_a_long_run_of_letters_and_digits_whatever_stands_around_it(self):
-        secret = '<"Ab3dEf6hIj9lMn2pQr5t"/>'
+    @pytest.mark.parametrize("run", ["Ab3dEf6hIj9lMn2pQr5t", "AbcDefGhiJklMnoPqrSt"])
+    def test_masks_a_long_run_that_was_drawn_by_lot_whatever_stands_around_it(self, run):
+        secret = f'<"{run}"/>'
         text = json.dumps(quote(json.dumps(html.escape(secret))))
 
-        assert "Ab3dEf6hIj9lMn2pQr5t" not in Masker([secret]).mask(text)
+        assert run not in Masker([secret]).mask(text)
 
     def test_masks_no_word_of_a_secret_by_itself(self):
-        assert Masker(["correct-internationalization-9"]).mask("internationalization") == "internationalization"
+        for word in ("internationalization", "Internationalization"):
+            assert Masker([f"correct-{word}-9"]).mask(word) == word
 
     @pytest.mark.parametrize("spelled", [lambda text: quote(text, safe=""), lambda text: text.encode().hex()])
     def test_masks_a_body_of_json_that_is_told_on(self, spelled):
