@@ -22,6 +22,7 @@ from rest_framework.test import APIClient
 from executions.models import (
     Approval,
     GoneEndpoint,
+    Link,
     OutgoingHold,
     OutgoingLimit,
     WorkflowExecution,
@@ -40,6 +41,7 @@ from tests.factories import (
     EventFactory,
     ExecutionFactory,
     GoneEndpointFactory,
+    LinkFactory,
     MemberFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
@@ -121,6 +123,7 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
+    Link: lambda project, user: LinkFactory(execution__workflow_version__workflow__project=project),
     Approval: lambda project, user: ApprovalFactory(execution__workflow_version__workflow__project=project),
     GoneEndpoint: lambda project, user: GoneEndpointFactory(project=project),
     Trigger: lambda project, user: TriggerFactory(workflow__project=project),
