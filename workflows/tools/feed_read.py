@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from xml.parsers import expat
 
-import feedparser
 from django.utils import timezone
-from feedparser.encodings import convert_to_utf8
 from pydantic import Field
 
 from workflows.http import DoorError, Reply
@@ -129,6 +127,10 @@ def read(reply: Reply) -> dict[str, Any]:
 
     :raises NodeError: ``not_a_feed`` if it is none, or broken.
     """
+    # Only where a feed is read: every worker process would hold its 4 MB.
+    import feedparser
+    from feedparser.encodings import convert_to_utf8
+
     known = feedparser.FeedParserDict()
     headers = {"content-type": reply.headers.get("content-type", "")}
     data = convert_to_utf8(headers, reply.body, known) if reply.body else b""
