@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from workflows.definition.schema import Definition, Edge, Node
 
 TRIGGER = "trigger"
+AGENT = "agent"
 
 
 class Graph:
-    """A definition by its edges. Only edges that order count; a ``tool`` edge attaches and is not seen here.
+    """A definition by its edges. Only edges that order count. What a ``tool`` edge attaches to an agent lies in the agent, as
+    the body of a loop lies in the loop: it runs when the agent says so.
 
     The definition's edges must lead from and to nodes that it has.
     """
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        self.nodes: Mapping[str, Node] = {node.id: node for node in definition.nodes}
+        self.nodes: Mapping[str, Node] = _with_what_is_attached(definition)
         into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         for edge in definition.edges:
@@ -28,6 +31,11 @@ class Graph:
                 out_of[edge.source].append(edge)
         self._into = {node_id: tuple(edges) for node_id, edges in into.items()}
         self._out_of = {node_id: tuple(edges) for node_id, edges in out_of.items()}
+
+    def is_tool(self, node_id: str) -> bool:
+        """Return whether a node is attached to an agent."""
+        parent = self.nodes[node_id].parent
+        return parent is not None and parent in self.nodes and self.nodes[parent].type == AGENT
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -207,3 +215,13 @@ class Graph:
             sources = {edge.source for edge in self._into[node_id]}
             found[node_id] = frozenset(sources.union(*(found[source] for source in sources)))
         return found
+
+
+def _with_what_is_attached(definition: Definition) -> dict[str, Node]:
+    """Return the nodes by their ids, each with the scope or the agent that it lies in as its ``parent``."""
+    nodes = {node.id: node for node in definition.nodes}
+    for edge in definition.edges:
+        if edge.type == "tool" and edge.source in nodes and edge.target in nodes and edge.source != edge.target:
+            if nodes[edge.target].type == AGENT:
+                nodes[edge.source] = replace(nodes[edge.source], parent=edge.target)
+    return nodes

@@ -8,7 +8,7 @@ row first, because it is nearer) they would wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -64,6 +64,7 @@ def start(
     parent: WorkflowExecution,
     node_run_id: UUID,
     deadline: datetime | None,
+    allowed_hosts: Sequence[Sequence[str]],
     now: datetime,
 ) -> WorkflowExecution:
     """Start what :func:`check` has allowed, in the transaction that records the node run and holds the parent's row.
@@ -73,6 +74,7 @@ def start(
 
     :param id: the child's, known before so that the node run can name it.
     :param deadline: the node's.
+    :param allowed_hosts: those of the agents whose tool it is, if it is one. What its parent may not call, it may not call either.
     :raises SegueError: if that has changed in the moment since; the transaction is then to be undone, and the node run again.
     """
     first = WorkflowExecution.objects.filter(parent_node_run_id=node_run_id).first()
@@ -92,6 +94,7 @@ def start(
         parent_node_run_id=node_run_id,
         is_waited_for=outcome.wait,
         depth=parent.depth + 1,
+        allowed_hosts=[*parent.execution_context.get("allowed_hosts", ()), *allowed_hosts],
         deadline_at=_deadline(version, parent, deadline, now=now) if outcome.wait else None,
     )
 

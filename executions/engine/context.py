@@ -13,7 +13,7 @@ from typing import Any
 from projects.masking import Masker
 from workflows.http import Cancel
 from workflows.http.secrets import FilledIn, Secret
-from workflows.nodes.base import NodeError
+from workflows.nodes.base import NodeError, PlannedCall
 
 # What ``secret('NAME')`` and ``links.node`` evaluate to: the kind, the name, and the mark of this node run.
 PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
@@ -49,6 +49,13 @@ class RunContext:
     cancel: Cancel = field(default_factory=Cancel)
     filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
+    # Of a model call: what the ledger is asked, and the time to ask it at; who asks, and who takes the pieces of the answer, is
+    # for the worker to give.
+    ask_of: Callable[[PlannedCall], Any] | None = None
+    clock: Callable[[], datetime] | None = None
+    reserve_with: Callable[[Any, datetime], None] | None = None
+    said: Callable[[str], None] | None = None
+    planned: PlannedCall | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -75,6 +82,22 @@ class RunContext:
         :raises NodeError: naming the index and the line that failed.
         """
         return self.run_body_each(body, items)
+
+    def reserve(self, call: PlannedCall) -> None:
+        """Reserve what a call of a model may cost at most.
+
+        :raises NodeError: if it may not be made.
+        :raises Postponed: if the ledger cannot be asked now.
+        """
+        if self.ask_of is None or self.clock is None or self.reserve_with is None:
+            raise NodeError("not_available_here", "No model can be called here.")
+        self.reserve_with(self.ask_of(call), self.clock())
+        self.planned = call
+
+    def say(self, text: str) -> None:
+        """Show a piece of an answer that is coming in."""
+        if self.said is not None:
+            self.said(text)
 
     def keep(self, state: Any) -> None:
         """Note how far the node run has come, in case it is put off."""

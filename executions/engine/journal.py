@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -156,6 +157,13 @@ class Journal:
                     found[row.pk] = row
         return list(found.values())
 
+    def ended_in(self, iterations: Collection[str], node_ids: Collection[str]) -> list[WorkflowExecutionLog]:
+        """Read what ended in some passes: the last attempt of each of these nodes, with what it put out. What is not written is not seen."""
+        rows = WorkflowExecutionLog.objects.filter(
+            execution_id=self._execution_id, iteration__in=iterations, node_id__in=node_ids, completed_at__isnull=False
+        ).defer("input_data")
+        return list({(row.iteration, row.node_id): row for row in rows.order_by("attempt")}.values())
+
     def answers(self) -> list[WorkflowExecutionLog]:
         """Read what has come for the node runs that wait, and return those for which something has."""
         waiting = {row.pk: row for row in self.running() if row.waits_for not in _WITHOUT_ANSWER}
@@ -202,6 +210,14 @@ class Journal:
         """Note what a node run was given."""
         row.input_data = shown
         self._touch(row, "input_data")
+
+    def note_spent(self, row: WorkflowExecutionLog, *, tokens: int, cost: Decimal | None) -> None:
+        """Note what a node run has used of models.
+
+        :param cost: US dollars; None: the price is not known.
+        """
+        row.tokens_used, row.cost = tokens, cost
+        self._touch(row, "tokens_used", "cost")
 
     def note_state(self, row: WorkflowExecutionLog, state: dict[str, Any]) -> None:
         """Note how far a scope has come."""

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from executions.engine.agents import AgentRun
 from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
 from executions.engine.planner import Progress, taken_edges
@@ -73,7 +74,7 @@ class Values:
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         if compiled.body is not None:
             results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
-        config = compiled.configured(results)
+        config = compiled.configured(results, given=input)
         context = RunContext(
             input=input,
             now=row.started_at,
@@ -93,6 +94,8 @@ class Values:
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
             shown["values"] = self._masker.mask(without_marks(values) if may_have_secrets else values)
+        if isinstance(here.scope, AgentRun):
+            shown |= here.scope.shown_of(here.index, input)
         return Prepared(config, context, shown, tuple(place for place, _ in places.values()))
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
@@ -101,10 +104,18 @@ class Values:
             return {"code": shown.get("code", ""), "message": "Too large to be kept."}
         return shown
 
-    def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> Any:
-        """Return the config with which a scope has begun, from what is recorded of it."""
+    def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog, given: Any) -> Any:
+        """Return the config with which a scope has begun, from what is recorded of it.
+
+        :param given: its input.
+        """
         shown = row.input_data or {}
-        return compiled.configured(shown.get("values", {}))
+        return compiled.configured(shown.get("values", {}), given=given)
+
+    def masked(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """Return what is recorded beside an output without secrets."""
+        masked: dict[str, Any] = self._masker.mask(shown)
+        return masked
 
     def of_pass(self, fields: Fields, here: Pass, *, now: datetime) -> dict[str, Any]:
         """Evaluate what belongs to a pass, with what the pass sees; return the values by field, for those that are given.
@@ -124,8 +135,12 @@ class Values:
 
         One value edge into it: that edge's value. Several, joined on all: an object by source. Joined on any: the value of
         the first one taken. No value edge: null. A trigger node's input is what triggered it, and that of a node with which
-        a pass begins is what the pass is given.
+        a pass begins is what the pass is given. In a step of an agent, it is what the agent says.
+
+        :raises NodeError: if what an agent's model gives to a tool is not what that takes.
         """
+        if isinstance(here.scope, AgentRun):
+            return here.scope.input_for(here, node_id, self._journal)
         graph = here.frame.graph
         edges = graph.edges_into(node_id)
         if not edges:
@@ -139,6 +154,11 @@ class Values:
         if len(carrying) == 1 or graph.nodes[node_id].join == "any":
             return self._carried(here, taken[0])
         return {edge.source: self._carried(here, edge) for edge in taken}
+
+    def settled_in(self, here: Pass) -> dict[str, Any]:
+        """Return the outputs of all nodes of a pass that have settled."""
+        node_ids = [node_id for node_id in here.frame.graph.nodes if _has_settled(here, node_id)]
+        return self._journal.outputs(here.iteration, node_ids)
 
     def outputs_in(self, here: Pass) -> dict[str, Any]:
         """Return the outputs of the nodes at the end of a pass that have settled."""

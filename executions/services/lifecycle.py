@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -56,6 +56,7 @@ def start_execution(
     id: UUID | None = None,
     in_place: bool = False,
     is_test: bool = False,
+    allowed_hosts: Sequence[Sequence[str]] = (),
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
@@ -75,13 +76,19 @@ def start_execution(
     :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
     :param id: its id, where the caller has told it somebody already.
     :param in_place: whether somebody waits who would rather have it run here, if all of its nodes are pure.
+    :param allowed_hosts: its calls may only go to what is in each of these lists: an agent's model may have chosen its input.
+        What is run again keeps its own.
     :raises NotRunnable: if the workflow is a draft, disabled or archived; for a test, if it is archived.
     """
     workflow = version.workflow
+    if rerun_of is not None:
+        allowed_hosts = rerun_of.execution_context.get("allowed_hosts", ())
     is_test = is_test or any(each is not None and each.is_test for each in (parent, rerun_of))
     if workflow.status not in (TESTABLE if is_test else RUNNABLE):
         raise NotRunnable(_why_not(workflow))
     context = storable(context_of(payload, node_id=node_id, hops=hops))
+    if allowed_hosts:
+        context["allowed_hosts"] = [list(hosts) for hosts in allowed_hosts]
     admission = limits.NOT_LIMITED if is_test else limits.admit(version, trigger=context["trigger"], now=now)
     execution = WorkflowExecution(
         id=id or new_id(),
