@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as TookTooLong
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
+
+from django.db import DatabaseError
 
 from executions.engine.agents import AgentRun
 from executions.engine.scopes import Pass
 from executions.models import WorkflowExecution, WorkflowExecutionLog
+from executions.outgoing.gate import UNKNOWN_SECONDS, Desk
 from executions.spending import ledger
 from executions.spending.ledger import AgentLimit, Ask, Key
 from executions.spending.prices import price_of
 from executions.spending.pricing import Tokens
+from workflows.http import Postponed
 from workflows.nodes.base import NodeError, PlannedCall
+
+logger = logging.getLogger(__name__)
 
 
 def is_model_call(here: Pass, node_id: str) -> bool:
@@ -52,6 +61,19 @@ def ask_of(execution: WorkflowExecution, here: Pass, row: WorkflowExecutionLog, 
         is_test=execution.is_test,
         is_allowed_beyond=agent.history.steps[here.index].beyond,
     )
+
+
+def reserve(desk: Desk, ask: Ask, now: datetime) -> None:
+    """Ask the ledger, from a thread of the pool.
+
+    :raises NodeError: if the call may not be made.
+    :raises Postponed: if the ledger cannot be asked now. Without it nothing is spent.
+    """
+    try:
+        desk(partial(ledger.reserve, now=now), ask)
+    except (DatabaseError, TookTooLong) as error:
+        logger.warning("Could not reserve what a call of a model may cost.", exc_info=True)
+        raise Postponed(UNKNOWN_SECONDS, "until the database says again what may be spent") from error
 
 
 def cost_of(planned: PlannedCall, answer: Mapping[str, Any], *, now: datetime) -> Decimal | None:

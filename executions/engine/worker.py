@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +30,7 @@ from executions.engine.heartbeat import Heartbeat
 from executions.engine.holds import Claimed
 from executions.engine.job import Job
 from executions.engine.journal import Journal
+from executions.engine.model_calls import reserve
 from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
@@ -291,6 +293,7 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         failpoint("effect.before")
+        job.context.reserve_with = partial(reserve, self._desk)
         with through(RunGate(self._desk, job.context)):
             job.do(may_begin=self._heartbeat.is_fresh)
         failpoint("effect.after")
