@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -218,10 +218,27 @@ class Graph:
 
 
 def _with_what_is_attached(definition: Definition) -> dict[str, Node]:
-    """Return the nodes by their ids, each with the scope or the agent that it lies in as its ``parent``."""
+    """Return the nodes by their ids, each with the scope or the agent that it lies in as its ``parent``.
+
+    Agents of a draft that are tools of each other are left where they were.
+    """
     nodes = {node.id: node for node in definition.nodes}
-    for edge in definition.edges:
-        if edge.type == "tool" and edge.source in nodes and edge.target in nodes and edge.source != edge.target:
-            if nodes[edge.target].type == AGENT:
-                nodes[edge.source] = replace(nodes[edge.source], parent=edge.target)
+    agent_of = attached_to(definition.edges, nodes)
+    for node_id, agent_id in agent_of.items():
+        above, seen = agent_id, {node_id}
+        while above in agent_of and above not in seen:
+            seen.add(above)
+            above = agent_of[above]
+        if above not in seen:
+            nodes[node_id] = replace(nodes[node_id], parent=agent_id)
     return nodes
+
+
+def attached_to(edges: Iterable[Edge], nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the agents that nodes are attached to, by the nodes' ids. Of several, the first."""
+    found: dict[str, str] = {}
+    for edge in edges:
+        is_one = edge.type == "tool" and edge.source in nodes and edge.target in nodes and edge.source != edge.target
+        if is_one and nodes[edge.target].type == AGENT:
+            found.setdefault(edge.source, edge.target)
+    return found

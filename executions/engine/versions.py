@@ -233,6 +233,14 @@ class CompiledVersion:
         )
         return Mentions.in_templates(texts).secrets
 
+    def scopes_around(self, node_id: str) -> tuple[str, ...]:
+        """Return the scopes and agents that a node lies in, the innermost first; also of one that nobody has written."""
+        if node_id in self.graph.nodes:
+            return self.graph.scopes_around(node_id)
+        owner = node_id.rpartition(".")[0]
+        is_agents = self.graph.nodes[owner].type == AGENT and node_id in (model_node(owner), limit_node(owner))
+        return ((owner,) if is_agents else ()) + self.graph.scopes_around(owner)
+
     @cached_property
     def has_agents(self) -> bool:
         """Whether an agent is among its nodes."""

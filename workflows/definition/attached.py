@@ -84,9 +84,9 @@ def _tool_problems(
     said = node.as_tool or {}
     at = f"{node.at}/as_tool"
     around = graph.scopes_around(node.id)
-    if node.id in around:
-        way = " of ".join(f"`{each}`" for each in (node.id, *around))
-        yield Problem("agent_cycle", node.at, f"These agents are tools of each other: {way}.", "Remove one of the edges.")
+    if not graph.is_tool(node.id):
+        message = f"`{node.id}` is a tool of an agent that is a tool of it, or of itself."
+        yield Problem("agent_cycle", node.at, message, "Remove one of the edges.")
     elif len(around) > MAX_SCOPES_DEEP:
         message = f"`{node.id}` lies in {len(around)} agents and scopes; nodes may lie in {MAX_SCOPES_DEEP}."
         yield Problem("scopes_too_deep", node.at, message, "Divide the workflow.")
