@@ -13,6 +13,7 @@ import pytest
 from tests.builders import definition
 from tests.workflows.definition.checks import problems
 from workflows.definition.shape import (
+    AsToolShape,
     ConcurrencyShape,
     EdgeShape,
     NodeShape,
@@ -30,7 +31,7 @@ TEXT = (ROOT / "docs" / "reference" / "definition.md").read_text()
 TRANSFORM = (ROOT / "docs" / "reference" / "transform.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 VARIABLES = {"STOCK_URL": False, "API_KEY": True}
-NODE_TYPES = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
+NODE_TYPES = ["agent", "condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
 
 load()
 
