@@ -72,7 +72,7 @@ _KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (exceptions.ModelContextWindowExceededError, errors.CONTEXT),
     (exceptions.ModelRequestRejectedError, errors.REFUSED),
 )
-# What the library says before it sends anything.
+# What the library says on purpose.
 _REFUSALS = (exceptions.AgentRunError, exceptions.UserError)
 _FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
 
@@ -110,10 +110,18 @@ def call(request: ModelRequest, *, seconds: float, on_text: Callable[[str], None
                 raise
             if transport.failure is None and not isinstance(error, _REFUSALS):
                 logger.warning("A model's answer was not understood.", exc_info=True)
-            if isinstance(transport.failure, Cancelled | Postponed):
-                raise transport.failure from None
+            _check_failure(transport)
             raise _error(error, transport, failures) from error
+        if transport.failure is not None:
+            _check_failure(transport)
+            raise _error(transport.failure, transport, failures)
         return _answer(response, request, transport, failures)
+
+
+def _check_failure(transport: DoorTransport) -> None:
+    """Raise what a node may not turn into an error of its own, if that is why no answer came."""
+    if isinstance(transport.failure, Cancelled | Postponed):
+        raise transport.failure from None
 
 
 class _Listener:
@@ -164,9 +172,11 @@ def _model(request: ModelRequest, transport: DoorTransport) -> Model[Any]:
             api_key=_NO_KEY, base_url=request.url, max_retries=0, http_client=http, open_telemetry=False
         )
         anthropic._custom_headers = {}  # Those of ANTHROPIC_CUSTOM_HEADERS.
+        anthropic._platform = "Unknown"  # Else a thread looks it up, for a header that is not sent.
         return AnthropicModel(request.model, provider=AnthropicProvider(anthropic_client=anthropic))
     openai = AsyncOpenAI(api_key=_NO_KEY, base_url=request.url, max_retries=0, http_client=http)
     openai._custom_headers = {}  # Those of OPENAI_CUSTOM_HEADERS.
+    openai._platform = "Unknown"
     host = urlsplit(request.url).hostname or ""
     if any(host == own or host.endswith(f".{own}") for own in _OPENAI_HOSTS):
         return OpenAIChatModel(request.model, provider=OpenAIProvider(openai_client=openai))

@@ -15,6 +15,7 @@ from tests.workflows.llm.asking import ADD, KEY, PROTOCOLS, ask, ask_in_pieces, 
 from workflows.http import Cancel, Cancelled, Postponed, abandonable, through
 from workflows.http.secrets import FilledIn, Secret, bound_by
 from workflows.llm import call
+from workflows.llm.messages import text_in
 from workflows.nodes.base import NodeError
 
 both = pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -286,3 +287,33 @@ class TestListener:
 
         assert answer.parts[0]["arguments"] == {}
         assert pieces == []
+
+
+class TestThreads:
+    def test_call_at_once_without_mixing_answers(self, provider):
+        answers: dict[str, str] = {}
+
+        def talk(protocol: str, number: int) -> None:
+            text = f"{protocol} {number} " * 20
+            answer, pieces = ask_in_pieces(provider, protocol, text)
+            assert "".join(pieces) == text
+            answers[text] = text_in(answer.parts)
+
+        threads = [threading.Thread(target=talk, args=(protocol, n)) for protocol in PROTOCOLS for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+
+        assert len(answers) == 12
+        assert all(text == answer for text, answer in answers.items())
+
+    @both
+    def test_are_not_left_behind(self, provider, protocol):
+        ask(provider, protocol)
+        before = {thread for thread in threading.enumerate() if "provider" not in thread.name}
+
+        ask_in_pieces(provider, protocol)
+
+        started = {thread.name for thread in set(threading.enumerate()) - before}
+        assert not [name for name in started if "AnyIO" in name or "asyncio" in name]
