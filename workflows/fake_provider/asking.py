@@ -17,6 +17,7 @@ class Asking:
     protocol: protocols.Protocol
     method: str
     path: str
+    query: str
     headers: Mapping[str, str]
     content: bytes
     body: Any  # ``content`` as JSON; none of a GET.
@@ -32,3 +33,6 @@ class Source(Protocol):
 
     def answer(self, asking: Asking) -> Delivery:
         """Return what is sent back."""
+
+    def close(self) -> None:
+        """End what is under way."""

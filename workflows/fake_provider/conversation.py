@@ -28,7 +28,9 @@ class Conversation:
     system: str
     user: str  # The text of the user's last message.
     results: tuple[str, ...]  # What tools have answered since then.
-    turn: int  # How many answers the model has given since then.
+    said: tuple[str, ...]  # The text of each message of the user.
+    turn: int  # How many answers the model has given since the user's last message.
+    answers: int  # How many it has given altogether.
     tools: tuple[Tool, ...]
     forced: Tool | None  # The tool that must be called, where only one can be meant.
     schema: Mapping[str, Any] | None  # What the text must fit, as JSON.

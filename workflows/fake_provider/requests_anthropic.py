@@ -66,7 +66,9 @@ def read(body: Mapping[str, Any]) -> Conversation:
         system=_system(body.get("system")),
         user=next((_text(message) for message in reversed(messages) if _is_said(message)), ""),
         results=tuple(_result(block) for message in since for block in _of(message, "tool_result")),
+        said=tuple(_text(message) for message in messages if _is_said(message)),
         turn=sum(message["role"] == "assistant" for message in since),
+        answers=sum(message["role"] == "assistant" for message in messages),
         tools=tools,
         forced=_forced(body, tools, thinks=thinks),
         schema=_schema(body),
@@ -94,6 +96,8 @@ def _messages(body: Mapping[str, Any], *, thinks: bool) -> list[dict[str, Any]]:
             )
     for at, message in enumerate(read):
         _check_results(read, at, message)
+    for at, message in enumerate(read):
+        _check_answered(read, at, message)
     if thinks:
         _check_thoughts(read)
     _check_end(read[-1])
@@ -174,7 +178,7 @@ def _check_source(source: Any, where: str) -> None:
 
 
 def _check_results(messages: list[dict[str, Any]], at: int, message: dict[str, Any]) -> None:
-    """Refuse results without their calls, and calls without their results."""
+    """Refuse results without their calls."""
     asked = [block["id"] for block in _of(messages[at - 1], "tool_use")] if at else []
     given = [block["tool_use_id"] for block in _of(message, "tool_result")]
     for number, block in enumerate(message["content"]):
@@ -188,6 +192,10 @@ def _check_results(messages: list[dict[str, Any]], at: int, message: dict[str, A
         raise Refused(
             f"messages.{at}.content: each tool_use must have a single result. Found multiple `tool_result` blocks"
         )
+
+
+def _check_answered(messages: list[dict[str, Any]], at: int, message: dict[str, Any]) -> None:
+    """Refuse calls without their results."""
     calls = [block["id"] for block in _of(message, "tool_use")]
     if len(set(calls)) != len(calls):
         raise Refused("messages: `tool_use` ids must be unique")

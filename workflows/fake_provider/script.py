@@ -31,9 +31,11 @@ class When(Part):
     model: str | None = None
     system_contains: str | None = None
     user_contains: str | None = None
+    ever_contains: str | None = None  # Any message of the user.
     result_contains: str | None = None  # The newest result of a tool.
     tool_results: NonNegativeInt | None = None  # How many since the user's last message.
     turn: NonNegativeInt | None = None  # How many answers since the user's last message.
+    answers: NonNegativeInt | None = None  # How many answers in the whole conversation.
     has_tool: str | None = None
 
     def holds(self, conversation: Conversation) -> bool:
@@ -43,9 +45,11 @@ class When(Part):
             self.model in (None, conversation.model)
             and _contains(conversation.system, self.system_contains)
             and _contains(conversation.user, self.user_contains)
+            and (self.ever_contains is None or any(_contains(text, self.ever_contains) for text in conversation.said))
             and _contains(newest, self.result_contains)
             and self.tool_results in (None, len(conversation.results))
             and self.turn in (None, conversation.turn)
+            and self.answers in (None, conversation.answers)
             and (self.has_tool is None or any(tool.name == self.has_tool for tool in conversation.tools))
         )
 

@@ -35,6 +35,9 @@ class Scripted:
             return json_delivery(refused.status, asking.protocol.refusal(refused))
         return deliver(self._player.next(conversation), conversation, asking.protocol)
 
+    def close(self) -> None:
+        """Do nothing: nothing is under way."""
+
     def _models(self, asking: Asking) -> Delivery:
         return json_delivery(200, asking.protocol.model_list(self._player.script.models or ANY_MODELS))
 

@@ -37,7 +37,7 @@ class Server(ThreadingHTTPServer):
         self.ledger = Ledger()
         self.stopping = Event()
         self._lock = Lock()
-        self._connections: dict[Thread, socket.socket] = {}
+        self._connections: dict[Thread, Any] = {}
         super().__init__((HOST, port), Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -49,6 +49,7 @@ class Server(ThreadingHTTPServer):
     def stop(self) -> None:
         """End everything under way, close all connections and wait until they are."""
         self.stopping.set()
+        self.source.close()
         self.shutdown()
         self.server_close()
         with self._lock:
@@ -119,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._deliver(_nobody_here(), note)
         if problem:
             return self._deliver(_not_json(protocol, problem), note)
-        asking = Asking(protocol, self.command, self._path, headers, content, body)
+        asking = Asking(protocol, self.command, self._path, self.path.partition("?")[2], headers, content, body)
         self._deliver(self.server.source.answer(asking), note)
 
     def _content(self) -> bytes | None:

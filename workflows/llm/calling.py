@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +33,7 @@ from pydantic_ai.usage import RequestUsage
 
 from projects.exceptions import Invalid
 from projects.payloads import parse_json
-from workflows.http import Cancelled, DoorError, Postponed
+from workflows.http import Cancelled, DoorError, Postponed, urls
 from workflows.llm import errors
 from workflows.llm.errors import Failures, Kind
 from workflows.llm.messages import (
@@ -45,14 +45,18 @@ from workflows.llm.messages import (
     Usage,
     UserMessage,
     UserPart,
+    tool_calls_in,
 )
-from workflows.llm.requests import ModelAnswer, ModelRequest
+from workflows.llm.requests import BASE_URLS, ModelAnswer, ModelRequest
 from workflows.llm.transport import DoorTransport, client
+from workflows.nodes.base import NodeError
 
-# The libraries want a key, also for servers that do not. What is sent is the transport's.
+logger = logging.getLogger(__name__)
+
+# The libraries want a key. What is sent is the transport's.
 _NO_KEY = "none"
 _OPENAI_HOSTS = ("openai.com", "openai.azure.com", "cognitiveservices.azure.com")
-_ANSWER = "final_answer"
+_ANSWER = "final_result"
 _FILE_TYPES = frozenset({"application/pdf", "image/gif", "image/jpeg", "image/png", "image/webp"})
 _MALFORMED = "INVALID_JSON"
 _MAX_ARGUMENTS_BYTES = 1024 * 1024
@@ -68,17 +72,23 @@ _KINDS: tuple[tuple[type[Exception], Kind], ...] = (
     (exceptions.ModelContextWindowExceededError, errors.CONTEXT),
     (exceptions.ModelRequestRejectedError, errors.REFUSED),
 )
+# What the library says on purpose.
+_REFUSALS = (exceptions.AgentRunError, exceptions.UserError)
 _FILTER_CODES = frozenset({"content_filter", "content_policy_violation"})
 
-# It warns of settings that a model does not know, on the worker's own error output: nobody who could change them reads that.
+# The libraries write down every request, with its address and some with its body; what OPENAI_LOG and the like say of it
+# does not count.
+for _name in ("anthropic", "httpx2", "openai", "pydantic_ai"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+# They warn of settings that a model does not know, on the worker's own error output: nobody who could change them reads that.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic_ai\.")
 
 
 def prepare() -> None:
     """Load what the libraries themselves load with the first call."""
-    request = ModelRequest("openai", "none", messages=[])
-    for provider in ("openai", "anthropic"):
-        _model(ModelRequest(provider, "none", messages=[]), DoorTransport(request, seconds=1))
+    for provider in BASE_URLS:
+        request = ModelRequest(provider, "none", messages=[])
+        _model(request, DoorTransport(request, seconds=1))
 
 
 def call(request: ModelRequest, *, seconds: float, on_text: Callable[[str], None] | None = None) -> ModelAnswer:
@@ -86,31 +96,58 @@ def call(request: ModelRequest, *, seconds: float, on_text: Callable[[str], None
     failures = Failures(request)
     if seconds <= 0:
         raise failures.of_kind(errors.TIMEOUT, was_sent=False)
+    _check_url(request, failures)
     _check_files(request, failures)
+    listener = None if on_text is None else _Listener(on_text)
     with DoorTransport(request, seconds=seconds) as transport:
         try:
-            response = asyncio.run(_ask(request, transport, on_text))
+            response = asyncio.run(_ask(request, transport, listener))
         except Exception as error:
-            # Whatever the libraries made of it: if the door failed, that is what happened.
-            if transport.failure is None and not isinstance(error, exceptions.AgentRunError | exceptions.UserError):
+            # Whatever the libraries made of it: if the door failed, that is what happened. And they trip over answers that are
+            # not what they expect, in ways that nobody can list.
+            is_answer = transport.failure is not None or transport.status > 0
+            if (listener is not None and listener.failed) or not (is_answer or isinstance(error, _REFUSALS)):
                 raise
+            if transport.failure is None and not isinstance(error, _REFUSALS):
+                logger.warning("A model's answer was not understood.", exc_info=True)
+            _check_failure(transport)
             raise _error(error, transport, failures) from error
         if transport.failure is not None:
+            _check_failure(transport)
             raise _error(transport.failure, transport, failures)
         return _answer(response, request, transport, failures)
+
+
+def _check_failure(transport: DoorTransport) -> None:
+    """Raise what a node may not turn into an error of its own, if that is why no answer came."""
+    if isinstance(transport.failure, Cancelled | Postponed):
+        raise transport.failure from None
+
+
+class _Listener:
+    """Hands text on, and knows whether an error is of who listens."""
+
+    def __init__(self, on_text: Callable[[str], None]) -> None:
+        self.failed = False
+        self._on_text = on_text
+
+    def hear(self, text: str) -> None:
+        try:
+            self._on_text(text)
+        except Exception:
+            self.failed = True
+            raise
 
 
 # --- Asking -------------------------------------------------------------------------------------------------------------
 
 
-async def _ask(
-    request: ModelRequest, transport: DoorTransport, on_text: Callable[[str], None] | None
-) -> library.ModelResponse:
+async def _ask(request: ModelRequest, transport: DoorTransport, listener: _Listener | None) -> library.ModelResponse:
     model = _model(request, transport)
     parameters = _parameters(request, model)
     history = list(_history(request, model.system))
     settings = _settings(request)
-    if on_text is None:
+    if listener is None:
         return await model_request(
             model, history, model_settings=settings, model_request_parameters=parameters, instrument=False
         )
@@ -123,21 +160,23 @@ async def _ask(
                     library.PartStartEvent(part=library.TextPart(content=text))
                     | library.PartDeltaEvent(delta=library.TextPartDelta(content_delta=text))
                 ) if text:
-                    on_text(text)
+                    listener.hear(text)
     return stream.get()
 
 
 def _model(request: ModelRequest, transport: DoorTransport) -> Model[Any]:
     """Return the library's model, whose client knows nothing but the request and our transport."""
-    key, http = request.api_key or _NO_KEY, client(transport)
+    http = client(transport)
     if request.provider == "anthropic":
         anthropic = AsyncAnthropic(
-            api_key=key, base_url=request.url, max_retries=0, http_client=http, open_telemetry=False
+            api_key=_NO_KEY, base_url=request.url, max_retries=0, http_client=http, open_telemetry=False
         )
         anthropic._custom_headers = {}  # Those of ANTHROPIC_CUSTOM_HEADERS.
+        anthropic._platform = "Unknown"  # Else a thread looks it up, for a header that is not sent.
         return AnthropicModel(request.model, provider=AnthropicProvider(anthropic_client=anthropic))
-    openai = AsyncOpenAI(api_key=key, base_url=request.url, max_retries=0, http_client=http)
+    openai = AsyncOpenAI(api_key=_NO_KEY, base_url=request.url, max_retries=0, http_client=http)
     openai._custom_headers = {}  # Those of OPENAI_CUSTOM_HEADERS.
+    openai._platform = "Unknown"
     host = urlsplit(request.url).hostname or ""
     if any(host == own or host.endswith(f".{own}") for own in _OPENAI_HOSTS):
         return OpenAIChatModel(request.model, provider=OpenAIProvider(openai_client=openai))
@@ -148,7 +187,8 @@ def _model(request: ModelRequest, transport: DoorTransport) -> Model[Any]:
 
 
 def _settings(request: ModelRequest) -> ModelSettings:
-    settings = ModelSettings()
+    # The library would explain to the model how it writes messages that Segue never sends.
+    settings = ModelSettings(framing_announcement="never")
     if request.max_tokens is not None:
         settings["max_tokens"] = request.max_tokens
     if request.temperature is not None:
@@ -262,6 +302,13 @@ def _response_parts(message: AssistantMessage, system: str) -> Iterator[library.
                 )
 
 
+def _check_url(request: ModelRequest, failures: Failures) -> None:
+    try:
+        urls.parse(request.url)
+    except DoorError as error:
+        raise failures.of_door(error) from error
+
+
 def _check_files(request: ModelRequest, failures: Failures) -> None:
     for name, (media_type, _) in request.files.items():
         is_audio = media_type in ("audio/wav", "audio/mpeg") and request.provider == "openai"
@@ -295,11 +342,15 @@ def _answer(
     if transport.is_stream and "finish_reason" not in details and not transport.ends_as_done:
         kind = replace(errors.BROKEN, says="the answer ended before it was whole")
         raise failures.of_kind(kind, was_sent=True)
+    parts = list(_parts(response.parts, request, response.provider_name or request.provider))
+    finish_reason = response.finish_reason or "stop"
+    if finish_reason == "tool_call" and not tool_calls_in(parts):
+        finish_reason = "stop"  # What it called was the answer.
     return ModelAnswer(
-        parts=list(_parts(response.parts, request, response.provider_name or request.provider)),
+        parts=parts,
         usage=_usage(response.usage),
         model=response.model_name or request.model,
-        finish_reason=response.finish_reason or "stop",
+        finish_reason=finish_reason,
         response_id=response.provider_response_id or "",
     )
 
@@ -369,11 +420,9 @@ def _usage(usage: RequestUsage) -> Usage:
 # --- What went wrong ------------------------------------------------------------------------------------------------------
 
 
-def _error(error: Exception, transport: DoorTransport, failures: Failures) -> Exception:
-    """Return what to raise: what the door raised, if a node may not turn it into its own error, else that."""
+def _error(error: Exception, transport: DoorTransport, failures: Failures) -> NodeError:
+    """Return the error of the node for what a library raised."""
     failure, status = transport.failure, transport.status
-    if isinstance(failure, Cancelled | Postponed):
-        return failure
     if 300 <= status < 400:
         return failures.redirected(status)
     if isinstance(failure, DoorError) and status < 400:

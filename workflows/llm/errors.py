@@ -121,8 +121,10 @@ class Failures:
 
     def of_door(self, error: DoorError) -> NodeError:
         """Return the error of a call that the door did not bring to an end."""
+        if error.code == "timeout":
+            return self.of_kind(TIMEOUT, was_sent=True)
         return NodeError(
-            TIMEOUT.code if error.code == "timeout" else error.code,
+            error.code,
             f"Model {self._model}: {error.message}",
             retryable=error.retryable,
             details={"model": self._model, "was_sent": error.code not in _NEVER_SENT},

@@ -1,0 +1,115 @@
+"""Asking a real provider through the door, and writing down what it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+
+from workflows.fake_provider.asking import Asking
+from workflows.fake_provider.delivery import Delivery, json_delivery
+from workflows.fake_provider.fixtures import (
+    KEPT_HEADERS,
+    Answered,
+    BrokenFixtures,
+    Exchange,
+    Fixtures,
+    events_in,
+    write_fixtures,
+)
+from workflows.fake_provider.ledger import keys_in
+from workflows.fake_provider.protocols import ANTHROPIC
+from workflows.fake_provider.stripping import Stripper
+from workflows.http import MAX_TIMEOUT_SECONDS, Cancel, Cancelled, Door, DoorError, Reply
+
+# They are about the connection between client and us; the door has its own.
+_OF_THE_CONNECTION = frozenset(
+    {
+        *("host", "connection", "content-length", "accept-encoding", "keep-alive", "te", "upgrade", "trailer"),
+        *("expect", "transfer-encoding"),
+    }
+)
+
+
+class Recorder:
+    """Answers as the real provider does, and writes each exchange to a file, without keys.
+
+    The client's own key is sent on. A stream is told to the client once it is complete, because it is written down as a whole.
+
+    :param url: base URL of the real provider, as its client takes it.
+    :param into: the file; it must not exist yet.
+    :raises BrokenFixtures: if it exists, or cannot be written.
+    """
+
+    def __init__(self, door: Door, *, url: str, into: Path) -> None:
+        self._door = door
+        self._url = url.rstrip("/")
+        self._into = into
+        self._lock = Lock()
+        self._cancel = Cancel()
+        self._fixtures = Fixtures()
+        if into.exists():
+            raise BrokenFixtures(f"The file {into} exists. Take it away, or name another one.")
+        try:
+            write_fixtures(into, self._fixtures)
+        except OSError as error:
+            raise BrokenFixtures(f"The file {into} cannot be written: {error.strerror}.") from error
+
+    def answer(self, asking: Asking) -> Delivery:
+        """Return what the real provider answers."""
+        sent = {name: value for name, value in asking.headers.items() if name not in _OF_THE_CONNECTION}
+        try:
+            reply = self._door.request(
+                asking.method,
+                self._target(asking),
+                headers=sent,
+                content=asking.content,
+                timeout=MAX_TIMEOUT_SECONDS,
+                follow_redirects=False,
+                cancel=self._cancel,
+            )
+        except DoorError as error:
+            said = f"The real provider could not be asked: {error.message}"
+            return json_delivery(502, asking.protocol.failure(502, said))
+        except Cancelled:
+            return Delivery(503, (), hangs=True)
+        answered = _answered(reply)
+        self._write(asking, answered)
+        return answered.to_delivery()
+
+    def close(self) -> None:
+        """Abandon calls that are under way."""
+        self._cancel.cancel()
+
+    def _target(self, asking: Asking) -> str:
+        # OpenAI's base URLs hold the version, Anthropic's do not.
+        base = self._url.removesuffix("/v1") if asking.protocol is ANTHROPIC else self._url
+        path = asking.path if asking.protocol is ANTHROPIC else asking.path.removeprefix("/v1")
+        return f"{base}{path}{f'?{asking.query}' if asking.query else ''}"
+
+    def _write(self, asking: Asking, answered: Answered) -> None:
+        stripper = Stripper(keys_in(asking.headers))
+        clean = answered.model_copy(
+            update={
+                "headers": {name: stripper.text(value) for name, value in answered.headers.items()},
+                "text": None if answered.text is None else stripper.text(answered.text),
+                "events": None if answered.events is None else stripper.events(answered.events),
+            }
+        )
+        exchange = Exchange(method=asking.method, path=asking.path, request=stripper.data(asking.body), answer=clean)
+        with self._lock:
+            exchanges = (*self._fixtures.exchanges, exchange)
+            self._fixtures = self._fixtures.model_copy(update={"exchanges": exchanges})
+            write_fixtures(self._into, self._fixtures)
+
+
+def _answered(reply: Reply) -> Answered:
+    text = reply.body.decode(errors="replace")
+    media_type = reply.headers.get("content-type", "application/octet-stream")
+    is_stream = media_type.startswith("text/event-stream")
+    return Answered(
+        status=reply.status,
+        media_type=media_type,
+        headers={name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers},
+        events=events_in(text) if is_stream else None,
+        text=None if is_stream else text,
+    )
