@@ -323,6 +323,9 @@ WORKFLOW_MAX_RETRIES = positive("WORKFLOW_MAX_RETRIES", 3)  # attempts of a node
 WORKFLOW_MAX_DEPTH = positive("WORKFLOW_MAX_DEPTH", 5)  # executions above a sub-workflow
 WORKFLOW_MAX_DESCENDANTS = positive("WORKFLOW_MAX_DESCENDANTS", 1000)  # executions below one that has no parent
 EXECUTION_RETENTION_DAYS = positive("EXECUTION_RETENTION_DAYS", 30)
+MODEL_CALL_RETENTION_DAYS = positive("MODEL_CALL_RETENTION_DAYS", 400)
+if MODEL_CALL_RETENTION_DAYS < 32:  # A month's budget is counted from them, in whichever time zone.
+    raise ImproperlyConfigured(f"MODEL_CALL_RETENTION_DAYS is {MODEL_CALL_RETENTION_DAYS}; it must be 32 at least.")
 NODE_OUTPUT_MAX_BYTES = positive("NODE_OUTPUT_MAX_BYTES", 5 * 1024 * 1024)
 EXECUTION_OUTPUT_MAX_BYTES = positive("EXECUTION_OUTPUT_MAX_BYTES", 100 * 1024 * 1024)
 EXECUTION_MAX_NODE_RUNS = positive("EXECUTION_MAX_NODE_RUNS", 100_000)

@@ -9,6 +9,7 @@ class ExecutionsConfig(AppConfig):
     name = "executions"
 
     def ready(self) -> None:
-        """Listen to workflows, and to Celery's worker processes."""
+        """Listen to workflows and to Celery's worker processes, and add what must hold of the ledger."""
         import_module("executions.receivers")
         import_module("executions.processes")
+        import_module("executions.spending.invariants")

@@ -65,6 +65,36 @@ class OutgoingLimitExists(Conflict):
     code = "outgoing_limit_exists"
 
 
+class InvalidBudget(Invalid):
+    """The budget makes no sense; ``problems`` lists why."""
+
+    code = "invalid_budget"
+
+
+class BudgetExists(Conflict):
+    """There is a budget for the same workflows and the same period."""
+
+    code = "budget_exists"
+
+
+class InvalidPrice(Invalid):
+    """The price makes no sense; ``problems`` lists why."""
+
+    code = "invalid_price"
+
+
+class PriceExists(Conflict):
+    """An operator has set a price for the same model from the same moment on."""
+
+    code = "price_exists"
+
+
+class PriceIsPublished(Conflict):
+    """The price comes with Segue, and is not changed by hand."""
+
+    code = "price_is_published"
+
+
 class WouldWrite(Conflict):
     """A node that is tried would change something outside, and nobody has allowed that."""
 

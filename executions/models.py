@@ -12,6 +12,7 @@ from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 
 from executions.exceptions import IllegalTransition
+from executions.spending.models import Budget, ModelCall, ModelPrice  # noqa: F401 - this is where Django looks for models
 from projects.constraints import one_of
 from projects.ids import new_id
 from projects.inserting import insert
@@ -146,7 +147,9 @@ class WorkflowExecution(models.Model):
     error = models.JSONField(null=True, blank=True)
     nodes_executed = models.PositiveIntegerField(default=0)
     tokens_used = models.PositiveBigIntegerField(default=0)
+    # US dollars, and whether that is all: a call of a model whose cost nobody knows is not among them.
     cost = models.DecimalField(max_digits=18, decimal_places=9, default=0)
+    is_cost_complete = models.BooleanField(default=True, db_default=True)
 
     ip_address = models.GenericIPAddressField(null=True, blank=True)
     user_agent = models.CharField(max_length=500, blank=True, default="")
@@ -317,7 +320,8 @@ class WorkflowExecutionLog(models.Model):
     # {"code", "message", "retryable", "details"}.
     error = models.JSONField(null=True, blank=True)
     tokens_used = models.PositiveBigIntegerField(default=0)
-    cost = models.DecimalField(max_digits=18, decimal_places=9, default=0)
+    # US dollars; null: not known.
+    cost = models.DecimalField(max_digits=18, decimal_places=9, default=0, null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,11 +18,13 @@ from django.db.models import QuerySet
 
 from executions.engine.clock import database_now
 from executions.models import ENDED, WorkflowExecution, WorkflowExecutionLog
+from executions.spending.models import ModelCall
 from projects.exceptions import Invalid
 
-# Executions that one transaction removes, and node runs: a few executions may have very many of those.
+# Executions that one transaction removes, node runs (a few executions may have very many of those), and calls of models.
 BATCH = 500
 NODE_RUNS_AT_ONCE = 10_000
+CALLS_AT_ONCE = 1_000
 # Transactions of one tick: a few seconds' work.
 TRANSACTIONS_PER_TICK = 20
 
@@ -63,6 +66,27 @@ def clean_up(
         times += 1
         if progress is not None:
             progress(step)
+    return removed
+
+
+def clean_up_ledger(*, now: datetime | None = None, most: int | None = TRANSACTIONS_PER_TICK) -> int:
+    """Remove calls of models that were made more than ``MODEL_CALL_RETENTION_DAYS`` days ago; returns how many.
+
+    What is reserved stays: its execution is live.
+
+    :param most: transactions; None for as many as it takes.
+    """
+    before = (now or database_now()) - timedelta(days=settings.MODEL_CALL_RETENTION_DAYS)
+    expired = ModelCall.objects.filter(created_at__lt=before, settled_at__isnull=False).order_by("created_at", "id")
+    removed, times = 0, 0
+    while most is None or times < most:
+        with transaction.atomic():
+            ids = _locked(expired, CALLS_AT_ONCE)
+            ModelCall.objects.filter(pk__in=ids).delete()
+        removed += len(ids)
+        times += 1
+        if len(ids) < CALLS_AT_ONCE:
+            break
     return removed
 
 
@@ -116,7 +140,7 @@ def _remove_some(before: datetime, batch: int) -> Removed | None:
     return Removed(executions=by_model[WorkflowExecution._meta.label], node_runs=node_runs)
 
 
-def _locked(rows: QuerySet[WorkflowExecution], limit: int) -> list[UUID]:
+def _locked(rows: QuerySet[Any], limit: int) -> list[UUID]:
     """Return the ids of the first rows, locked until the transaction ends; SQLite's transactions are alone anyway."""
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)

@@ -51,6 +51,7 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
             "nodes_executed",
             "tokens_used",
             "cost",
+            "is_cost_complete",
             "error",
         ]
         read_only_fields = fields

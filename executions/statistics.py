@@ -56,6 +56,8 @@ class Figures:
     p95_seconds: float | None
     tokens_used: int
     cost: Decimal
+    # False: a cost that nobody knows is not in it.
+    is_cost_complete: bool
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def _aggregates() -> dict[str, Any]:
         "p95_seconds": Percentile("duration_seconds", 0.95),
         "tokens": Sum("tokens_used"),
         "money": Sum("cost"),
+        "incomplete": Count("pk", filter=Q(is_cost_complete=False)),
     }
 
 
@@ -142,4 +145,5 @@ def _figures(row: Mapping[str, Any]) -> Figures:
         tokens_used=row.get("tokens") or 0,
         # SQLite adds in floating point.
         cost=(row.get("money") or Decimal(0)).quantize(_CENT_OF_A_MILLIONTH),
+        is_cost_complete=not row.get("incomplete"),
     )

@@ -47,6 +47,7 @@ class FiguresSerializer(serializers.Serializer[Figures]):
     p95_seconds = serializers.FloatField(allow_null=True, help_text="19 of 20 that ended took no longer.")
     tokens_used = serializers.IntegerField()
     cost = serializers.DecimalField(max_digits=38, decimal_places=9)
+    is_cost_complete = serializers.BooleanField(help_text="False: a cost that nobody knows is not in it.")
 
 
 class DayFiguresSerializer(FiguresSerializer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import extend_schema
@@ -21,6 +23,22 @@ from workflows.models import Workflow
 _ONE = forced_singular_serializer(StatisticsSerializer)  # type: ignore[no-untyped-call]
 
 
+def asked_period(request: Request, query_class: type[StatisticsQuery]) -> tuple[dict[str, Any], Period]:
+    """Return what the query string asks for, and the period that it means.
+
+    :raises ValidationError: with everything that is wrong.
+    """
+    query = request.query_params.dict()
+    query.pop("format", None)  # REST framework's own.
+    zone = statistics.zone_of(query.get("timezone", "UTC"))
+    with timezone.override(zone):
+        asked = query_class(data=query)
+        asked.is_valid(raise_exception=True)
+    values: dict[str, Any] = asked.validated_data
+    period = statistics.period(now=timezone.now(), zone=zone, since=values.get("since"), until=values.get("until"))
+    return values, period
+
+
 class _StatisticsViewSet(ProjectScopedViewSet):
     queryset = WorkflowExecution.objects.all()
     serializer_class = StatisticsSerializer
@@ -31,18 +49,9 @@ class _StatisticsViewSet(ProjectScopedViewSet):
     @extend_schema(parameters=[StatisticsQuery], responses=_ONE)
     def list(self, request: Request, **_: str) -> Response:
         """How the executions went that were accepted in a time: in total, and day by day."""
-        summary = statistics.summarize(self.get_queryset(), self._period(request))
+        _, period = asked_period(request, StatisticsQuery)
+        summary = statistics.summarize(self.get_queryset(), period)
         return Response(self.get_serializer(summary).data)
-
-    def _period(self, request: Request) -> Period:
-        query = request.query_params.dict()
-        query.pop("format", None)  # REST framework's own.
-        zone = statistics.zone_of(query.get("timezone", "UTC"))
-        with timezone.override(zone):
-            asked = StatisticsQuery(data=query)
-            asked.is_valid(raise_exception=True)
-        since, until = asked.validated_data.get("since"), asked.validated_data.get("until")
-        return statistics.period(now=timezone.now(), zone=zone, since=since, until=until)
 
 
 class ProjectStatisticsViewSet(_StatisticsViewSet):

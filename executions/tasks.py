@@ -25,5 +25,6 @@ def sweep(**_: object) -> None:
 
 @shared_task(ignore_result=True)
 def clean_up(**_: object) -> None:
-    """Remove a batch of what has ended long ago."""
+    """Remove a batch of what has ended long ago, and of what was paid long ago."""
     retention.clean_up()
+    retention.clean_up_ledger()

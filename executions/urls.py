@@ -6,6 +6,7 @@ from rest_framework.routers import BaseRouter
 
 from executions.approval_views import ApprovalViewSet, GoneEndpointViewSet, LinkViewSet
 from executions.outgoing.views import OutgoingHoldViewSet, OutgoingLimitViewSet
+from executions.spending.views import BudgetViewSet, ModelStatisticsViewSet
 from executions.statistics_views import ProjectStatisticsViewSet, WorkflowStatisticsViewSet
 from executions.views import ExecutionViewSet, NodeRunViewSet, RunViewSet, TestNodeViewSet, TestViewSet
 
@@ -19,6 +20,8 @@ def register(router: BaseRouter) -> None:
     router.register("gone-endpoints", GoneEndpointViewSet, basename="gone-endpoint")
     router.register("outgoing-limits", OutgoingLimitViewSet, basename="outgoing-limit")
     router.register("outgoing-holds", OutgoingHoldViewSet, basename="outgoing-hold")
+    router.register("budgets", BudgetViewSet, basename="budget")
+    router.register("statistics/models", ModelStatisticsViewSet, basename="model-statistics")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/run", RunViewSet, basename="workflow-run")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/test-node", TestNodeViewSet, basename="workflow-test-node")
     router.register(r"workflows/(?P<workflow_id>[^/.]+)/test", TestViewSet, basename="workflow-test")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import factory
@@ -24,7 +25,9 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
+from executions.spending.models import Budget, ModelCall, ModelPrice
 from projects import keys
+from projects.ids import new_id
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
@@ -546,3 +549,52 @@ class OutgoingHoldFactory(RowFactory[OutgoingHold]):
     project = factory.SubFactory(ProjectFactory)
     host = factory.Sequence(lambda number: f"api-{number}.example.com")
     until = NOON + timedelta(days=36500)
+
+
+class ModelPriceFactory(RowFactory[ModelPrice]):
+    """An operator's: a millionth of a dollar for each token in, ten for each one out."""
+
+    class Meta:
+        model = ModelPrice
+
+    provider = "openai"
+    model = factory.Sequence(lambda number: f"model-{number}")
+    input = Decimal(1)
+    output = Decimal(10)
+
+
+class ModelCallFactory(RowFactory[ModelCall]):
+    """One that was answered."""
+
+    class Meta:
+        model = ModelCall
+
+    class Params:
+        open = factory.Trait(status="reserved", cost=None, settled_at=None, input_tokens=0, output_tokens=0)
+
+    workflow = factory.SubFactory(WorkflowFactory)
+    project = factory.SelfAttribute("workflow.project")
+    execution_id = factory.LazyFunction(new_id)
+    node_id = "agent.model"
+    iteration = factory.Sequence(str)
+    agent_id = "agent"
+    provider = "openai"
+    model = "gpt-4o"
+    status = "settled"
+    reserved = Decimal("0.01")
+    cost = Decimal("0.005")
+    input_tokens = 100
+    output_tokens = 50
+    created_at = NOON - timedelta(hours=1)
+    settled_at = NOON
+
+
+class BudgetFactory(RowFactory[Budget]):
+    """What a project may spend in a month."""
+
+    class Meta:
+        model = Budget
+
+    project = factory.SubFactory(ProjectFactory)
+    period = "month"
+    amount = Decimal(100)

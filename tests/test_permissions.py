@@ -28,6 +28,7 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
+from executions.spending.models import Budget, ModelCall
 from projects.access import Permission, role_allows
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from projects.rest import ProjectScopedViewSet
@@ -37,12 +38,14 @@ from tests.factories import (
     ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    BudgetFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    ModelCallFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
     OutgoingLimitFactory,
@@ -123,6 +126,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
+    Budget: lambda project, user: BudgetFactory(project=project),
+    ModelCall: lambda project, user: ModelCallFactory(workflow__project=project),
     Link: lambda project, user: LinkFactory(execution__workflow_version__workflow__project=project),
     Approval: lambda project, user: ApprovalFactory(execution__workflow_version__workflow__project=project),
     GoneEndpoint: lambda project, user: GoneEndpointFactory(project=project),

@@ -91,6 +91,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
             "result": values.payload(row.result),
             "error": values.payload(row.error),
             "took": self.took(row),
+            "cost": values.money(row.cost, is_complete=row.is_cost_complete),
             "rerun_from": row.execution_context.get("rerun_from"),
             "reruns": row.reruns.order_by("-created_at", "-id")[:MOST_RERUNS],
             "children": children[:MOST_CHILDREN],

@@ -55,7 +55,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "completed_at",
         "took",
         "tokens_used",
-        "cost",
+        "cost_shown",
         "error_shown",
         "input_shown",
         "output_shown",
@@ -70,6 +70,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
         "is_edited",
         "is_pinned",
         "took",
+        "cost_shown",
         "error_shown",
         "input_shown",
         "output_shown",
@@ -110,6 +111,10 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
     @admin.display(description="took")
     def took(self, node_run: WorkflowExecutionLog) -> str:
         return values.seconds(None if node_run.duration_ms is None else node_run.duration_ms / 1000)
+
+    @admin.display(description="cost")
+    def cost_shown(self, node_run: WorkflowExecutionLog) -> str:
+        return values.money(node_run.cost) or values.NOTHING
 
     @admin.display(description="problem")
     def problem(self, node_run: WorkflowExecutionLog) -> str:

@@ -63,7 +63,7 @@ def _statistics(executions: QuerySet[WorkflowExecution]) -> str:
         "success": values.NOTHING if total.success_rate is None else f"{total.success_rate:.1%}",
         "average": values.seconds(total.average_seconds),
         "p95": values.seconds(total.p95_seconds),
-        "cost": f"{total.cost.normalize():f}" if total.cost else "",
+        "cost": values.money(total.cost, is_complete=total.is_cost_complete),
         "chart": bars(summary.by_day),
     }
     return render_to_string("admin/segue/statistics.html", context)

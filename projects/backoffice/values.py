@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model
@@ -121,6 +122,15 @@ def seconds(value: float | None) -> str:
     minutes, rest = divmod(round(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def money(amount: Decimal | None, *, is_complete: bool = True) -> str:
+    """Return US dollars as people say them; nothing if there are none, and at least so many if more may not be known."""
+    if amount is None:
+        return "unknown"
+    if not amount:
+        return "" if is_complete else "unknown"
+    return f"{'' if is_complete else 'at least '}{amount.normalize():f} USD"
 
 
 def ago(moment: datetime | None, *, now: datetime) -> str:

@@ -19,12 +19,14 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
+from executions.spending.models import Budget, ModelCall, ModelPrice
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember
 from templates_app.models import WorkflowTemplate
 from tests.factories import (
     ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    BudgetFactory,
     DecisionFactory,
     DeliveryFactory,
     EventFactory,
@@ -33,6 +35,8 @@ from tests.factories import (
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    ModelCallFactory,
+    ModelPriceFactory,
     NodeRunFactory,
     OutgoingCallFactory,
     OutgoingHoldFactory,
@@ -107,6 +111,9 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     OutgoingLimit: OutgoingLimitFactory,
     OutgoingCall: OutgoingCallFactory,
     OutgoingHold: OutgoingHoldFactory,
+    ModelPrice: ModelPriceFactory,
+    ModelCall: ModelCallFactory,
+    Budget: BudgetFactory,
     Approval: ApprovalFactory,
     ApprovalDecision: DecisionFactory,
     Link: LinkFactory,
@@ -135,6 +142,8 @@ def ordinary(model: type[Model]) -> Any:
         WorkflowExecution: {"failed": True, "started_by": UserFactory()},
         AuditEntry: {"actor": UserFactory(), "token": TokenFactory(), "details": {"reason": "why not"}},
         ScheduleBackfill: {"created_by": UserFactory()},
+        ModelPrice: {"created_by": UserFactory()},
+        Budget: {"workflow": (workflow := WorkflowFactory()), "project": workflow.project},
     }
     row = FACTORIES[model](**extra.get(model, {}))
     if model is Project:
@@ -200,6 +209,17 @@ def harmful(model: type[Model]) -> Any:
         OutgoingLimit: {"project": project, "host": SCRIPT},
         OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
         OutgoingHold: {"project": project, "host": SCRIPT},
+        ModelPrice: {"provider": SCRIPT, "model": SCRIPT, "note": SCRIPT},
+        ModelCall: {
+            "workflow": workflow,
+            "node_id": SCRIPT[:64],
+            "iteration": SCRIPT,
+            "agent_id": SCRIPT[:64],
+            "provider": SCRIPT[:64],
+            "base_url": SCRIPT,
+            "model": SCRIPT,
+        },
+        Budget: {"project": project, "workflow": workflow},
         Approval: {
             "node_id": SCRIPT[:64],
             "iteration": SCRIPT,

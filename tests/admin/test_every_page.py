@@ -20,6 +20,7 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
+from executions.spending.models import ModelCall
 from projects.backoffice.pages import Page
 from projects.models import ApiToken, AuditEntry, Project
 from templates_app.models import WorkflowTemplate
@@ -52,6 +53,7 @@ READ_ONLY = (
     ApprovalDecision,
     Link,
     GoneEndpoint,
+    ModelCall,
     Trigger,
     WebhookRegistration,
     WebhookDelivery,
@@ -67,7 +69,7 @@ each_read_only = pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: m
 
 UNKNOWN_ID = "01890000-0000-7000-8000-000000000000"
 
-LARGE = (AuditEntry, WorkflowExecution, WorkflowExecutionLog, WebhookDelivery, Event, EventMatch)
+LARGE = (ModelCall, AuditEntry, WorkflowExecution, WorkflowExecutionLog, WebhookDelivery, Event, EventMatch)
 
 QUESTIONS: list[dict[str, str]] = [
     {"q": "' OR 1=1 --"},

@@ -115,7 +115,7 @@ class TestCommands:
     def test_name_commands_that_exist(self):
         commands = [words("migrate")[index + 1] for index, word in enumerate(words("migrate")) if word == "manage.py"]
 
-        assert commands == ["migrate", "load_gallery"]
+        assert commands == ["migrate", "load_gallery", "load_model_prices"]
         assert set(commands) <= set(get_commands())
 
     def test_give_every_process_time_to_end_its_work(self):

@@ -263,6 +263,7 @@ class TestEndpoints:
             "p95_seconds": 3.0,
             "tokens_used": 7,
             "cost": "0.500000000",
+            "is_cost_complete": True,
         }
         assert (answer["since"], answer["until"]) == ("2026-02-03T00:00:00Z", "2026-03-04T12:00:00Z")
         assert len(answer["by_day"]) == 30

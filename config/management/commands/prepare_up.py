@@ -39,6 +39,7 @@ class Command(BaseCommand):
     def handle(self, **_: Any) -> None:
         call_command("migrate", interactive=False, stdout=sys.stderr)
         call_command("load_gallery", stdout=sys.stderr)
+        call_command("load_model_prices", stdout=sys.stderr)
         user, password = administrator()
         project = demo_project(user)
         prepared = {

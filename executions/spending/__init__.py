@@ -1,0 +1,1 @@
+"""What calls of models cost: prices, the ledger, budgets, and statistics of it."""
