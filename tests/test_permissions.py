@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     GoneEndpoint,
@@ -37,12 +38,14 @@ from tests.factories import (
     ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    ConversationFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    MessageFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
     OutgoingLimitFactory,
@@ -121,6 +124,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
+    Conversation: lambda project, user: ConversationFactory(project=project),
+    ConversationMessage: lambda project, user: MessageFactory(conversation__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
     Link: lambda project, user: LinkFactory(execution__workflow_version__workflow__project=project),

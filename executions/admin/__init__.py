@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from executions.admin import approvals, executions, node_runs, outgoing, panels, running
+from executions.admin import approvals, conversations, executions, node_runs, outgoing, panels, running, workers
 
-__all__ = ["approvals", "executions", "node_runs", "outgoing", "panels", "running"]
+__all__ = ["approvals", "conversations", "executions", "node_runs", "outgoing", "panels", "running", "workers"]

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 import config.urls  # noqa: F401 - it finds the admin's pages
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     ApprovalDecision,
@@ -16,6 +17,7 @@ from executions.models import (
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
+    WorkerProcess,
     WorkflowExecution,
     WorkflowExecutionLog,
 )
@@ -25,6 +27,7 @@ from tests.factories import (
     ApprovalFactory,
     AuditEntryFactory,
     BackfillFactory,
+    ConversationFactory,
     DecisionFactory,
     DeliveryFactory,
     EventFactory,
@@ -33,6 +36,7 @@ from tests.factories import (
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    MessageFactory,
     NodeRunFactory,
     OutgoingCallFactory,
     OutgoingHoldFactory,
@@ -54,6 +58,7 @@ from tests.factories import (
     WebhookFactory,
     WebhookTestDeliveryFactory,
     WebhookTestFactory,
+    WorkerProcessFactory,
     WorkflowFactory,
 )
 from triggers.models import (
@@ -107,6 +112,9 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     OutgoingLimit: OutgoingLimitFactory,
     OutgoingCall: OutgoingCallFactory,
     OutgoingHold: OutgoingHoldFactory,
+    WorkerProcess: WorkerProcessFactory,
+    Conversation: ConversationFactory,
+    ConversationMessage: MessageFactory,
     Approval: ApprovalFactory,
     ApprovalDecision: DecisionFactory,
     Link: LinkFactory,
@@ -200,6 +208,14 @@ def harmful(model: type[Model]) -> Any:
         OutgoingLimit: {"project": project, "host": SCRIPT},
         OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
         OutgoingHold: {"project": project, "host": SCRIPT},
+        WorkerProcess: {"host": SCRIPT[:60], "queues": [SCRIPT]},
+        Conversation: {"project": project, "key": SCRIPT},
+        ConversationMessage: {
+            "conversation__project": project,
+            "conversation__key": SCRIPT,
+            "content": SCRIPT,
+            "node_id": SCRIPT[:64],
+        },
         Approval: {
             "node_id": SCRIPT[:64],
             "iteration": SCRIPT,
