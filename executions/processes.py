@@ -7,7 +7,6 @@ import logging
 import random
 import threading
 import time
-from importlib import import_module
 
 from celery import signals
 from django.conf import settings
@@ -19,6 +18,7 @@ from executions.engine.worker import Worker
 from executions.models import ExecutionQueue
 from projects import audit, statement_time
 from projects.database import end_forgotten_transactions
+from workflows import llm
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def get_agents_ready(**_: object) -> None:
     Others load it when the first agent comes.
     """
     if queues.alone() is ExecutionQueue.AGENTS:
-        _load_what_agents_need()
+        llm.prepare()
 
 
 @signals.worker_init.connect
@@ -91,16 +91,6 @@ def let_the_look_end(worker: Worker | None = None, **_: object) -> None:
     """A worker process ends: what its looks took up is handed back first. Celery waits for tasks only, not for threads."""
     (worker or Worker.of_this_process()).wait_until_idle(settings.ENGINE_GRACE_SECONDS + HAND_BACK_SECONDS)
     worker_processes.end()
-
-
-def _load_what_agents_need() -> None:
-    try:
-        calling = import_module("workflows.llm.calling")
-    except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("workflows.llm"):
-            raise
-    else:
-        calling.prepare()
 
 
 def _look_for_ever() -> None:

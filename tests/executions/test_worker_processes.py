@@ -17,6 +17,7 @@ from executions.operations import operations
 from executions.tasks import clean_up
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, VersionFactory, WorkerProcessFactory
+from workflows import llm
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +87,7 @@ class TestReadiness:
     def test_is_made_before_the_fork_by_those_alone_who_serve_nothing_else(self, settings, monkeypatch, served, loads):
         settings.WORKER_QUEUES = served
         loaded = []
-        monkeypatch.setattr(processes, "_load_what_agents_need", lambda: loaded.append(True))
+        monkeypatch.setattr(llm, "prepare", lambda: loaded.append(True))
 
         processes.get_agents_ready()
 
