@@ -11,6 +11,8 @@ from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 
+from executions.conversations.models import Conversation as Conversation
+from executions.conversations.models import ConversationMessage as ConversationMessage
 from executions.exceptions import IllegalTransition
 from executions.spending.models import Budget, ModelCall, ModelPrice  # noqa: F401 - this is where Django looks for models
 from projects.constraints import one_of
@@ -68,6 +70,13 @@ class BlockedOn(models.TextChoices):
     BUDGET = "budget"
 
 
+class ExecutionQueue(models.TextChoices):
+    """Which workers carry an execution. A worker serves the queues that ``WORKER_QUEUES`` names."""
+
+    DEFAULT = "default"
+    AGENTS = "agents"  # Its version has an agent node.
+
+
 class ExecutionQuerySet(models.QuerySet["WorkflowExecution"]):
     """Names for sets of executions."""
 
@@ -105,6 +114,14 @@ class WorkflowExecution(models.Model):
     blocked_on = models.CharField(max_length=16, choices=BlockedOn.choices, null=True, blank=True)  # noqa: DJ001 - null: nothing blocks
     blocked_detail = models.CharField(max_length=500, blank=True, default="")
     wake_at = models.DateTimeField(null=True, blank=True)
+
+    queue = models.CharField(
+        max_length=16,
+        choices=ExecutionQueue.choices,
+        default=ExecutionQueue.DEFAULT,
+        db_default=ExecutionQueue.DEFAULT,
+        editable=False,
+    )
 
     # {"trigger": the value that expressions see, "node_id": the trigger node that started it, "hops": workflows before it}.
     # A rerun from a node also has "rerun_from": {"node_id", "iteration"}.
@@ -178,6 +195,7 @@ class WorkflowExecution(models.Model):
             one_of("workflow_executions", "status", ExecutionStatus),
             one_of("workflow_executions", "blocked_on", BlockedOn, null=True),
             one_of("workflow_executions", "triggered_by", TriggerType),
+            one_of("workflow_executions", "queue", ExecutionQueue),
             models.CheckConstraint(
                 condition=Q(lease_owner__isnull=True, lease_expires_at__isnull=True)
                 | Q(lease_owner__isnull=False, lease_expires_at__isnull=False, wake_at__isnull=True),
@@ -221,6 +239,12 @@ class WorkflowExecution(models.Model):
             models.Index(
                 fields=["project", "wake_at", "id"],
                 name="executions_due",
+                condition=Q(wake_at__isnull=False),
+            ),
+            # For workers that serve one queue: however many wait in another one, they are not in the way.
+            models.Index(
+                fields=["queue", "project", "wake_at", "id"],
+                name="executions_due_in_queue",
                 condition=Q(wake_at__isnull=False),
             ),
             # Those that lost several workers, which are claimed alone: hardly ever any, and looked for at every claim.
@@ -280,6 +304,32 @@ class WorkflowExecution(models.Model):
             raise IllegalTransition(f"Execution {self.id} cannot become {status.value}: it has ended or moved on.")
         for name, value in changes.items():
             setattr(self, name, value)
+
+
+class WorkerProcess(models.Model):
+    """One process of a worker: made when it starts, touched every few seconds while it lives, removed when it ends.
+
+    Only for people to see who serves what. The engine relies on leases, and never on these rows.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    host = models.CharField(max_length=60)
+    pid = models.PositiveIntegerField()
+    # Names of ExecutionQueue.
+    queues = models.JSONField(default=list)
+    seen_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "worker_processes"
+        verbose_name_plural = "worker processes"
+        indexes = [
+            models.Index(fields=["seen_at"], name="worker_processes_seen"),
+            models.Index(fields=["-created_at", "-id"], name="worker_processes_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
 
 
 class WorkflowExecutionLog(models.Model):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from executions import worker_processes
 from executions.blockers import MOST_BLOCKERS, blockers
+from executions.engine.clock import database_now
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.services.links import open_waits
 from executions.tree import Relation
@@ -23,6 +26,8 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
         source="workflow_version.number", read_only=True, allow_null=True, help_text="Null: a draft that was tried."
     )
 
+    blocked_detail = serializers.SerializerMethodField(help_text="More about `blocked_on`, in a sentence.")
+
     class Meta:
         model = WorkflowExecution
         fields: ClassVar[list[str]] = [
@@ -34,6 +39,7 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
             "status",
             "blocked_on",
             "blocked_detail",
+            "queue",
             "wake_at",
             "triggered_by",
             "trigger_id",
@@ -55,6 +61,20 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
             "error",
         ]
         read_only_fields = fields
+
+    def get_blocked_detail(self, execution: WorkflowExecution) -> str:
+        """Return why it does not move; also that nobody will take it, which no row says."""
+        if worker_processes.is_left_waiting(execution, now=timezone.now()) and execution.queue in self._unserved:
+            return worker_processes.nobody_serves(execution.queue)
+        return execution.blocked_detail
+
+    @property
+    def _unserved(self) -> frozenset[str]:
+        # Once for a list, however many of its executions wait.
+        context = cast(dict[str, Any], self.context)
+        if "unserved" not in context:
+            context["unserved"] = worker_processes.unserved(database_now())
+        return cast(frozenset[str], context["unserved"])
 
 
 class BlockerSerializer(serializers.ModelSerializer[WorkflowExecution]):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from executions import retention
+from executions import retention, worker_processes
+from executions.conversations import services as conversations
 from executions.engine import recovery
+from executions.engine.clock import database_now
 from executions.engine.worker import Worker
 from projects.failpoints import failpoint
 
@@ -25,6 +27,9 @@ def sweep(**_: object) -> None:
 
 @shared_task(ignore_result=True)
 def clean_up(**_: object) -> None:
-    """Remove a batch of what has ended long ago, and of what was paid long ago."""
+    """Remove a batch of what has ended, was paid, or was not used, for long."""
     retention.clean_up()
     retention.clean_up_ledger()
+    now = database_now()
+    conversations.clean_up(now)
+    worker_processes.forget_gone(now)

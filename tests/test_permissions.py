@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     GoneEndpoint,
@@ -39,6 +40,7 @@ from tests.factories import (
     AuditEntryFactory,
     BackfillFactory,
     BudgetFactory,
+    ConversationFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
@@ -46,6 +48,7 @@ from tests.factories import (
     LinkFactory,
     MemberFactory,
     ModelCallFactory,
+    MessageFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
     OutgoingLimitFactory,
@@ -124,6 +127,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
+    Conversation: lambda project, user: ConversationFactory(project=project),
+    ConversationMessage: lambda project, user: MessageFactory(conversation__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
     Budget: lambda project, user: BudgetFactory(project=project),

@@ -46,10 +46,11 @@ def signal(execution_id: UUID) -> None:
     Belongs into the transaction that has written what has come.
     """
     sleeps = Q(lease_owner__isnull=True) & ~Q(blocked_on__in=UNMOVED)
-    WorkflowExecution.objects.filter(pk=execution_id, status__in=LIVE).update(
+    rows = WorkflowExecution.objects.filter(pk=execution_id)
+    rows.filter(status__in=LIVE).update(
         wake_at=Case(When(sleeps, then=Now()), default=F("wake_at")),
         blocked_on=Case(When(sleeps, then=Value(BlockedOn.QUEUE)), default=F("blocked_on")),
         blocked_detail=Case(When(sleeps, then=Value("")), default=F("blocked_detail")),
         is_signalled=Case(When(lease_owner__isnull=False, then=Value(True)), default=F("is_signalled")),
     )
-    bell.ring_on_commit()
+    bell.ring_on_commit(*rows.values_list("queue", flat=True))

@@ -15,7 +15,8 @@ from executions import bell, quotas
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
-from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.models import LIVE, BlockedOn, ExecutionQueue, ExecutionStatus, WorkflowExecution
+from executions.queues import queue_of
 from projects import audit
 from projects.failpoints import failpoint
 from projects.ids import new_id
@@ -113,6 +114,7 @@ def start_execution(
         depth=depth,
         deadline_at=deadline_at,
         concurrency_key=admission.key,
+        queue=queue_of(version),
         is_test=is_test,
         created_at=now,
     )
@@ -127,7 +129,7 @@ def start_execution(
     execution.save(force_insert=True)
     if admission.may_start:
         execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
-        bell.ring_on_commit()
+        bell.ring_on_commit(execution.queue)
     elif admission.replaces:
         limits.make_room_on_commit(execution, now=now)
     failpoint("accept.inside")
@@ -246,7 +248,7 @@ def wake_parked(workflow: Workflow) -> int:
     woken = WorkflowExecution.objects.filter(
         workflow=workflow, status__in=LIVE, blocked_on=BlockedOn.PAUSED, lease_owner__isnull=True
     ).update(wake_at=Now(), blocked_on=BlockedOn.QUEUE, blocked_detail="", fence=F("fence") + 1)
-    bell.ring_on_commit()
+    bell.ring_on_commit(*ExecutionQueue)
     return woken
 
 
