@@ -23,10 +23,11 @@ from executions.engine.journal import Journal, fact_of
 from executions.engine.passes import Verdict, decide
 from executions.engine.planner import Frame, Plan, Start
 from executions.engine.scopes import Pass, Scope, result_of
-from executions.engine.values import Values
+from executions.engine.values import Values, most_bytes_in_a_row
 from executions.engine.versions import CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
 from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened as opened_output
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
@@ -264,10 +265,10 @@ class Turn:
     def _close_done(self, here: Pass) -> None:
         scope = here.scope
         if scope is None:
-            self._end = (ExecutionStatus.COMPLETED, {"result": self._values.result(self._top)})
+            self._end = (ExecutionStatus.COMPLETED, self._values.result(self._top))
             return None
-        scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
         try:
+            scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
             values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
             stops = _truth(values.get("break_when", False), "break_when", scope)
         except NodeError as error:
@@ -338,7 +339,7 @@ class Turn:
         if self._values.fitting(prepared.shown) is not prepared.shown:
             raise NodeError(
                 "items_too_large",
-                f"What the scope goes over has more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Keep only what is "
+                f"What the scope goes over has more than {most_bytes_in_a_row():,} bytes. Keep only what is "
                 "needed of each item.",
             )
         self._journal.note_input(row, prepared.shown)
@@ -365,6 +366,7 @@ class Turn:
             compiled = self._version.nodes[row.node_id]
             assert compiled.body is not None  # noqa: S101 - only scopes have a state
             config = self._values.begun_with(compiled, row)
+            input, lost = self._input_again(here, row)
             scope = Scope(
                 compiled,
                 row,
@@ -372,7 +374,7 @@ class Turn:
                 passes=compiled.body.type.passes(config, branches=len(compiled.body.graphs)),
                 rules=compiled.body.type.rules(config),
                 deadline=self._own_deadline_of(compiled, row),
-                input=self._values.input_of(here, row.node_id),
+                input=input,
             )
             scope.restore(row.state)
             here.scopes[scope.node_id] = scope
@@ -381,7 +383,17 @@ class Turn:
                 opened = scope.new_pass(index, map(fact_of, rows))
                 self._to_plan[opened] = None
                 self._restore(opened)
-            self._move(scope)
+            if lost is None:
+                self._move(scope)
+            else:
+                self._fail_scope(scope, lost)
+
+    def _input_again(self, here: Pass, row: WorkflowExecutionLog) -> tuple[Any, NodeError | None]:
+        """Return what came to a scope that has begun, or why that cannot be told any more."""
+        try:
+            return self._values.input_of(here, row.node_id), None
+        except NodeError as error:
+            return None, error
 
     def _move(self, scope: Scope) -> None:
         """Begin the passes that may begin, and end a scope that is done."""
@@ -519,7 +531,7 @@ class Turn:
             if self._journal.executed >= settings.EXECUTION_MAX_NODE_RUNS:
                 raise _too_many_node_runs()
             if compiled.node.disabled:
-                value = self._values.input_of(here, start.node_id)
+                value = self._values.kept_output(self._values.input_of(here, start.node_id))
                 self._journal.complete(row, ports=(self._first_port(start.node_id),), output=value, now=self.now())
                 self._learn(here, start.node_id)
                 return None
@@ -548,7 +560,10 @@ class Turn:
         prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
         if (before := self._journal.kept_by(row)) is not None:
-            prepared.context.kept, prepared.context.permit = before["kept"], before["permit"]
+            prepared.context.kept, prepared.context.permit = (
+                opened_output(before["kept"], row.node_id),
+                before["permit"],
+            )
         self._to_link += prepared.links
         if (url := compiled.type.endpoint(prepared.config)) is not None:
             endpoints.refuse_gone(self.execution, without_marks(url))
@@ -642,7 +657,7 @@ class Turn:
             approval_id = new_id()
             shown |= {"approval_id": str(approval_id), "title": request.title}
             # What is asked is kept as well, and so is bounded, masked and counted like an output.
-            kept = self._values.kept_output({"message": request.message, "details": request.details})
+            kept = self._values.kept_in_row({"message": request.message, "details": request.details})
             request = replace(request, message=kept["message"], details=kept["details"])
         self._journal.wait(
             row,
@@ -654,8 +669,11 @@ class Turn:
 
     def _expire(self, row: WorkflowExecutionLog, now: datetime) -> None:
         """Bring a node run whose deadline has passed what it then comes to, as an answer: whoever was before counts."""
-        shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
-        otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        try:
+            shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
+            otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        except NodeError as error:
+            otherwise = awaiting.as_answer(error)
         if otherwise is None:
             assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
             otherwise = awaiting.as_answer(_late(row.wake_at))
@@ -697,7 +715,7 @@ class Turn:
             self._fail(compiled, here, row, NodeError(**answer["error"]))
             return
         try:
-            output = self._values.kept_output(answer.get("output"))
+            output = self._values.kept_output(children.output_in(answer))
         except NodeError as error:
             self._fail(compiled, here, row, error)
             return
