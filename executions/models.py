@@ -14,6 +14,7 @@ from django.utils import timezone
 from executions.conversations.models import Conversation as Conversation
 from executions.conversations.models import ConversationMessage as ConversationMessage
 from executions.exceptions import IllegalTransition
+from executions.outputs.reference import OutputFile
 from executions.spending.models import Budget, ModelCall, ModelPrice  # noqa: F401 - this is where Django looks for models
 from projects.constraints import one_of
 from projects.ids import new_id
@@ -160,6 +161,8 @@ class WorkflowExecution(models.Model):
     duration_seconds = models.FloatField(null=True, blank=True)
 
     result = models.JSONField(null=True, blank=True)
+    # The node run whose output holds the result, where that is too large for a row: then ``result`` is null.
+    result_in = models.UUIDField(null=True, blank=True, editable=False)
     # {"code", "message", "node_id", "iteration", "details"}.
     error = models.JSONField(null=True, blank=True)
     nodes_executed = models.PositiveIntegerField(default=0)
@@ -367,6 +370,11 @@ class WorkflowExecutionLog(models.Model):
 
     input_data = models.JSONField(null=True, blank=True)
     output_data = models.JSONField(null=True, blank=True)
+    # The file of the default storage in which the output lies, if it is too large for the row; then ``output_data`` is null. Of a
+    # node run that is put off: what it keeps meanwhile. Reruns that took an output over name the same file.
+    output_file = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - null: none
+    output_file_bytes = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    output_file_sha256 = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001 - see above
     # {"code", "message", "retryable", "details"}.
     error = models.JSONField(null=True, blank=True)
     tokens_used = models.PositiveBigIntegerField(default=0)
@@ -396,11 +404,26 @@ class WorkflowExecutionLog(models.Model):
                 condition=Q(status=ExecutionStatus.COMPLETED),
                 name="workflow_execution_logs_completed_once",
             ),
+            models.CheckConstraint(
+                condition=Q(output_file__isnull=True, output_file_bytes__isnull=True, output_file_sha256__isnull=True)
+                | Q(output_file__isnull=False, output_file_bytes__isnull=False, output_file_sha256__isnull=False),
+                name="workflow_execution_logs_file_check",
+            ),
         ]
-        indexes = [models.Index(fields=["execution", "started_at", "id"], name="logs_execution_order")]
+        indexes = [
+            models.Index(fields=["execution", "started_at", "id"], name="logs_execution_order"),
+            # Few rows have a file. By file: whether any row still names it; by execution: which ones go with it.
+            models.Index(fields=["output_file"], name="logs_file", condition=Q(output_file__isnull=False)),
+            models.Index(fields=["execution"], name="logs_execution_files", condition=Q(output_file__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.node_id} ({self.status})"
+
+    @property
+    def file(self) -> OutputFile | None:
+        """The file in which its output lies; None if that is in the row itself."""
+        return OutputFile.named(self.output_file, self.output_file_bytes, self.output_file_sha256)
 
     @property
     def is_edited(self) -> bool:

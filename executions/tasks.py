@@ -9,6 +9,7 @@ from executions.conversations import services as conversations
 from executions.engine import recovery
 from executions.engine.clock import database_now
 from executions.engine.worker import Worker
+from executions.outputs import removal
 from projects.failpoints import failpoint
 
 
@@ -23,6 +24,12 @@ def work(**_: object) -> None:
 def sweep(**_: object) -> None:
     """Put right what can be: dead leases, deadlines, due schedules, lost bells."""
     recovery.sweep()
+
+
+@shared_task(ignore_result=True)
+def remove_orphans(**_: object) -> None:
+    """Remove files of large outputs that no row names."""
+    removal.remove_orphans(now=database_now())
 
 
 @shared_task(ignore_result=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions import services
+from executions.downloads import output_response
 from executions.filters import ExecutionFilter, NodeRunFilter
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.pictures import picture_of
@@ -125,7 +126,13 @@ class NodeRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectSc
     pagination_class = NodeRunPagination
     project_path = "execution__project"
     parent = Parent(WorkflowExecution, "execution_id")
-    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW}
+    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "output": Permission.VIEW}
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.ANY}, filters=False)
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
+    def output(self, request: Request, execution_id: str, pk: str) -> HttpResponseBase:
+        """Download the output as a JSON file, however large it is."""
+        return output_response(self.get_object())
 
 
 STARTED = {

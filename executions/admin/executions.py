@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from executions import services
 from executions.admin.health import operations_view
+from executions.admin.outputs import shown_result
 from executions.admin.rerunning import rerun_from
 from executions.admin.words import why
 from executions.blockers import MOST_BLOCKERS, blockers
@@ -88,7 +89,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
             else "",
             "trigger_value": values.payload(row.execution_context.get("trigger")),
             "begins_at": row.execution_context.get("node_id"),
-            "result": values.payload(row.result),
+            "result": shown_result(row),
             "error": values.payload(row.error),
             "took": self.took(row),
             "cost": values.money(row.cost, is_complete=row.is_cost_complete),

@@ -5,16 +5,17 @@ What it does next, :mod:`workflows.nodes.agent.steps` says; here is what its row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from executions.engine.journal import Journal
-from executions.engine.planner import Frame, NodeRunFact
+from executions.engine.planner import Frame
 from executions.engine.scopes import Pass, Scope
 from executions.engine.versions import AgentBody, CompiledVersion, approval_node, is_server
 from executions.models import ExecutionStatus, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened
 from workflows.catalogue import description_of
 from workflows.graph import AGENT, Graph
 from workflows.nodes.agent.asking import edited, refuse_misfit
@@ -80,7 +81,9 @@ class AgentRun(Scope):
         """Return what follows; None while a step is under way."""
         if not self.history.is_at_rest:
             return None
-        servers = [node_id for node_id, node in self.agent_body.attached.items() if is_server(node) and not node.disabled]
+        servers = [
+            node_id for node_id, node in self.agent_body.attached.items() if is_server(node) and not node.disabled
+        ]
         try:
             tools = self.tools
         except NodeError as error:
@@ -125,7 +128,9 @@ class AgentRun(Scope):
 
     def recall(self, journal: Journal) -> None:
         """Read what the steps came to that ended before this process took over."""
-        wanted = [index for index, step in enumerate(self.history.steps) if index not in self.open and step.kind in _RUN]
+        wanted = [
+            index for index, step in enumerate(self.history.steps) if index not in self.open and step.kind in _RUN
+        ]
         rows = journal.ended_in([self.path_of(index) for index in wanted], self.body.node_ids)
         for index, step in enumerate(self.history.steps):
             if index in self.open:
@@ -142,7 +147,7 @@ class AgentRun(Scope):
             if failed is not None:
                 self.note_failed(index, failed)
             else:
-                outputs = {node_id: row.output_data for node_id, row in in_pass.items()}
+                outputs = {node_id: opened(row.file or row.output_data, node_id) for node_id, row in in_pass.items()}
                 self.note_done(Pass(self.path_of(index), Frame(self.graph_of(index)), scope=self, index=index), outputs)
 
     # --- What a step is given ---------------------------------------------------------------------------------------

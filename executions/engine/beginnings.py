@@ -68,7 +68,9 @@ def _inputs_of(node: Node, execution: WorkflowExecution) -> dict[str, Any]:
     name = _workflow_of(node) or ""
     workflow = workflow_called(name, project_id=execution.project_id)
     if workflow is None:
-        raise NodeError("unknown_workflow", f"`{node.id}`: the project has no workflow with the name or id {name[:200]!r}.")
+        raise NodeError(
+            "unknown_workflow", f"`{node.id}`: the project has no workflow with the name or id {name[:200]!r}."
+        )
     try:
         version = services.newest_version(workflow)
     except NotRunnable as error:

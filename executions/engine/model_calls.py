@@ -119,4 +119,3 @@ def _limit_of(agent: AgentRun) -> AgentLimit:
     amount = agent.settings.limits.money
     assert amount is not None  # noqa: S101 - the caller has looked
     return AgentLimit(agent.node_id, agent.row.iteration, amount, agent.agent_body.agents_below)
-

@@ -26,10 +26,11 @@ from executions.engine.model_calls import Settlements, ask_of, cost_of, is_model
 from executions.engine.passes import Verdict, decide
 from executions.engine.planner import Frame, Plan, Start
 from executions.engine.scopes import Pass, Scope, result_of
-from executions.engine.values import Values
+from executions.engine.values import Values, most_bytes_in_a_row
 from executions.engine.versions import AgentBody, CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
 from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened as opened_output
 from executions.spending import ledger
 from projects.failpoints import failpoint
 from projects.ids import new_id
@@ -276,14 +277,12 @@ class Turn:
     def _close_done(self, here: Pass) -> None:
         scope = here.scope
         if scope is None:
-            self._end = (ExecutionStatus.COMPLETED, {"result": self._values.result(self._top)})
+            self._end = (ExecutionStatus.COMPLETED, self._values.result(self._top))
             return None
         if isinstance(scope, AgentRun):
-            scope.note_done(here, self._values.settled_in(here))
-            self._leave(here)
-            return self._move_agent(scope)
-        scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
+            return self._close_step(scope, here)
         try:
+            scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
             values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
             stops = _truth(values.get("break_when", False), "break_when", scope)
         except NodeError as error:
@@ -294,6 +293,14 @@ class Turn:
         scope.succeeded += 1
         self._leave(here)
         return self._move(scope)
+
+    def _close_step(self, agent: AgentRun, here: Pass) -> None:
+        try:
+            agent.note_done(here, self._values.settled_in(here))
+        except NodeError as error:
+            return self._fail_scope(agent, error)
+        self._leave(here)
+        return self._move_agent(agent)
 
     def _close_failed(self, here: Pass, node_id: str) -> None:
         row = self._journal.row(here.iteration, node_id)
@@ -357,7 +364,7 @@ class Turn:
         if self._values.fitting(prepared.shown) is not prepared.shown:
             raise NodeError(
                 "items_too_large",
-                f"What the scope goes over has more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Keep only what is "
+                f"What the scope goes over has more than {most_bytes_in_a_row():,} bytes. Keep only what is "
                 "needed of each item.",
             )
         scope = self._scope(compiled, row, here, config=prepared.config, passes=passes, input=prepared.context.input)
@@ -378,10 +385,10 @@ class Turn:
                 continue
             compiled = self._version.nodes[row.node_id]
             assert compiled.body is not None  # noqa: S101 - only scopes have a state
-            given = self._values.input_of(here, row.node_id)
-            config = self._values.begun_with(compiled, row, given)
+            input, lost = self._input_again(here, row)
+            config = self._values.begun_with(compiled, row, input)
             passes = compiled.body.type.passes(config, branches=len(compiled.body.graphs))
-            scope = self._scope(compiled, row, here, config=config, passes=passes, input=given)
+            scope = self._scope(compiled, row, here, config=config, passes=passes, input=input)
             scope.restore(row.state)
             here.scopes[scope.node_id] = scope
             for index in row.state["open"]:
@@ -389,11 +396,29 @@ class Turn:
                 opened = scope.new_pass(index, map(fact_of, rows))
                 self._to_plan[opened] = None
             if isinstance(scope, AgentRun):
-                scope.told = (row.input_data or {})["told"]
-                scope.recall(self._journal)
+                lost = self._recall(scope) or lost
             for opened in list(scope.open.values()):
                 self._restore(opened)
-            self._move(scope)
+            if lost is None:
+                self._move(scope)
+            else:
+                self._fail_scope(scope, lost)
+
+    def _recall(self, agent: AgentRun) -> NodeError | None:
+        """Have an agent know again what its steps came to; return why that cannot be told any more."""
+        agent.told = (agent.row.input_data or {})["told"]
+        try:
+            agent.recall(self._journal)
+        except NodeError as error:
+            return error
+        return None
+
+    def _input_again(self, here: Pass, row: WorkflowExecutionLog) -> tuple[Any, NodeError | None]:
+        """Return what came to a scope that has begun, or why that cannot be told any more."""
+        try:
+            return self._values.input_of(here, row.node_id), None
+        except NodeError as error:
+            return None, error
 
     def _scope(
         self,
@@ -434,15 +459,16 @@ class Turn:
         return None
 
     def _finish_agent(self, agent: AgentRun, finish: Finish) -> None:
+        output = agent.output(finish)
         try:
-            output = self._values.kept_output(agent.output(finish))
+            kept = self._values.kept_output(output)
         except NodeError as error:
             return self._fail_scope(agent, error)
         self._journal.note_state(agent.row, agent.state())
         self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
-        self._journal.complete(agent.row, ports=(self._first_port(agent.node_id),), output=output, now=self.now())
+        self._journal.complete(agent.row, ports=(self._first_port(agent.node_id),), output=kept, now=self.now())
         if agent.settings.memory is not None:
-            self._to_remember.append((agent, output["answer"]))
+            self._to_remember.append((agent, self._values.masked(output)["answer"]))
         return self._leave_scope(agent)
 
     def _move(self, scope: Scope) -> None:
@@ -585,7 +611,7 @@ class Turn:
             if self._journal.executed >= settings.EXECUTION_MAX_NODE_RUNS:
                 raise _too_many_node_runs()
             if compiled.node.disabled:
-                value = self._values.input_of(here, start.node_id)
+                value = self._values.kept_output(self._values.input_of(here, start.node_id))
                 self._journal.complete(row, ports=(self._first_port(start.node_id),), output=value, now=self.now())
                 self._learn(here, start.node_id)
                 return None
@@ -614,7 +640,10 @@ class Turn:
         prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
         if (before := self._journal.kept_by(row)) is not None:
-            prepared.context.kept, prepared.context.permit = before["kept"], before["permit"]
+            prepared.context.kept, prepared.context.permit = (
+                opened_output(before["kept"], row.node_id),
+                before["permit"],
+            )
         self._bind(prepared.context, here, row)
         for hosts in self.execution.execution_context.get("allowed_hosts", ()):
             prepared.context.filled_in.allow_only(hosts)
@@ -737,7 +766,7 @@ class Turn:
             approval_id = new_id()
             shown |= {"approval_id": str(approval_id), "title": request.title}
             # What is asked is kept as well, and so is bounded, masked and counted like an output.
-            kept = self._values.kept_output({"message": request.message, "details": request.details})
+            kept = self._values.kept_in_row({"message": request.message, "details": request.details})
             request = replace(request, message=kept["message"], details=kept["details"])
         self._journal.wait(
             row,
@@ -749,8 +778,11 @@ class Turn:
 
     def _expire(self, row: WorkflowExecutionLog, now: datetime) -> None:
         """Bring a node run whose deadline has passed what it then comes to, as an answer: whoever was before counts."""
-        shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
-        otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        try:
+            shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
+            otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        except NodeError as error:
+            otherwise = awaiting.as_answer(error)
         if otherwise is None:
             assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
             otherwise = awaiting.as_answer(_late(row.wake_at))
@@ -792,7 +824,7 @@ class Turn:
             self._fail(compiled, here, row, NodeError(**answer["error"]))
             return
         try:
-            output = self._values.kept_output(answer.get("output"))
+            output = self._values.kept_output(children.output_in(answer))
         except NodeError as error:
             self._fail(compiled, here, row, error)
             return

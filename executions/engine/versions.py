@@ -398,6 +398,4 @@ def _own_nodes(agent: CompiledNode) -> list[CompiledNode]:
     """Return the nodes of an agent that nobody has written, made ready."""
     assert isinstance(agent.body, AgentBody)  # noqa: S101 - the caller has looked
     own = {node.id: node for graph in agent.body.graphs_by_nodes.values() for node in graph.nodes.values()}
-    return [
-        _compile_as(node, _OWN_TYPES[node.id.rpartition(".")[2]]) for node in own.values() if "." in node.id
-    ]
+    return [_compile_as(node, _OWN_TYPES[node.id.rpartition(".")[2]]) for node in own.values() if "." in node.id]

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from executions import bell, quotas
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
-from executions.models import LIVE, BlockedOn, ExecutionQueue, ExecutionStatus, WorkflowExecution
+from executions.models import (
+    LIVE,
+    BlockedOn,
+    ExecutionQueue,
+    ExecutionStatus,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
+from executions.outputs.files import read
+from executions.outputs.reference import FILE_COLUMNS, result_in
 from executions.queues import queue_of
 from projects import audit
 from projects.failpoints import failpoint
@@ -252,21 +261,51 @@ def wake_parked(workflow: Workflow) -> int:
     return woken
 
 
+def output_of(node_run: WorkflowExecutionLog) -> Any:
+    """Return what a node run has put out, from its row or its file.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    file = node_run.file
+    return node_run.output_data if file is None else read(file, node_id=node_run.node_id)
+
+
+def result_of(execution: WorkflowExecution) -> Any:
+    """Return the result of an execution, wherever it lies.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    if execution.result_in is None:
+        return execution.result
+    return result_in(output_of(execution.node_runs.get(pk=execution.result_in)))
+
+
 def answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
-    """Return what the output node that ended last made: ``value``, ``status`` and ``headers``; ``None`` without one."""
-    return (
-        execution.node_runs.filter(node_type="output", status=ExecutionStatus.COMPLETED)
-        .order_by("-completed_at", "-id")
-        .values_list("output_data", flat=True)
-        .first()
-    )
+    """Return what the output node that ended last made: ``value``, ``status`` and ``headers``; ``None`` without one.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    runs = execution.node_runs.filter(node_type="output", status=ExecutionStatus.COMPLETED)
+    return _answer_in(runs.order_by("-completed_at", "-id"))
 
 
 def early_answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
-    """Return what the node has said that answered the waiting caller: ``value``, ``status``, ``headers``; ``None`` if none did."""
+    """Return what the node has said that answered the waiting caller: ``value``, ``status``, ``headers``; ``None`` if none did.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
     if execution.answered_by is None:
         return None
-    return execution.node_runs.filter(pk=execution.answered_by).values_list("output_data", flat=True).first()
+    return _answer_in(execution.node_runs.filter(pk=execution.answered_by))
+
+
+def _answer_in(runs: QuerySet[WorkflowExecutionLog]) -> Mapping[str, Any] | None:
+    run = runs.only("node_id", "output_data", *FILE_COLUMNS).first()
+    return None if run is None else output_of(run)
 
 
 def context_of(payload: Any, *, node_id: str, hops: int = 0) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 
+from executions.exceptions import OutputUnreadable, StorageDown
 from executions.models import WorkflowExecution
 from executions.services import answer_of, early_answer_of
 from executions.waiting import wait_for_answer, wait_for_end
@@ -45,7 +46,7 @@ def end_of(execution: WorkflowExecution, *, by_node: bool = False) -> End | None
         if not execution.has_ended:
             return None
         return End(execution, answer_of(execution))
-    except AnyDatabaseError:
+    except (AnyDatabaseError, OutputUnreadable, StorageDown):
         logger.exception("Could not read the answer of an execution.", extra={"execution_id": str(execution.pk)})
         return None
 

@@ -104,9 +104,7 @@ def _with_given(node: dict[str, Any], as_tool: Any, given: Any) -> dict[str, Any
     return node | {"config": config | {"with": tool.with_given(arguments, as_written)}}
 
 
-def _within(
-    nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, edges: list[dict[str, Any]]
-) -> set[str]:
+def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, edges: list[dict[str, Any]]) -> set[str]:
     """Return a node and all that lies in it, or is attached to it."""
     found, grows = {node_id}, True
     while grows:

@@ -26,7 +26,11 @@ NodeTypes = Mapping[str, NodeType[Any]]
 def attachment_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
     """Yield what is wrong with ``tool`` edges, and with what the nodes say of themselves as tools (``as_tool``)."""
     nodes = {node.id: node for node in reversed(draft.nodes)}
-    edges = [each for each in draft.edges if each.edge.type == "tool" and {each.edge.source, each.edge.target} <= nodes.keys()]
+    edges = [
+        each
+        for each in draft.edges
+        if each.edge.type == "tool" and {each.edge.source, each.edge.target} <= nodes.keys()
+    ]
     attached: dict[str, DraftEdge] = {}
     for each in edges:
         if problem := _edge_problem(each, nodes, attached):
@@ -75,7 +79,9 @@ def _ordered_too(draft: Draft, attached: Mapping[str, DraftEdge]) -> Iterator[Pr
             node_id = getattr(each.edge, end)
             if each.edge.is_order and node_id in attached:
                 message = f"`{node_id}` is a tool: its agent says when it runs, and takes its output."
-                yield Problem("tool_in_order", f"{each.at}/{end}", message, f"Connect `{attached[node_id].edge.target}`.")
+                yield Problem(
+                    "tool_in_order", f"{each.at}/{end}", message, f"Connect `{attached[node_id].edge.target}`."
+                )
 
 
 def _tool_problems(
@@ -103,7 +109,9 @@ def _tool_problems(
     if node.type in node_types and node_types[node.type].chooses_host(node.config, said):
         agents = [nodes[each] for each in around if each in nodes and nodes[each].type == AGENT]
         if agents and all(agent.config.get("allowed_hosts") is None for agent in agents):
-            message = f"The model of `{agents[0].id}` may have `{node.id}` call any host, also one that a page told it to."
+            message = (
+                f"The model of `{agents[0].id}` may have `{node.id}` call any host, also one that a page told it to."
+            )
             hint = 'List those that it may call: "allowed_hosts": ["api.example.com"]; or write `url` out in the tool.'
             yield Problem("hosts_not_bounded", f"{agents[0].at}/config/allowed_hosts", message, hint)
 
@@ -124,7 +132,9 @@ def _names(draft: Draft, attached: Mapping[str, DraftEdge]) -> Iterator[Problem]
         name = name_of(node.id, node.as_tool)
         if names.setdefault(name, node.id) != node.id:
             message = f"`{names[name]}` has the name `{name[:64]}` already."
-            yield Problem("duplicate_tool", f"{node.at}/as_tool/name", message, "A model must be able to tell its tools apart.")
+            yield Problem(
+                "duplicate_tool", f"{node.at}/as_tool/name", message, "A model must be able to tell its tools apart."
+            )
     agents = {node.id: node for node in draft.nodes if node.type == AGENT}
     for agent_id, names in by_agent.items():
         if len(names) > MAX_TOOLS and agent_id in agents:

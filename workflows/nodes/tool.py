@@ -78,7 +78,7 @@ class ToolNode(NodeType[ToolConfig]):
         is_server = is_server_of_tools(config.tool, config.arguments)
         if is_server and not as_tool.get("tools"):
             message = "Which tools of this server a model may call is for you to say."
-            hint = 'List their names in `as_tool.tools`, or write `tool` in `with` to attach a single one.'
+            hint = "List their names in `as_tool.tools`, or write `tool` in `with` to attach a single one."
             found.append(Problem("tools_not_listed", "/as_tool/tools", message, hint))
         if is_server:
             found += [_of_servers(key) for key in ("name", "description", "parameters") if as_tool.get(key) is not None]
@@ -121,4 +121,6 @@ class ToolNode(NodeType[ToolConfig]):
 
 def _of_servers(key: str) -> Problem:
     message = f"A server of tools says the {key} of each of them itself."
-    return Problem("unknown_key", f"/as_tool/{key}", message, "Remove it, or write `tool` in `with` to attach a single one.")
+    return Problem(
+        "unknown_key", f"/as_tool/{key}", message, "Remove it, or write `tool` in `with` to attach a single one."
+    )

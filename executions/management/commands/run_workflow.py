@@ -48,7 +48,7 @@ class Command(BaseCommand):
         if ended.status != ExecutionStatus.COMPLETED:
             raise CommandError(f"{ended.status}: {(ended.error or {}).get('message', '')}")
         self.stdout.write(self.style.SUCCESS(f"completed in {ended.duration_seconds:.2f} s"))
-        self.stdout.write(json.dumps(ended.result, indent=2, ensure_ascii=False))
+        self.stdout.write(json.dumps(services.result_of(ended), indent=2, ensure_ascii=False))
 
     def _watch(self, execution: WorkflowExecution, *, seconds: float) -> WorkflowExecution:
         until = time.monotonic() + seconds

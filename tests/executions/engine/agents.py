@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 
 from tests.builders import node
@@ -29,7 +28,11 @@ def agent(provider, prompt="{{ input.question }}", *, policies=None, **config):
 
 def http_tool(url, *, description="Look something up.", properties=None, **as_tool):
     """A tool that posts what the model gives it, as JSON."""
-    parameters = {"type": "object", "properties": properties or {"id": {"type": "string"}}, "additionalProperties": False}
+    parameters = {
+        "type": "object",
+        "properties": properties or {"id": {"type": "string"}},
+        "additionalProperties": False,
+    }
     arguments = {"method": "POST", "url": url, "json": "{{ input }}"}
     return node(
         "tool",
@@ -42,5 +45,3 @@ def runs(execution):
     """What an execution has run: node, iteration, attempt, status."""
     rows = execution.node_runs.order_by("started_at", "id")
     return [(row.node_id, row.iteration, row.attempt, row.status) for row in rows]
-
-

@@ -6,12 +6,11 @@ import json
 
 import pytest
 from django.utils import timezone
-from werkzeug import Response
 
 from executions.models import Approval, Verdict
 from executions.services import approvals
 from projects.access import Actor
-from tests.builders import definition, node, loop
+from tests.builders import definition, loop, node
 from tests.executions.engine.agents import agent, http_tool, model, runs
 from tests.executions.engine.agents import provider as provider
 from tests.executions.engine.carrying import carry, start
@@ -92,7 +91,10 @@ class TestAnswer:
 
         assert execution.result == "Both."
         assert [(run[0], run[1]) for run in runs(execution)][2:6] == [
-            ("bot.model", "0"), ("weather", "1"), ("weather", "2"), ("bot.model", "3"),
+            ("bot.model", "0"),
+            ("weather", "1"),
+            ("weather", "2"),
+            ("bot.model", "3"),
         ]
 
     def test_a_tool_that_fails_is_told(self, worker, provider, httpserver):
@@ -137,7 +139,12 @@ class TestAnswer:
 
 
 class TestStructure:
-    SCHEMA = {"type": "object", "properties": {"team": {"type": "string"}}, "required": ["team"], "additionalProperties": False}
+    SCHEMA = {
+        "type": "object",
+        "properties": {"team": {"type": "string"}},
+        "required": ["team"],
+        "additionalProperties": False,
+    }
 
     def test_the_answer_is_data(self, worker, provider):
         provider.play({"answers": [says('{"team": "billing"}')]})
@@ -165,7 +172,9 @@ class TestStructure:
 
 class TestFallback:
     def test_the_next_model_is_asked_when_one_fails(self, worker, provider):
-        provider.play({"rules": [{"when": {"model": "first"}, "answer": fails(400)}, {"answer": says("From the second.")}]})
+        provider.play(
+            {"rules": [{"when": {"model": "first"}, "answer": fails(400)}, {"answer": says("From the second.")}]}
+        )
         bot = agent(provider, models=[model(provider, model="first"), model(provider, model="second")])
 
         execution = carry(worker, start(definition("start > bot > end", bot=bot, end=output()), ASK))
@@ -257,7 +266,9 @@ class TestApproval:
     def test_waits_without_a_worker(self, worker, provider, httpserver):
         execution = self.waiting(worker, provider, httpserver)
 
-        assert (execution.status, execution.blocked_on, execution.lease_owner) == ("running", "approval", None), execution.error
+        assert (execution.status, execution.blocked_on, execution.lease_owner) == ("running", "approval", None), (
+            execution.error
+        )
         assert httpserver.log == []
         assert Approval.objects.get(execution=execution).details["arguments"] == {"amount": 500, "to": "ACME"}
 

@@ -83,7 +83,9 @@ def test_agents_that_are_tools_of_each_other():
 def test_a_model_that_chooses_the_host_needs_a_list(url):
     listed = agent(config={"allowed_hosts": ["api.example.com"]})
 
-    assert problems("fetch -o bot", bot=agent(), fetch=fetch(url)) == [("hosts_not_bounded", "/nodes/1/config/allowed_hosts")]
+    assert problems("fetch -o bot", bot=agent(), fetch=fetch(url)) == [
+        ("hosts_not_bounded", "/nodes/1/config/allowed_hosts")
+    ]
     assert problems("fetch -o bot", bot=listed, fetch=fetch(url)) == []
 
 

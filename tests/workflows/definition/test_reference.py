@@ -13,7 +13,6 @@ import pytest
 from tests.builders import definition
 from tests.workflows.definition.checks import problems
 from workflows.definition.shape import (
-    AsToolShape,
     ConcurrencyShape,
     EdgeShape,
     NodeShape,

@@ -23,7 +23,11 @@ Provider = Literal["openai", "anthropic"]
 OnExceeded = Literal["fail", "approve", "cheaper"]
 Money = Annotated[str, Form(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?", "An amount in US dollars as text: `0.50`.")]
 HostPattern = Annotated[
-    str, Form(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?", "A host in small letters: `api.example.com`, `*.example.com`, or `*`.")
+    str,
+    Form(
+        r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?",
+        "A host in small letters: `api.example.com`, `*.example.com`, or `*`.",
+    ),
 ]
 
 
@@ -69,7 +73,9 @@ class Limits(Config):
     tokens: Annotated[int, Field(ge=1, le=MOST_TOKENS)] = Field(
         default=200_000, description="Tokens of all its model calls together, input and output."
     )
-    cost: Money | None = Field(default=None, description="US dollars, as text: `0.50`. Left out: what the budgets allow.")
+    cost: Money | None = Field(
+        default=None, description="US dollars, as text: `0.50`. Left out: what the budgets allow."
+    )
 
     @property
     def money(self) -> Decimal | None:
@@ -118,7 +124,8 @@ class AgentConfig(Config):
         default="tell", description="A tool that fails: the model is told, and may try otherwise; or the agent fails."
     )
     allowed_hosts: Annotated[list[HostPattern], Field(max_length=100)] | None = Field(
-        default=None, description="The only hosts that its tools may call, in sub-workflows too. Left out: what the tools say."
+        default=None,
+        description="The only hosts that its tools may call, in sub-workflows too. Left out: what the tools say.",
     )
     approvals: Approvals = Field(default=Approvals(), description="How people are asked.")
 

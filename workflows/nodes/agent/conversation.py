@@ -63,12 +63,18 @@ def _text(role: str, text: str) -> dict[str, Any]:
 
 def _results(history: History, number: int, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return what came of each call of an answer, in the order of the calls."""
-    came = {step.call: (step, history.results.get(at)) for at, step in enumerate(history.steps) if step.kind in ("tool", "refused")}
+    came = {
+        step.call: (step, history.results.get(at))
+        for at, step in enumerate(history.steps)
+        if step.kind in ("tool", "refused")
+    }
     found = []
     for at, call in calls_in(answer):
         step, result = came.get((number, at), (None, None))
         content, is_error = _told(call["name"], step, result)
-        found.append({"type": "tool_result", "id": call["id"], "name": call["name"], "content": content, "is_error": is_error})
+        found.append(
+            {"type": "tool_result", "id": call["id"], "name": call["name"], "content": content, "is_error": is_error}
+        )
     return found
 
 

@@ -17,7 +17,9 @@ _SECRETS = ("api_key", "headers")
 # What a sub-agent is given, where its author does not say otherwise.
 TASK = {
     "type": "object",
-    "properties": {"task": {"type": "string", "description": "What it is to do, with everything that it needs to know."}},
+    "properties": {
+        "task": {"type": "string", "description": "What it is to do, with everything that it needs to know."}
+    },
     "required": ["task"],
     "additionalProperties": False,
 }
@@ -37,7 +39,9 @@ class Agent(ScopeType[AgentConfig]):
     # Of models, for each call anew: what a secret's placeholder is good for ends with its node run.
     before_pass = ("models", "cheaper")
     example = {
-        "models": [{"provider": "anthropic", "model": "claude-sonnet-4-5", "api_key": "{{ secret('ANTHROPIC_API_KEY') }}"}],
+        "models": [
+            {"provider": "anthropic", "model": "claude-sonnet-4-5", "api_key": "{{ secret('ANTHROPIC_API_KEY') }}"}
+        ],
         "instructions": "You sort support mail. Answer with JSON.",
         "prompt": "{{ input.text }}",
         "output_schema": {
@@ -71,5 +75,3 @@ class Agent(ScopeType[AgentConfig]):
     def pass_roots(self, config: Mapping[str, Any]) -> frozenset[str]:
         """A tool finds what it is given as ``input``."""
         return frozenset()
-
-

@@ -54,8 +54,14 @@ def _tool(node_id: str, name: str, by_name: Mapping[Any, Mapping[str, Any]]) -> 
         raise NodeError("unknown_tool", f"The server of `{node_id}` has no tool `{name[:100]}`. It has: {has}.")
     described = by_name[name]
     parameters = described.get("input_schema") or _NO_PARAMETERS
-    if not isinstance(parameters, Mapping) or parameters.get("type") != "object" or schema_problems(parameters, below=""):
-        raise NodeError("unknown_tool", f"The server of `{node_id}` gives tool `{name[:100]}` no JSON Schema that can be used.")
+    if (
+        not isinstance(parameters, Mapping)
+        or parameters.get("type") != "object"
+        or schema_problems(parameters, below="")
+    ):
+        raise NodeError(
+            "unknown_tool", f"The server of `{node_id}` gives tool `{name[:100]}` no JSON Schema that can be used."
+        )
     description = str(described.get("description") or described.get("title") or "")[:MOST_OF_A_DESCRIPTION]
     return Tool(_callable_name(node_id, name), node_id, description, parameters, remote=name)
 

@@ -214,9 +214,7 @@ def _after_answer(
     return _model_call(config, history, Step("model", choice=step.choice, beyond=step.beyond))
 
 
-def _final(
-    config: AgentConfig, history: History, number: int, step: Step, answer: Mapping[str, Any]
-) -> Decision:
+def _final(config: AgentConfig, history: History, number: int, step: Step, answer: Mapping[str, Any]) -> Decision:
     text = text_of(answer)
     if answer.get("finish_reason") == "length":
         return Fail(

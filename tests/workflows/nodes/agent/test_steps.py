@@ -12,7 +12,10 @@ from workflows.nodes.agent.config import AgentConfig
 from workflows.nodes.agent.conversation import as_data, messages_of
 from workflows.nodes.agent.steps import Begin, Fail, Finish, History, Result, Step, Tool, decide, read_structured
 
-TOOLS = {"look": Tool("look", "look", "Look.", {"type": "object"}), "pay": Tool("pay", "pay", "Pay.", {"type": "object"})}
+TOOLS = {
+    "look": Tool("look", "look", "Look.", {"type": "object"}),
+    "pay": Tool("pay", "pay", "Pay.", {"type": "object"}),
+}
 MODEL = {"provider": "openai", "model": "m"}
 
 
@@ -35,7 +38,9 @@ def call(name, **arguments):
 
 def history(*pairs):
     """Steps and what they came to."""
-    return History([step for step, _ in pairs], {at: result for at, (_, result) in enumerate(pairs) if result is not None})
+    return History(
+        [step for step, _ in pairs], {at: result for at, (_, result) in enumerate(pairs) if result is not None}
+    )
 
 
 def said(*parts, **more):
@@ -68,7 +73,9 @@ class TestOrder:
         assert decide(config(), TOOLS, [], done) == Begin((Step("model"),))
 
     def test_a_failed_tool_fails_the_agent_only_where_its_author_says_so(self):
-        failed = history(said(call("look")), (Step("tool", node="look", call=(0, 0)), Result(error={"code": "x", "message": "y"})))
+        failed = history(
+            said(call("look")), (Step("tool", node="look", call=(0, 0)), Result(error={"code": "x", "message": "y"}))
+        )
 
         assert decide(config(), TOOLS, [], failed) == Begin((Step("model"),))
         decision = decide(config(on_tool_error="fail"), TOOLS, [], failed)
@@ -219,7 +226,9 @@ class TestConversation:
 
 
 def any_answer():
-    calls = st.lists(st.sampled_from([call("look"), call("pay"), call("gone"), {**call("look"), "arguments": None}]), max_size=3)
+    calls = st.lists(
+        st.sampled_from([call("look"), call("pay"), call("gone"), {**call("look"), "arguments": None}]), max_size=3
+    )
     parts = calls.map(lambda some: some or [text("Done.")])
     return st.builds(lambda some, tokens: answer(*some, tokens=tokens), parts, st.integers(0, 5_000))
 
