@@ -359,6 +359,36 @@ class WorkflowExecutionLog(models.Model):
         return isinstance(self.input_data, dict) and self.input_data.get("is_pinned") is True
 
 
+class LiveText(models.Model):
+    """A piece of what a model is answering: there while the node run that asks it is under way, for whoever watches.
+
+    Nothing is read from it later: the whole answer is the node run's output.
+    """
+
+    # Not a UUID: whoever watches goes by the order in which pieces were written, and clocks of workers differ.
+    id = models.BigAutoField(primary_key=True)
+    # No constraints, so that removing executions and node runs costs nothing more: pieces that are left are cleaned up.
+    execution = models.ForeignKey(
+        WorkflowExecution, on_delete=models.DO_NOTHING, db_constraint=False, related_name="live_texts", db_index=False
+    )
+    node_run_id = models.UUIDField()
+    # From 1 on. A model that is asked again by the same node run begins anew.
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "live_texts"
+        constraints = [models.UniqueConstraint(fields=["node_run_id", "number"], name="live_texts_number_once")]
+        indexes = [
+            models.Index(fields=["execution", "id"], name="live_texts_order"),
+            models.Index(fields=["created_at"], name="live_texts_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.node_run_id}"
+
+
 class OutgoingLimit(models.Model):
     """What an operator allows a project's calls to a host, or its calls with a secret, all workflows together.
 

@@ -17,6 +17,7 @@ from executions.models import (
     ExecutionStatus,
     GoneEndpoint,
     Link,
+    LiveText,
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
@@ -25,6 +26,7 @@ from executions.models import (
     WorkflowExecutionLog,
 )
 from projects import keys
+from projects.ids import new_id
 from projects.models import ApiToken, AuditEntry, Project, ProjectMember, Role
 from templates_app.models import WorkflowTemplate
 from tests.clock import NOON
@@ -520,6 +522,17 @@ class TemplateFactory(RowFactory[WorkflowTemplate]):
     name = factory.Sequence(lambda number: f"Template {number}")
     category = "examples"
     workflow_definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class LiveTextFactory(RowFactory[LiveText]):
+    class Meta:
+        model = LiveText
+
+    execution = factory.SubFactory(ExecutionFactory, leased=True)
+    node_run_id = factory.LazyFunction(new_id)
+    number = factory.Sequence(lambda number: number + 1)
+    text = "It"
+    created_at = NOON
 
 
 class OutgoingLimitFactory(RowFactory[OutgoingLimit]):

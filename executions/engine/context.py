@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from executions.live.texts import TextStream
 from projects.masking import Masker
 from workflows.http import Cancel
 from workflows.http.secrets import FilledIn, Secret
@@ -21,6 +22,10 @@ PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)
 
 def _no_scripts(body: str, items: Sequence[Any]) -> Any:
     raise NodeError("not_available_here", "No script can be run here.")
+
+
+def _no_watchers() -> TextStream:
+    raise NodeError("not_available_here", "Nobody can watch an answer come here.")
 
 
 @dataclass
@@ -46,6 +51,8 @@ class RunContext:
     # What its calls have waited for already (executions.outgoing).
     permit: Mapping[str, Any] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    # Returns where an answer that comes in pieces is shown to those who watch.
+    live_text: Callable[[], TextStream] = _no_watchers
     cancel: Cancel = field(default_factory=Cancel)
     filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
