@@ -408,6 +408,8 @@ for mcp_name, mcp_server in MCP_STDIO_SERVERS.items():
         )
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
+# Live events that a web process sends at once; each holds a thread.
+WEB_LIVE_STREAMS = whole("WEB_LIVE_STREAMS", 0) or max(WEB_THREADS // 4, 1)
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
 if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kept in a row.
     raise ImproperlyConfigured(

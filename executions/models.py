@@ -340,7 +340,7 @@ class WorkflowExecutionLog(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     node_name = models.CharField(max_length=200, blank=True, default="")
     # Those of other packages have a dot in their names: "greetings.mood".
     node_type = models.CharField(max_length=64, choices=NodeType.choices)
@@ -434,6 +434,36 @@ class WorkflowExecutionLog(models.Model):
     def is_pinned(self) -> bool:
         """Whether it did not run, because its node is pinned and the execution a test."""
         return isinstance(self.input_data, dict) and self.input_data.get("is_pinned") is True
+
+
+class LiveText(models.Model):
+    """A piece of what a model is answering: there while the node run that asks it is under way, for whoever watches.
+
+    Nothing is read from it later: the whole answer is the node run's output.
+    """
+
+    # Not a UUID: whoever watches goes by the order in which pieces were written, and clocks of workers differ.
+    id = models.BigAutoField(primary_key=True)
+    # No constraints, so that removing executions and node runs costs nothing more: pieces that are left are cleaned up.
+    execution = models.ForeignKey(
+        WorkflowExecution, on_delete=models.DO_NOTHING, db_constraint=False, related_name="live_texts", db_index=False
+    )
+    node_run_id = models.UUIDField()
+    # From 1 on. A model that is asked again by the same node run begins anew.
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "live_texts"
+        constraints = [models.UniqueConstraint(fields=["node_run_id", "number"], name="live_texts_number_once")]
+        indexes = [
+            models.Index(fields=["execution", "id"], name="live_texts_order"),
+            models.Index(fields=["created_at"], name="live_texts_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.node_run_id}"
 
 
 class OutgoingLimit(models.Model):
@@ -547,7 +577,7 @@ class Link(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="links", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     iteration = models.CharField(max_length=100, blank=True, default="")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     # The node run that waits for it, or did. No foreign key: the clean-up removes node runs by the thousand.
@@ -595,7 +625,7 @@ class Approval(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="approvals", db_index=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="approvals", db_index=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="approvals", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     iteration = models.CharField(max_length=100, blank=True, default="")
     node_run_id = models.UUIDField(unique=True, editable=False)
 

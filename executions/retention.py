@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from executions.engine.clock import database_now
+from executions.live import texts
 from executions.models import ENDED, WorkflowExecution, WorkflowExecutionLog
 from executions.outputs.removal import remove_unnamed
 from executions.spending.models import ModelCall
@@ -54,7 +55,7 @@ def clean_up(
     most: int | None = TRANSACTIONS_PER_TICK,
     progress: Progress | None = None,
 ) -> Removed:
-    """Remove executions that completed more than ``days`` days ago, and their node runs.
+    """Remove executions that completed more than ``days`` days ago, and their node runs; also what was left of live texts.
 
     :param days: by default ``EXECUTION_RETENTION_DAYS``; one at least.
     :param batch: executions that one transaction removes.
@@ -63,6 +64,7 @@ def clean_up(
     :raises Invalid: if ``days`` is less than one.
     """
     before = _oldest_to_keep(days, now)
+    texts.remove_leftovers(now=now)
     removed, times = Removed(), 0
     while (most is None or times < most) and (found := _remove_some(before, batch)) is not None:
         step, files = found

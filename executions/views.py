@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -16,6 +16,9 @@ from rest_framework.response import Response
 from executions import services
 from executions.downloads import output_response
 from executions.filters import ExecutionFilter, NodeRunFilter
+from executions.live.position import Position
+from executions.live.reader import Reader
+from executions.live.streams import Stream
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.pictures import picture_of
 from executions.serializers import (
@@ -33,11 +36,20 @@ from executions.serializers import (
 from executions.states import node_states
 from executions.tree import tree_of
 from executions.waiting import wait_for_end
+from projects import access
 from projects.access import Permission
+from projects.authentication import is_still_let_in
 from projects.clients import client_address, client_user_agent
 from projects.pictures import AnyAccept, svg_response
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 from workflows.models import Workflow
+
+# The last one keeps nginx from collecting events before it passes them on.
+EVENT_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
 
 
 class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectScopedViewSet):
@@ -54,6 +66,7 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         "nodes": Permission.VIEW,
         "graph": Permission.VIEW,
         "tree": Permission.VIEW,
+        "events": Permission.VIEW,
     }
 
     def get_serializer_class(self) -> type[Any]:
@@ -109,6 +122,41 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
     def tree(self, request: Request, pk: str) -> Response:
         """Show everything that it belongs to: what started it, sub-workflows, reruns, error workflows."""
         return Response(TreeSerializer(tree_of(self.get_object()), context=self.get_serializer_context()).data)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "Last-Event-ID", str, OpenApiParameter.HEADER, description="Go on after the event with this id."
+            ),
+            OpenApiParameter("last_event_id", str, description="The same, for those who cannot send the header."),
+        ],
+        responses={
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR, description="Events `execution`, `node_run`, `text` and `end`, their data in JSON."
+            ),
+            204: OpenApiResponse(description="It has ended, and the event with this id said so."),
+        },
+    )
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
+    def events(self, request: Request, pk: str) -> HttpResponseBase:
+        """Tell what happens to it while it happens, as server-sent events, until it has ended or ten minutes are over."""
+        execution = self.get_object()
+        told = request.headers.get("Last-Event-ID") or request.query_params.get("last_event_id")
+        position = Position.from_id(told) if told else Position()
+        if position.is_over:
+            return HttpResponse(
+                status=status.HTTP_204_NO_CONTENT
+            )  # The one answer after which browsers do not come back.
+        if request.method == "HEAD":
+            return HttpResponse(headers=EVENT_HEADERS)
+        actor = self.actor
+
+        def may_go_on() -> bool:
+            role = access.role_in(actor, execution.project_id) if is_still_let_in(actor) else None
+            return access.role_allows(role, Permission.VIEW)
+
+        stream = Stream(Reader(execution.pk, position), may_go_on=may_go_on)
+        return StreamingHttpResponse(stream, headers=EVENT_HEADERS)
 
 
 class NodeRunPagination(NewestFirstPagination):

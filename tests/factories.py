@@ -19,6 +19,7 @@ from executions.models import (
     ExecutionStatus,
     GoneEndpoint,
     Link,
+    LiveText,
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
@@ -562,6 +563,17 @@ class TemplateFactory(RowFactory[WorkflowTemplate]):
     name = factory.Sequence(lambda number: f"Template {number}")
     category = "examples"
     workflow_definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class LiveTextFactory(RowFactory[LiveText]):
+    class Meta:
+        model = LiveText
+
+    execution = factory.SubFactory(ExecutionFactory, leased=True)
+    node_run_id = factory.LazyFunction(new_id)
+    number = factory.Sequence(lambda number: number + 1)
+    text = "It"
+    created_at = NOON
 
 
 class OutgoingLimitFactory(RowFactory[OutgoingLimit]):

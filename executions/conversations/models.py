@@ -62,7 +62,7 @@ class ConversationMessage(models.Model):
     content = models.TextField(blank=True, default="")
     # The agent that remembered it. No foreign keys: conversations are kept longer than executions.
     execution_id = models.UUIDField()
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)
     node_run_id = models.UUIDField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from executions.live.texts import TextStream
 from projects.masking import Masker
 from workflows.http import Cancel
 from workflows.http.secrets import FilledIn, Secret
@@ -21,6 +23,10 @@ PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)
 
 def _no_scripts(body: str, items: Sequence[Any]) -> Any:
     raise NodeError("not_available_here", "No script can be run here.")
+
+
+def _no_watchers() -> TextStream:
+    raise NodeError("not_available_here", "Nobody can watch an answer come here.")
 
 
 @dataclass
@@ -46,15 +52,15 @@ class RunContext:
     # What its calls have waited for already (executions.outgoing).
     permit: Mapping[str, Any] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    # Returns where an answer that comes in pieces is shown to those who watch.
+    live_text: Callable[[], TextStream] = _no_watchers
     cancel: Cancel = field(default_factory=Cancel)
     filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
-    # Of a model call: what the ledger is asked, and the time to ask it at; who asks, and who takes the pieces of the answer, is
-    # for the worker to give.
+    # Of a model call: what the ledger is asked, and the time to ask it at; who asks is for the worker to give.
     ask_of: Callable[[PlannedCall], Any] | None = None
     clock: Callable[[], datetime] | None = None
     reserve_with: Callable[[Any, datetime], None] | None = None
-    said: Callable[[str], None] | None = None
     planned: PlannedCall | None = None
 
     @property
@@ -94,10 +100,14 @@ class RunContext:
         self.reserve_with(self.ask_of(call), self.clock())
         self.planned = call
 
-    def say(self, text: str) -> None:
-        """Show a piece of an answer that is coming in."""
-        if self.said is not None:
-            self.said(text)
+    @contextmanager
+    def saying(self) -> Iterator[Callable[[str], None]]:
+        """Show the pieces of an answer that is coming in to those who watch the execution."""
+        stream = self.live_text()
+        try:
+            yield stream.write
+        finally:
+            stream.close()
 
     def keep(self, state: Any) -> None:
         """Note how far the node run has come, in case it is put off."""

@@ -35,6 +35,7 @@ from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.exceptions import IllegalTransition
+from executions.live.texts import Scribe
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from executions.outgoing.gate import Desk, RunGate
 from projects.database_errors import is_transient
@@ -66,6 +67,7 @@ class Worker:
         self._interrupted: list[tuple[WorkflowExecution, leases.Lease, Exception]] = []
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._desk = Desk()
+        self._scribe = Scribe()
         self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
         self._moved_at = time.monotonic()
         self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()), moved_at=lambda: self._moved_at)
@@ -107,6 +109,7 @@ class Worker:
         self._heartbeat.stop()
         self._pool.close()
         self._desk.close()
+        self._scribe.close()
 
     def _work(self, *, until: float) -> int:
         taken = 0
@@ -299,6 +302,9 @@ class Worker:
     def _do(self, job: Job) -> None:
         failpoint("effect.before")
         job.context.reserve_with = partial(reserve, self._desk)
+        job.context.live_text = partial(
+            self._scribe.stream, execution_id=job.execution_id, node_run_id=job.row.pk, masker=job.context.masker
+        )
         with through(RunGate(self._desk, job.context)):
             job.do(may_begin=self._heartbeat.is_fresh)
         failpoint("effect.after")

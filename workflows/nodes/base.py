@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -233,8 +234,11 @@ class Context(Protocol):
         :raises NodeError: ``budget_exceeded``, if a limit or a budget does not allow it; ``price_unknown``, if that cannot be said.
         """
 
-    def say(self, text: str) -> None:
-        """Show a piece of an answer that is coming in to those who watch the execution. It is not recorded."""
+    def saying(self) -> AbstractContextManager[Callable[[str], None]]:
+        """Show the pieces of an answer that is coming in to those who watch the execution. They are not recorded.
+
+        The block is given what takes the pieces; its end is the end of the answer.
+        """
 
     @property
     def default_timezone(self) -> str:

@@ -82,7 +82,8 @@ class ModelCall(NodeType[ModelCallConfig]):
         seconds = min(model.timeout_seconds, context.seconds_left)
         if seconds <= 0:
             raise NodeError("timeout", "The time of the agent was over before this call.", details={"was_sent": False})
-        answer = llm.call(request, seconds=seconds, on_text=context.say)
+        with context.saying() as say:
+            answer = llm.call(request, seconds=seconds, on_text=say)
         output: dict[str, Any] = secrets.mask(answer.to_json())
         return Done(output)
 

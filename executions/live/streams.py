@@ -1,0 +1,102 @@
+"""Live events over HTTP: one execution for one watcher, in a thread of the web process."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from threading import Semaphore
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from executions import waiting
+from executions.live.events import KEEP_ALIVE, retry_in
+from executions.live.reader import Reader, looks
+from projects.exceptions import Unavailable
+
+logger = logging.getLogger(__name__)
+
+# A stream ends after so long; its watcher comes back and is told the rest.
+STREAM_SECONDS = 600.0
+# Without events, something is sent this often: proxies keep the connection, and we hear of watchers who are gone.
+KEEP_ALIVE_SECONDS = 15.0
+# When watchers come back: after the end of a stream, and when there was no place.
+RETRY_SECONDS = 1.0
+NO_PLACE_RETRY_SECONDS = 10.0
+
+_places = Semaphore(settings.WEB_LIVE_STREAMS)
+
+# Whether this process is about to end. Whoever serves it knows (config/gunicorn.py).
+_is_ending: Callable[[], bool] = lambda: False  # noqa: E731
+
+
+def end_when(is_ending: Callable[[], bool]) -> None:
+    """Have all streams of this process end soon once this is so."""
+    global _is_ending
+    _is_ending = is_ending
+
+
+class Stream:
+    """The events of an execution as text, for one watcher.
+
+    It holds one of few places from the beginning until it is closed, or forgotten.
+    """
+
+    def __init__(self, reader: Reader, *, may_go_on: Callable[[], bool]) -> None:
+        """Take a place.
+
+        :param may_go_on: whether the watcher may still see this; asked now and then.
+        :raises Unavailable: if there is none.
+        """
+        self._reader = reader
+        self._may_go_on = may_go_on
+        if not _places.acquire(blocking=False):
+            raise _no_place()
+        if not waiting.places.acquire(blocking=False):
+            _places.release()
+            raise _no_place()
+        self.close = weakref.finalize(self, _leave)
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield from self._text()
+        except DatabaseError:
+            logger.warning("Could not read the events of an execution; its watcher will come back.", exc_info=True)
+            yield retry_in(RETRY_SECONDS)
+        finally:
+            self.close()
+
+    def _text(self) -> Iterator[str]:
+        ends_at = time.monotonic() + STREAM_SECONDS
+        sent_at = asked_at = time.monotonic()
+        yield retry_in(RETRY_SECONDS)
+        for events in looks(self._reader):
+            now = time.monotonic()
+            if events:
+                yield "".join(event.on_the_wire() for event in events)
+                sent_at = now
+            elif now - sent_at >= KEEP_ALIVE_SECONDS:
+                yield KEEP_ALIVE
+                sent_at = now
+            if now >= ends_at or _is_ending():
+                yield retry_in(RETRY_SECONDS)
+                return
+            if now - asked_at >= KEEP_ALIVE_SECONDS:
+                asked_at = now
+                if not self._may_go_on():
+                    return
+
+
+def _leave() -> None:
+    waiting.places.release()
+    _places.release()
+
+
+def _no_place() -> Unavailable:
+    return Unavailable(
+        "Too many executions are watched live at the moment.",
+        hint="Try again in a while, or ask for the execution itself now and then. WEB_LIVE_STREAMS says how many may be.",
+        retry_after=NO_PLACE_RETRY_SECONDS,
+    )
