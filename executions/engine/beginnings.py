@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from executions import conversations, services
+from executions import services
+from executions.conversations.memory import Memory, recall, remember_all, usable_key
 from executions.engine.agents import AgentRun, begun_tools
 from executions.engine.versions import CompiledVersion
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
+from projects.exceptions import Invalid
 from workflows.definition.schema import Node
 from workflows.nodes.base import NodeError
 from workflows.services import workflow_called
 
 
-def told(execution: WorkflowExecution, version: CompiledVersion, agent: AgentRun, *, now: datetime) -> dict[str, Any]:
+def told(execution: WorkflowExecution, version: CompiledVersion, agent: AgentRun) -> dict[str, Any]:
     """Return the tools and the memory of an agent that begins.
 
     :raises NodeError: ``unknown_workflow``, if one of its tools is a workflow that is not there.
@@ -27,32 +29,38 @@ def told(execution: WorkflowExecution, version: CompiledVersion, agent: AgentRun
         for node_id, node in agent.agent_body.attached.items()
         if _workflow_of(node) is not None
     }
+    return {"tools": begun_tools(agent.agent_body, version, inputs_of), "memory": _recalled(execution, agent)}
+
+
+def _recalled(execution: WorkflowExecution, agent: AgentRun) -> list[Any]:
     memory = agent.settings.memory
-    recalled = (
-        []
-        if memory is None
-        else conversations.recall(execution.project_id, memory.key, window=memory.window, is_test=execution.is_test)
-    )
-    return {"tools": begun_tools(agent.agent_body, version, inputs_of), "memory": recalled}
+    if memory is None:
+        return []
+    try:
+        key = usable_key(memory.key)
+    except Invalid as error:
+        raise NodeError("invalid_config", f"`{agent.node_id}`, memory.key: {error.message}") from error
+    return list(recall(execution.project_id, key, memory.window, is_test=execution.is_test))
 
 
 def remember(execution: WorkflowExecution, done: Iterable[tuple[AgentRun, Any]], *, now: datetime) -> None:
-    """Add what agents were asked and have answered to their conversations. Belongs into the commit that records it."""
-    for agent, answer in done:
-        memory = agent.settings.memory
-        assert memory is not None  # noqa: S101 - the caller has looked
-        text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-        messages = [{"role": "user", "content": agent.settings.prompt}, {"role": "assistant", "content": text}]
-        conversations.remember(
-            execution.project_id,
-            memory.key,
-            messages,
-            execution_id=execution.pk,
-            node_run_id=agent.row.pk,
-            agent_id=agent.node_id,
-            is_test=execution.is_test,
-            now=now,
-        )
+    """Add what agents were asked and have answered, without secrets, to their conversations. Belongs into the commit that records it."""
+    remember_all([_memory_of(execution, agent, answer) for agent, answer in done], now=now)
+
+
+def _memory_of(execution: WorkflowExecution, agent: AgentRun, answer: Any) -> Memory:
+    memory = agent.settings.memory
+    assert memory is not None  # noqa: S101 - the caller has looked
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return Memory(
+        execution.project_id,
+        usable_key(memory.key),
+        [{"role": "user", "content": agent.settings.prompt}, {"role": "assistant", "content": text}],
+        execution.pk,
+        agent.node_id,
+        agent.row.pk,
+        execution.is_test,
+    )
 
 
 def _workflow_of(node: Node) -> str | None:

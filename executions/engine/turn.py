@@ -370,7 +370,7 @@ class Turn:
         scope = self._scope(compiled, row, here, config=prepared.config, passes=passes, input=prepared.context.input)
         scope.accumulator = passes.accumulator
         if isinstance(scope, AgentRun):
-            scope.told = beginnings.told(self.execution, self._version, scope, now=self.now())
+            scope.told = beginnings.told(self.execution, self._version, scope)
             prepared.shown["told"] = scope.told
         self._journal.note_input(row, self._values.masked(prepared.shown))
         here.scopes[scope.node_id] = scope

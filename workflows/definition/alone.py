@@ -109,8 +109,8 @@ def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, edges
     found, grows = {node_id}, True
     while grows:
         more = {key for key, (_, node) in nodes.items() if node.get("parent") in found} - found
-        attached = {edge.get("source") for edge in edges if edge.get("type") == "tool" and edge.get("target") in found}
-        more |= (attached & nodes.keys()) - found
+        tool_edges = [edge for edge in edges if edge.get("type") == "tool" and edge.get("target") in found]
+        more |= {edge["source"] for edge in tool_edges if edge.get("source") in nodes} - found
         found |= more
         grows = bool(more)
     return found

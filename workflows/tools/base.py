@@ -57,7 +57,7 @@ class Tool(Generic[A]):
 
     def open_schema(self, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON Schema of what a caller still has to give where the raw arguments ``fixed`` are given. Never raises."""
-        schema = _without_marks(self.Arguments.model_json_schema())
+        schema: dict[str, Any] = _without_marks(self.Arguments.model_json_schema())
         schema["properties"] = {key: each for key, each in schema.get("properties", {}).items() if key not in fixed}
         schema["required"] = [key for key in schema.get("required", []) if key not in fixed]
         return schema

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,7 +40,7 @@ class CallApproval(NodeType[CallApprovalConfig]):
     key = "webhook"
     Config = CallApprovalConfig
     icon = "check-circle"
-    example: dict[str, Any] = {}  # Nobody writes one: see executions.engine.versions.
+    example: ClassVar[dict[str, Any]] = {}  # Nobody writes one: see executions.engine.versions.
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Approved or rejected."""
@@ -83,7 +83,7 @@ class LimitApproval(NodeType[LimitApprovalConfig]):
     key = "webhook"
     Config = LimitApprovalConfig
     icon = "check-circle"
-    example: dict[str, Any] = {}
+    example: ClassVar[dict[str, Any]] = {}
 
     def ports(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Approved or rejected: both are answers."""
@@ -171,5 +171,12 @@ def _asked(approvals: Approvals, context: Context, request: ApprovalRequest) -> 
     late = "Nobody decided in time."
     if approvals.on_timeout == "fail":
         return Await(until, NodeError("approval_timeout", f"{request.title!r} was not decided in time."), request)
-    output = {"decision": REJECTED, "decided_by": None, "comment": late, "form": {}, "timed_out": True, "decisions": []}
+    output: dict[str, Any] = {
+        "decision": REJECTED,
+        "decided_by": None,
+        "comment": late,
+        "form": {},
+        "timed_out": True,
+        "decisions": [],
+    }
     return Await(until, Done(output, ports=(REJECTED,)), request)

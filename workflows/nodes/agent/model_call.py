@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -39,7 +39,7 @@ class ModelCall(NodeType[ModelCallConfig]):
     accepts_secrets = True
     # Only the chosen one's are needed: another one's secret may be missing.
     lazy = ("models", "cheaper")
-    example: dict[str, Any] = {}  # Nobody writes one: see executions.engine.versions.
+    example: ClassVar[dict[str, Any]] = {}  # Nobody writes one: see executions.engine.versions.
 
     def effect(self, config: Mapping[str, Any]) -> Effect:
         """It costs money: recorded before it begins."""

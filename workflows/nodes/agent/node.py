@@ -40,7 +40,7 @@ class Agent(ScopeType[AgentConfig]):
     before_pass = ("models", "cheaper")
     example = {
         "models": [
-            {"provider": "anthropic", "model": "claude-sonnet-4-5", "api_key": "{{ secret('ANTHROPIC_API_KEY') }}"}
+            {"provider": "anthropic", "model": "claude-sonnet-4-6", "api_key": "{{ secret('ANTHROPIC_API_KEY') }}"}
         ],
         "instructions": "You sort support mail. Answer with JSON.",
         "prompt": "{{ input.text }}",
@@ -58,7 +58,14 @@ class Agent(ScopeType[AgentConfig]):
 
     def check(self, config: AgentConfig) -> list[Problem]:
         """Check the schema of the answer."""
-        return schema_problems(config.output_schema, below="/output_schema") if config.output_schema is not None else []
+        if config.output_schema is None:
+            return []
+        found = schema_problems(config.output_schema, below="/output_schema")
+        if config.output_schema.get("type") != "object":
+            message = "Providers take only schemas of objects."
+            hint = 'Write "type": "object", and put a list or a text into one of its properties.'
+            found.append(Problem("output_not_object", "/output_schema/type", message, hint))
+        return found
 
     def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Its prompt says how it takes up what it is given; see :data:`TASK`."""

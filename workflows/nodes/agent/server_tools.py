@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from workflows.definition.json_schema import schema_problems
 from workflows.nodes.agent.steps import Tool
@@ -24,7 +24,7 @@ class ServerTools(NodeType[ToolConfig]):
     Config = ToolConfig
     icon = "plug"
     accepts_secrets = True
-    example: dict[str, Any] = {}  # Nobody writes one: see executions.engine.versions.
+    example: ClassVar[dict[str, Any]] = {}  # Nobody writes one: see executions.engine.versions.
 
     def effect(self, config: Mapping[str, Any]) -> Effect:
         """Looking changes nothing."""
