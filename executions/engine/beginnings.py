@@ -13,7 +13,6 @@ from executions.engine.agents import AgentRun, begun_tools
 from executions.engine.versions import CompiledVersion
 from executions.exceptions import NotRunnable
 from executions.models import WorkflowExecution
-from projects.exceptions import Invalid
 from workflows.definition.schema import Node
 from workflows.nodes.base import NodeError
 from workflows.services import workflow_called
@@ -22,7 +21,7 @@ from workflows.services import workflow_called
 def told(execution: WorkflowExecution, version: CompiledVersion, agent: AgentRun) -> dict[str, Any]:
     """Return the tools and the memory of an agent that begins.
 
-    :raises NodeError: ``unknown_workflow``, if one of its tools is a workflow that is not there.
+    :raises NodeError: ``unknown_workflow``, if one of its tools is a workflow that is not there; ``invalid_memory_key``.
     """
     inputs_of = {
         node_id: _inputs_of(node, execution)
@@ -36,11 +35,7 @@ def _recalled(execution: WorkflowExecution, agent: AgentRun) -> list[Any]:
     memory = agent.settings.memory
     if memory is None:
         return []
-    try:
-        key = usable_key(memory.key)
-    except Invalid as error:
-        raise NodeError("invalid_config", f"`{agent.node_id}`, memory.key: {error.message}") from error
-    return list(recall(execution.project_id, key, memory.window, is_test=execution.is_test))
+    return list(recall(execution.project_id, usable_key(memory.key), memory.window, is_test=execution.is_test))
 
 
 def remember(execution: WorkflowExecution, done: Iterable[tuple[AgentRun, Any]], *, now: datetime) -> None:
