@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,13 +16,14 @@ class Delivery:
     """What the server sends. A stream is sent piece by piece; anything else in one."""
 
     status: int
-    pieces: Sequence[str]
+    pieces: Iterable[str]
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     latency_seconds: float = 0
     pause_seconds: float = 0
     cut_after: int | None = None  # Close the connection after so many pieces; in the middle of a body that is none.
     hangs: bool = False
+    release: Callable[[], None] = lambda: None  # Called when nothing more of it is wanted.
 
     @property
     def is_stream(self) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -19,7 +23,7 @@ from workflows.fake_provider.fixtures import (
 from workflows.fake_provider.ledger import keys_in
 from workflows.fake_provider.protocols import ANTHROPIC
 from workflows.fake_provider.stripping import Stripper
-from workflows.http import MAX_TIMEOUT_SECONDS, Cancel, Cancelled, Door, DoorError, Reply
+from workflows.http import MAX_TIMEOUT_SECONDS, Cancel, Cancelled, Door, DoorError, Streamed
 
 # They are about the connection between client and us; the door has its own.
 _OF_THE_CONNECTION = frozenset(
@@ -33,7 +37,7 @@ _OF_THE_CONNECTION = frozenset(
 class Recorder:
     """Answers as the real provider does, and writes each exchange to a file, without keys.
 
-    The client's own key is sent on. A stream is told to the client once it is complete, because it is written down as a whole.
+    The client's own key is sent on. An answer is written down once it is complete.
 
     :param url: base URL of the real provider, as its client takes it.
     :param into: the file; it must not exist yet.
@@ -57,22 +61,28 @@ class Recorder:
     def answer(self, asking: Asking) -> Delivery:
         """Return what the real provider answers."""
         sent = {name: value for name, value in asking.headers.items() if name not in _OF_THE_CONNECTION}
+        asked = self._door.stream(
+            asking.method,
+            self._target(asking),
+            headers=sent,
+            content=asking.content,
+            timeout=MAX_TIMEOUT_SECONDS,
+            follow_redirects=False,
+            cancel=self._cancel,
+        )
         try:
-            reply = self._door.request(
-                asking.method,
-                self._target(asking),
-                headers=sent,
-                content=asking.content,
-                timeout=MAX_TIMEOUT_SECONDS,
-                follow_redirects=False,
-                cancel=self._cancel,
-            )
+            with ExitStack() as stack:
+                streamed = stack.enter_context(asked)
+                answered = _answered(streamed)
+                if answered.events is not None:
+                    live = self._live(asking, answered, streamed.pieces)
+                    return replace(answered.to_delivery(), pieces=live, release=stack.pop_all().close)
+                answered = answered.model_copy(update={"text": b"".join(streamed.pieces).decode(errors="replace")})
         except DoorError as error:
             said = f"The real provider could not be asked: {error.message}"
             return json_delivery(502, asking.protocol.failure(502, said))
         except Cancelled:
             return Delivery(503, (), hangs=True)
-        answered = _answered(reply)
         self._write(asking, answered)
         return answered.to_delivery()
 
@@ -85,6 +95,18 @@ class Recorder:
         base = self._url.removesuffix("/v1") if asking.protocol is ANTHROPIC else self._url
         path = asking.path if asking.protocol is ANTHROPIC else asking.path.removeprefix("/v1")
         return f"{base}{path}{f'?{asking.query}' if asking.query else ''}"
+
+    def _live(self, asking: Asking, answered: Answered, pieces: Iterator[bytes]) -> Iterator[str]:
+        """Yield a stream as it comes, and write it down at its end. One that breaks off is not written down."""
+        decoder = getincrementaldecoder("utf-8")(errors="replace")
+        told: list[str] = []
+        try:
+            for piece in pieces:
+                told.append(decoder.decode(piece))
+                yield told[-1]
+        except (DoorError, Cancelled) as error:
+            raise ConnectionAbortedError("The real provider's stream broke off.") from error
+        self._write(asking, answered.model_copy(update={"events": events_in("".join(told))}))
 
     def _write(self, asking: Asking, answered: Answered) -> None:
         stripper = Stripper(keys_in(asking.headers))
@@ -102,14 +124,12 @@ class Recorder:
             write_fixtures(self._into, self._fixtures)
 
 
-def _answered(reply: Reply) -> Answered:
-    text = reply.body.decode(errors="replace")
-    media_type = reply.headers.get("content-type", "application/octet-stream")
-    is_stream = media_type.startswith("text/event-stream")
+def _answered(streamed: Streamed) -> Answered:
+    """Return what is known of an answer before its body has come."""
+    media_type = streamed.headers.get("content-type", "application/octet-stream")
     return Answered(
-        status=reply.status,
+        status=streamed.status,
         media_type=media_type,
-        headers={name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers},
-        events=events_in(text) if is_stream else None,
-        text=None if is_stream else text,
+        headers={name: streamed.headers[name] for name in KEPT_HEADERS if name in streamed.headers},
+        events=() if media_type.startswith("text/event-stream") else None,
     )

@@ -73,7 +73,7 @@ def _cut(answer: Answer) -> int | None:
 
 
 def _truncated(whole: Delivery) -> Delivery:
-    text = whole.pieces[0]
+    text = "".join(whole.pieces)
     return Delivery(whole.status, (text[: len(text) // 2],), whole.media_type, latency_seconds=whole.latency_seconds)
 
 

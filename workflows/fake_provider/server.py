@@ -138,15 +138,18 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _deliver(self, delivery: Delivery, note: Callable[..., None] = lambda **_: None) -> None:
-        if self._is_left_waiting(inf if delivery.hangs else delivery.latency_seconds):
-            self.close_connection = True
-            return
-        note(status=delivery.status)
-        send = self._send_stream if delivery.is_stream else self._send_whole
-        if send(delivery):
-            note(is_complete=True)
-        else:
-            self.close_connection = True
+        try:
+            if self._is_left_waiting(inf if delivery.hangs else delivery.latency_seconds):
+                self.close_connection = True
+                return
+            note(status=delivery.status)
+            send = self._send_stream if delivery.is_stream else self._send_whole
+            if send(delivery):
+                note(is_complete=True)
+            else:
+                self.close_connection = True
+        finally:
+            delivery.release()
 
     def _send_whole(self, delivery: Delivery) -> bool:
         content = "".join(delivery.pieces).encode()
@@ -165,6 +168,8 @@ class Handler(BaseHTTPRequestHandler):
             if number and self._is_left_waiting(delivery.pause_seconds):
                 return False
             data = piece.encode()
+            if not data:
+                continue  # To the client it would be the end.
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.write(b"0\r\n\r\n")
         return True

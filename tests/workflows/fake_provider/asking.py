@@ -18,14 +18,22 @@ CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 
 
+# The clients of the test under way; conftest closes them.
+clients: list[openai.OpenAI | anthropic.Anthropic] = []
+
+
 def openai_client(provider: FakeProvider, *, retries: int = 0) -> openai.OpenAI:
     """Return OpenAI's own client."""
-    return openai.OpenAI(api_key="sk-openai-key-for-tests", base_url=provider.openai_url, max_retries=retries)
+    client = openai.OpenAI(api_key="sk-openai-key-for-tests", base_url=provider.openai_url, max_retries=retries)
+    clients.append(client)
+    return client
 
 
 def anthropic_client(provider: FakeProvider, *, retries: int = 0) -> anthropic.Anthropic:
     """Return Anthropic's own client."""
-    return anthropic.Anthropic(api_key="sk-ant-key-for-tests", base_url=provider.anthropic_url, max_retries=retries)
+    client = anthropic.Anthropic(api_key="sk-ant-key-for-tests", base_url=provider.anthropic_url, max_retries=retries)
+    clients.append(client)
+    return client
 
 
 def user(text: str) -> dict[str, str]:
@@ -61,8 +69,8 @@ def ask(
     try:
         content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         connection.request(method, path, content, headers)
-        response = connection.getresponse()
-        found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, response.read().decode())
+        with connection.getresponse() as response:
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read().decode())
     finally:
         connection.close()

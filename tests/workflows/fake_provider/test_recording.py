@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -94,6 +96,24 @@ class TestRecording:
             ask(provider, CHAT, ASKED)
 
         assert "abcd" not in file.read_text()
+
+    def test_passes_a_stream_on_as_it_comes(self, door, real, file):
+        real.play({"default": says("Zürich, 東京", chunk_chars=1, chunk_delay_seconds=0.1)})
+        with recording(door, real, file) as provider:
+            begun = time.monotonic()
+            stream = anthropic_client(provider).messages.create(**ASKED, stream=True)
+            moments = [time.monotonic() - begun for _ in stream]
+
+        assert moments[-1] - moments[0] > 0.5
+        assert "東" in file.read_text()
+
+    def test_does_not_write_what_broke_off(self, door, real, file):
+        real.play({"default": says("One two three.", chunk_chars=2, cut_after_chunks=4)})
+        with recording(door, real, file) as provider, pytest.raises(http.client.IncompleteRead) as caught:
+            ask(provider, CHAT, {**ASKED, "stream": True})
+
+        assert b"data: " in caught.value.partial
+        assert read_fixtures(file).exchanges == ()
 
     def test_keeps_a_file_that_is_there(self, door, file):
         file.write_text("mine")
