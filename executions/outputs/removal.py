@@ -21,6 +21,7 @@ from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.outputs.files import FOLDER, folder_of
 from projects import files
 from projects.files import default_storage
+from projects.models import Project
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +55,11 @@ def remove_unnamed(names: Iterable[str]) -> int:
 def remove_orphans(*, now: datetime) -> int:
     """Remove the files that no row names and none will, and return how many.
 
-    Those of live executions are left: a worker may be about to commit one.
+    Those of live executions are left: a worker may be about to commit one. So are those of projects that this database does not
+    know, which are another installation's.
     """
     removed = 0
-    for project in _folders(FOLDER):
+    for project in _our_projects(_folders(FOLDER)):
         for day in _folders(f"{FOLDER}/{project}"):
             if _is_over(day, now=now):
                 removed += _remove_orphans_in(folder_of(project, day))
@@ -99,8 +101,17 @@ def _is_over(day: str, *, now: datetime) -> bool:
 
 def _execution_of(name: str) -> UUID | None:
     """Return the execution that a file was written for; None for a file that is not ours."""
+    return _uuid(name.partition(".")[0])
+
+
+def _our_projects(names: Iterable[str]) -> list[str]:
+    ids = [str(found) for name in names if (found := _uuid(name)) is not None]
+    return [str(pk) for pk in Project.objects.filter(pk__in=ids).order_by("pk").values_list("pk", flat=True)]
+
+
+def _uuid(text: str) -> UUID | None:
     try:
-        return UUID(name.partition(".")[0])
+        return UUID(text)
     except ValueError:
         return None
 

@@ -19,7 +19,7 @@ from projects import files
 from projects.ids import new_id
 from tests.clock import NOON
 from tests.executions.outputs.storages import folder, lose, storage, stored
-from tests.factories import ExecutionFactory, NodeRunFactory
+from tests.factories import ExecutionFactory, NodeRunFactory, ProjectFactory
 from tests.plans import plan_of
 
 __all__ = ["folder", "storage"]
@@ -32,7 +32,8 @@ TWO_DAYS = NOON - timedelta(days=2)
 
 def written(execution=None, *, at=TWO_DAYS):
     """Write a file that no row names."""
-    execution_id, project_id = (new_id(), new_id()) if execution is None else (execution.pk, execution.project_id)
+    execution_id = new_id() if execution is None else execution.pk
+    project_id = ProjectFactory().pk if execution is None else execution.project_id
     return write("x" * 100, project_id=project_id, execution_id=execution_id, now=at)
 
 
@@ -215,11 +216,19 @@ class TestRemoveOrphans:
 
         assert remove_orphans(now=NOON) == 2
 
+    def test_leaves_those_of_projects_that_another_database_knows(self, folder):
+        """Two installations that share a storage, which they should not."""
+        write("x", project_id=new_id(), execution_id=new_id(), now=LONG_AGO)
+
+        assert remove_orphans(now=NOON) == 0
+
     def test_leaves_what_is_not_its_own(self, folder):
+        project, day = ProjectFactory().pk, f"{LONG_AGO:%Y-%m-%d}"
         strange = [
             "outputs/readme.txt",
-            "outputs/p/notes/a.json",
-            f"outputs/p/{LONG_AGO:%Y-%m-%d}/mine.json",
+            f"outputs/{project}/notes/a.json",
+            f"outputs/{project}/{day}/mine.json",
+            f"outputs/notes/{day}/{new_id()}.json",
             "projects/p/a.json",
         ]
         for name in strange:
