@@ -58,12 +58,13 @@ class Stream:
         self._reader = reader
         self._may_go_on = may_go_on
         self._is_gone = is_gone
-        if not _places.acquire(blocking=False):
+        own, shared = _places, waiting.places
+        if not own.acquire(blocking=False):
             raise _no_place()
-        if not waiting.places.acquire(blocking=False):
-            _places.release()
+        if not shared.acquire(blocking=False):
+            own.release()
             raise _no_place()
-        self.close = weakref.finalize(self, _leave)
+        self.close = weakref.finalize(self, _leave, own, shared)
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -109,9 +110,9 @@ def has_hung_up(connection: object) -> bool:
         return True
 
 
-def _leave() -> None:
-    waiting.places.release()
-    _places.release()
+def _leave(*places: Semaphore) -> None:
+    for each in places:
+        each.release()
 
 
 def _no_place() -> Unavailable:

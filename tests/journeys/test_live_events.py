@@ -41,6 +41,11 @@ def asks(segue: Installation) -> str:
     return segue.publish("Asks", ASKS)
 
 
+@pytest.fixture(scope="module")
+def waits(segue: Installation) -> str:
+    return segue.publish("Waits", definition("start > nap", nap=node("delay", {"for": "PT10M"})))
+
+
 class Watcher:
     """A client of live events, which remembers what it was told and when."""
 
@@ -148,15 +153,10 @@ class TestWatching:
         resets = [data["reset"] for kind, data in watcher.events if kind == "text"]
         assert resets.count(True) == 2
         assert watcher.text().split() == WORDS
-        assert [data["interruptions"] for kind, data in watcher.events if kind == "node_run"][-1] == 0
         assert watcher.states("ask") == ["running", "running", "completed"]
 
 
 class TestServer:
-    @pytest.fixture(scope="class")
-    def waits(self, segue):
-        return segue.publish("Waits", definition("start > nap", nap=node("delay", {"for": "PT10M"})))
-
     def test_has_few_places_and_gets_them_back_from_watchers_who_are_gone(self, segue, waits):
         watcher = Watcher(segue, segue.run(waits)["id"])
         with watcher.connected() as first, watcher.connected() as second, watcher.connected() as third:
