@@ -18,7 +18,7 @@ from executions.downloads import output_response
 from executions.filters import ExecutionFilter, NodeRunFilter
 from executions.live.position import Position
 from executions.live.reader import Reader
-from executions.live.streams import Stream
+from executions.live.streams import Stream, has_hung_up
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.pictures import picture_of
 from executions.serializers import (
@@ -155,7 +155,8 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
             role = access.role_in(actor, execution.project_id) if is_still_let_in(actor) else None
             return access.role_allows(role, Permission.VIEW)
 
-        stream = Stream(Reader(execution.pk, position), may_go_on=may_go_on)
+        connection = request.META.get("gunicorn.socket")
+        stream = Stream(Reader(execution.pk, position), may_go_on=may_go_on, is_gone=lambda: has_hung_up(connection))
         return StreamingHttpResponse(stream, headers=EVENT_HEADERS)
 
 

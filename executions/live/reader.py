@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -73,20 +74,25 @@ class Reader:
         self.has_more = is_catching_up or len(found) == PAGE
         if not execution.has_ended:
             yield from self._about(execution)
-        known = {row.pk for row in new}
-        for row in new:
-            yield from self._about_node_run(row)
-        if not is_catching_up:
-            # A text comes after the beginning of what it belongs to, and before its end.
-            yield from self._texts(found)
-        for row in rows:
-            if row.pk not in known:
-                yield from self._about_node_run(row)
+        is_new = {row.pk for row in new}
+        changed = [row for row in rows if row.pk not in is_new]
+        # A text comes after the beginning of what it belongs to, and before its end.
+        pieces = [each for each in found if each.text_id is not None]
+        early = list(takewhile(lambda piece: piece.text_of in self.position.under_way, pieces))
+        late = pieces[len(early) :]
+        yield from self._texts(early)
+        if not late:
+            yield from self._about_node_runs(changed)
+        yield from self._about_node_runs(new)
+        if late and not is_catching_up:
+            yield from self._texts(late)
+        if late:
+            yield from self._about_node_runs(changed)
         if execution.has_ended and not self.has_more:
             yield from self._about(execution)
             yield self._end()
 
-    def _execution_with_texts(self) -> list[WorkflowExecution]:
+    def _execution_with_texts(self) -> list[Any]:
         """Return the execution once for each new piece of text; once, if there is none."""
         is_new = FilteredRelation("live_texts", condition=Q(live_texts__id__gt=self.position.text))
         return list(
@@ -124,21 +130,20 @@ class Reader:
             self.position.execution = mark
             yield self._event(Kind.EXECUTION, told_of_execution(execution))
 
-    def _about_node_run(self, row: WorkflowExecutionLog) -> Iterator[Event]:
-        mark = mark_of(row.status, row.waits_for, row.wake_at, row.interruptions)
-        _, told = self.position.under_way.get(row.pk, (None, None))
-        self.position.after = max(self.position.after, (row.started_at, row.pk))
-        if row.status in LIVE:
-            self.position.under_way[row.pk] = (row.started_at, mark)
-        else:
-            self.position.under_way.pop(row.pk, None)
-        if mark != told:
-            yield self._event(Kind.NODE_RUN, told_of_node_run(row))
+    def _about_node_runs(self, rows: list[WorkflowExecutionLog]) -> Iterator[Event]:
+        for row in rows:
+            mark = mark_of(row.status, row.waits_for, row.wake_at, row.interruptions)
+            _, told = self.position.under_way.get(row.pk, (None, None))
+            self.position.after = max(self.position.after, (row.started_at, row.pk))
+            if row.status in LIVE:
+                self.position.under_way[row.pk] = (row.started_at, mark)
+            else:
+                self.position.under_way.pop(row.pk, None)
+            if mark != told:
+                yield self._event(Kind.NODE_RUN, told_of_node_run(row))
 
-    def _texts(self, found: list[Any]) -> Iterator[Event]:
-        for each in found:
-            if each.text_id is None:
-                continue
+    def _texts(self, pieces: list[Any]) -> Iterator[Event]:
+        for each in pieces:
             self.position.text = each.text_id
             data = {
                 "node_run": str(each.text_of),

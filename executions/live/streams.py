@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -44,20 +46,25 @@ class Stream:
     It holds one of few places from the beginning until it is closed, or forgotten.
     """
 
-    def __init__(self, reader: Reader, *, may_go_on: Callable[[], bool]) -> None:
+    def __init__(
+        self, reader: Reader, *, may_go_on: Callable[[], bool], is_gone: Callable[[], bool] = lambda: False
+    ) -> None:
         """Take a place.
 
         :param may_go_on: whether the watcher may still see this; asked now and then.
+        :param is_gone: whether the watcher has hung up, so far as can be told before something is sent; asked often.
         :raises Unavailable: if there is none.
         """
         self._reader = reader
         self._may_go_on = may_go_on
-        if not _places.acquire(blocking=False):
+        self._is_gone = is_gone
+        own, shared = _places, waiting.places
+        if not own.acquire(blocking=False):
             raise _no_place()
-        if not waiting.places.acquire(blocking=False):
-            _places.release()
+        if not shared.acquire(blocking=False):
+            own.release()
             raise _no_place()
-        self.close = weakref.finalize(self, _leave)
+        self.close = weakref.finalize(self, _leave, own, shared)
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -73,6 +80,8 @@ class Stream:
         sent_at = asked_at = time.monotonic()
         yield retry_in(RETRY_SECONDS)
         for events in looks(self._reader):
+            if self._is_gone():
+                return
             now = time.monotonic()
             if events:
                 yield "".join(event.on_the_wire() for event in events)
@@ -89,9 +98,21 @@ class Stream:
                     return
 
 
-def _leave() -> None:
-    waiting.places.release()
-    _places.release()
+def has_hung_up(connection: object) -> bool:
+    """Test whether the other side of a connection has closed it. Of what is no plain socket nothing is known."""
+    if not isinstance(connection, socket.socket) or isinstance(connection, ssl.SSLSocket):
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except (BlockingIOError, TimeoutError):
+        return False  # Nothing to read: it waits.
+    except OSError:
+        return True
+
+
+def _leave(*places: Semaphore) -> None:
+    for each in places:
+        each.release()
 
 
 def _no_place() -> Unavailable:

@@ -67,7 +67,7 @@ class TestLook:
         assert seen == [
             ["execution running", "node_run start completed", "node_run ask running"],
             [],
-            ["node_run end running", "node_run ask completed"],
+            ["node_run ask completed", "node_run end running"],
         ]
 
     def test_tells_that_a_node_run_waits_and_goes_on(self, execution):
@@ -152,6 +152,26 @@ class TestTexts:
         assert seen == [
             ["execution running", "node_run ask running", "text 1: It"],
             ["text 2: is.", "node_run ask completed"],
+        ]
+
+    def test_come_before_the_end_of_their_node_run_whatever_begins_beside_it(self, execution):
+        ask = run_of(execution)
+        reader = Reader(execution.pk)
+        reader.look()
+        LiveTextFactory(execution=execution, node_run_id=ask.pk, number=1, text="One.")
+        complete(ask)
+        other = run_of(execution, "other", second=1)
+        seen = [told(reader.look())]
+        LiveTextFactory(execution=execution, node_run_id=other.pk, number=1, text="Two.")
+        third = run_of(execution, "third", second=2)
+        LiveTextFactory(execution=execution, node_run_id=third.pk, number=1, text="Three.")
+        LiveTextFactory(execution=execution, node_run_id=other.pk, number=2, text="Four.")
+        complete(other)
+        seen.append(told(reader.look()))
+
+        assert seen == [
+            ["text 1: One.", "node_run ask completed", "node_run other running"],
+            ["text 1: Two.", "node_run third running", "text 1: Three.", "text 2: Four.", "node_run other completed"],
         ]
 
     def test_say_whose_they_are_and_when_to_begin_anew(self, execution):
@@ -312,7 +332,7 @@ class TestResuming:
 
         again = told(Reader(execution.pk, Position.from_id(latest)).look())
 
-        assert again[:-MOST_NAMED] == [f"node_run n{number} completed" for number in range(MOST_NAMED, MOST_NAMED + 10)]
+        assert again[MOST_NAMED:] == [f"node_run n{number} completed" for number in range(MOST_NAMED, MOST_NAMED + 10)]
         assert sorted(again) == sorted(f"node_run {row.node_id} completed" for row in runs)
 
 

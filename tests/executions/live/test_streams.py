@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import socket
 from datetime import timedelta
 from threading import Semaphore
 
@@ -189,6 +190,21 @@ class TestStream:
         list(self.stream(ExecutionFactory(leased=True), may_go_on=lambda: clock.now < 1040))
 
         assert 40 <= clock.now - 1000 <= 60
+
+    def test_ends_when_its_watcher_has_hung_up(self, clock):
+        here, there = socket.socketpair()
+        with here:
+            stream = streams.Stream(
+                Reader(ExecutionFactory(leased=True).pk),
+                may_go_on=lambda: True,
+                is_gone=lambda: streams.has_hung_up(here),
+            )
+            parts = iter(stream)
+            for _ in range(3):
+                next(parts)
+            there.close()
+
+            assert list(parts) == []
 
     def test_a_database_that_goes_away_ends_it_without_a_fault(self, clock, monkeypatch, caplog):
         monkeypatch.setattr(Reader, "look", lambda self: (_ for _ in ()).throw(OperationalError("gone")))

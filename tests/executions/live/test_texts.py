@@ -6,15 +6,20 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from executions.live import texts
 from executions.live.texts import Scribe, remove_leftovers
 from executions.models import LiveText
 from projects.ids import new_id
 from projects.masking import MASK, Masker
+from tests.builders import definition, node
 from tests.clock import NOON
+from tests.executions.engine.carrying import carry, start
+from tests.executions.engine.carrying import worker as worker
 from tests.factories import LiveTextFactory
+from workflows.nodes.base import Done
+from workflows.nodes.tool import ToolNode
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -200,3 +205,29 @@ class TestRemoveLeftovers:
 
         assert remove_leftovers(now=NOON) == 1
         assert LiveText.objects.get() == recent
+
+
+class TestWorker:
+    def test_gives_each_node_run_a_place_to_show_its_answer(self, worker, monkeypatch):
+        """Masked as the execution's secrets ask, under the node run that answers."""
+        seen = {}
+
+        def run(self, config, context):
+            context.masker.add(SECRET)
+            answer = context.live_text()
+            answer.write(f"The key is {SECRET}.")
+            answer.close()
+            seen.update(LiveText.objects.values("execution_id", "node_run_id", "text").get())
+            connection.close()
+            return Done({})
+
+        monkeypatch.setattr(ToolNode, "run", run)
+        raw = definition("start > ask > end", ask=node("tool", {"tool": "event.emit", "with": {"name": "asked"}}))
+
+        execution = carry(worker, start(raw))
+
+        assert seen == {
+            "execution_id": execution.pk,
+            "node_run_id": execution.node_runs.get(node_id="ask").pk,
+            "text": f"The key is {MASK}.",
+        }
