@@ -180,8 +180,15 @@ class VersionFactory(RowFactory[WorkflowVersion]):
     workflow = factory.SubFactory(WorkflowFactory, status=WorkflowStatus.ACTIVE, version=1)
     number = 1
     definition = factory.LazyFunction(lambda: DEFINITION)
-    has_agent = factory.LazyAttribute(lambda version: has_agent(version.definition))
+    has_agent = factory.LazyAttribute(lambda version: _has_agent(version.definition))
     content_hash = factory.Sequence(lambda number: f"{number:064x}")
+
+
+def _has_agent(definition: Any) -> bool:
+    try:
+        return has_agent(definition)
+    except (KeyError, TypeError):
+        return False  # Some tests want a definition that nobody could have published.
 
 
 class VariableFactory(RowFactory[WorkflowVariable]):

@@ -13,7 +13,14 @@ from executions.engine.clock import database_now
 from executions.models import ExecutionQueue, WorkflowExecution
 from executions.services import Start, start_execution, start_many
 from tests.clock import NOON
-from tests.factories import DEFINITION, ExecutionFactory, TriggerFactory, VersionFactory, WorkflowFactory
+from tests.factories import (
+    DEFINITION,
+    ExecutionFactory,
+    NodeRunFactory,
+    TriggerFactory,
+    VersionFactory,
+    WorkflowFactory,
+)
 from workflows.definition.agents import has_agent
 from workflows.models import TriggerType, WorkflowVersion
 
@@ -176,9 +183,10 @@ class TestBells:
 
     def test_what_comes_rings_where_the_execution_belongs(self, rung, django_capture_on_commit_callbacks):
         execution = ExecutionFactory(waiting=True, queue=AGENTS)
+        run = NodeRunFactory(execution=execution, running=True)
 
         with django_capture_on_commit_callbacks(execute=True):
-            signals.signal(execution.pk)
+            assert signals.answer(execution.pk, run.pk, {"output": "yes"})
 
         assert rung == [AGENTS]
 
