@@ -6,6 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workflows.llm.messages import (
+    Message,
+    ToolResultPart,
+    assistant_message,
+    tool_message,
+    tool_result,
+    user_message,
+)
 from workflows.nodes.agent.steps import History, Result, Step, calls_in
 
 # What comes back from tools is cut to so many characters; so many of its end are kept, where errors like to stand.
@@ -27,29 +35,27 @@ def instructions_of(instructions: str, *, has_tools: bool) -> str:
 
 def messages_of(
     prompt: str, files: Sequence[Mapping[str, str]], memory: Sequence[Mapping[str, str]], history: History
-) -> list[dict[str, Any]]:
+) -> list[Message]:
     """Return the messages of the conversation so far, as :mod:`workflows.llm` takes them.
 
     :param files: ``{"name", "media_type"}`` of each that goes with the prompt.
     :param memory: ``{"role", "content"}`` of each message of earlier executions that belongs to it.
     """
-    messages = [_text(each["role"], each["content"]) for each in memory]
-    first = _text("user", prompt)
-    first["parts"] += [{"type": "file", **file} for file in files]
-    messages.append(first)
+    messages = [_remembered(each) for each in memory]
+    messages.append(user_message(prompt, {file["name"]: file["media_type"] for file in files}))
     for number, step, answer in history.answers():
         # What repairs an answer stands behind the answer that it is about, in the place of what the user would say.
         if step.said and messages[-1]["role"] == "assistant":
-            messages.append(_text("user", repair_of(step.said)))
-        messages.append({"role": "assistant", "parts": list(answer["parts"])})
+            messages.append(user_message(repair_of(step.said)))
+        messages.append(assistant_message(answer["parts"]))
         if calls_in(answer):
-            messages.append({"role": "tool", "parts": _results(history, number, answer)})
+            messages.append(tool_message(_results(history, number, answer)))
     return messages
 
 
-def with_repair(messages: list[dict[str, Any]], step: Step) -> list[dict[str, Any]]:
+def with_repair(messages: list[Message], step: Step) -> list[Message]:
     """Return the messages for a model call that is a repair; for another one, as they are."""
-    return [*messages, _text("user", repair_of(step.said))] if step.said else messages
+    return [*messages, user_message(repair_of(step.said))] if step.said else messages
 
 
 def repair_of(problem: str) -> str:
@@ -57,11 +63,12 @@ def repair_of(problem: str) -> str:
     return f"{problem}\n\nAnswer again, with nothing but JSON that fits the schema."
 
 
-def _text(role: str, text: str) -> dict[str, Any]:
-    return {"role": role, "parts": [{"type": "text", "text": text}]}
+def _remembered(message: Mapping[str, str]) -> Message:
+    text = message["content"]
+    return user_message(text) if message["role"] == "user" else assistant_message([{"type": "text", "text": text}])
 
 
-def _results(history: History, number: int, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _results(history: History, number: int, answer: Mapping[str, Any]) -> list[ToolResultPart]:
     """Return what came of each call of an answer, in the order of the calls."""
     came = {
         step.call: (step, history.results.get(at))
@@ -72,9 +79,7 @@ def _results(history: History, number: int, answer: Mapping[str, Any]) -> list[d
     for at, call in calls_in(answer):
         step, result = came.get((number, at), (None, None))
         content, is_error = _told(call["name"], step, result)
-        found.append(
-            {"type": "tool_result", "id": call["id"], "name": call["name"], "content": content, "is_error": is_error}
-        )
+        found.append(tool_result(call, content, is_error=is_error))
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from workflows.definition.json_schema import value_problems
+from workflows.llm.messages import ToolCallPart, text_in
 from workflows.nodes.agent.config import AgentConfig
 from workflows.nodes.base import NodeError
 
@@ -155,14 +156,9 @@ def tokens_of(answer: Mapping[str, Any]) -> int:
     return int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
 
 
-def calls_in(answer: Mapping[str, Any]) -> list[tuple[int, Mapping[str, Any]]]:
+def calls_in(answer: Mapping[str, Any]) -> list[tuple[int, ToolCallPart]]:
     """Return the tool calls that a model's answer asks for, each with the number of its part."""
     return [(at, part) for at, part in enumerate(answer["parts"]) if part["type"] == "tool_call"]
-
-
-def text_of(answer: Mapping[str, Any]) -> str:
-    """Return the text of a model's answer."""
-    return "".join(part["text"] for part in answer["parts"] if part["type"] == "text")
 
 
 def decide(config: AgentConfig, tools: Mapping[str, Tool], servers: Sequence[str], history: History) -> Decision:
@@ -215,7 +211,7 @@ def _after_answer(
 
 
 def _final(config: AgentConfig, history: History, number: int, step: Step, answer: Mapping[str, Any]) -> Decision:
-    text = text_of(answer)
+    text = text_in(answer["parts"])
     if answer.get("finish_reason") == "length":
         return Fail(
             NodeError(
@@ -257,7 +253,7 @@ def _tool_calls(
     tools: Mapping[str, Tool],
     history: History,
     number: int,
-    calls: Sequence[tuple[int, Mapping[str, Any]]],
+    calls: Sequence[tuple[int, ToolCallPart]],
 ) -> Decision:
     steps: list[Step] = []
     room = config.limits.tool_calls * (1 + _times_allowed(history, TOOL_CALLS)) - history.tool_calls
