@@ -370,9 +370,10 @@ class Turn:
         scope = self._scope(compiled, row, here, config=prepared.config, passes=passes, input=prepared.context.input)
         scope.accumulator = passes.accumulator
         if isinstance(scope, AgentRun):
-            scope.told = beginnings.told(self.execution, self._version, scope)
-            prepared.shown["told"] = scope.told
-        self._journal.note_input(row, self._values.masked(prepared.shown))
+            prepared.shown["told"] = scope.told = self._values.masked(
+                beginnings.told(self.execution, self._version, scope)
+            )
+        self._journal.note_input(row, prepared.shown)
         here.scopes[scope.node_id] = scope
         self._journal.note_state(row, scope.state())
         self._learn(here, scope.node_id)
