@@ -27,5 +27,6 @@ def segue(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
     with installed("sqlite", tmp_path_factory.mktemp("docs"), broker) as running:
         running.manage("shell", "--verbosity=0", "-c", MAKE_THE_ADMIN)
         running.manage("load_gallery")
+        running.manage("load_model_prices")
         running.start()
         yield running
