@@ -83,10 +83,6 @@ QUERIES = {
         Conversation.objects.values("pk").filter(project=ANY, is_test=False).order_by("updated_at", "id"),
         "conversations_project_unused",
     ),
-    "the messages of a conversation": (
-        ConversationMessage.objects.values("pk").filter(conversation=ANY).order_by("-position"),
-        "conversation_messages_position_once",
-    ),
     "what a node run has remembered": (
         ConversationMessage.objects.values("pk").filter(node_run_id=ANY),
         "conversation_messages_node_run",
