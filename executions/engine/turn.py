@@ -31,7 +31,6 @@ from executions.engine.versions import AgentBody, CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
 from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.outputs.for_nodes import opened as opened_output
-from executions.spending import ledger
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
@@ -138,7 +137,7 @@ class Turn:
         """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
         execution = self.execution
         is_alone = execution.scheduled_for is None and execution.concurrency_key is None
-        starts = self._to_start or self._to_emit or self._gone
+        starts = self._to_start or self._to_emit or self._gone or self._to_remember
         return is_alone and not execution.is_waited_for and not starts and not self._given_up
 
     @property
@@ -459,6 +458,12 @@ class Turn:
         self._journal.note_state(agent.row, agent.state())
         return None
 
+    def _note_spent(self, agent: AgentRun) -> None:
+        """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
+        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
+        if isinstance(agent.within.scope, AgentRun):
+            agent.within.scope.spend(agent.tokens, agent.cost)
+
     def _finish_agent(self, agent: AgentRun, finish: Finish) -> None:
         output = agent.output(finish)
         try:
@@ -466,7 +471,7 @@ class Turn:
         except NodeError as error:
             return self._fail_scope(agent, error)
         self._journal.note_state(agent.row, agent.state())
-        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
+        self._note_spent(agent)
         self._journal.complete(agent.row, ports=(self._first_port(agent.node_id),), output=kept, now=self.now())
         if agent.settings.memory is not None:
             self._to_remember.append((agent, self._values.masked(output)["answer"]))
@@ -535,7 +540,7 @@ class Turn:
         self._cancel_passes(scope, because=f"`{scope.node_id}` has failed.")
         self._journal.note_state(scope.row, scope.state())
         if isinstance(scope, AgentRun):
-            self._journal.note_spent(scope.row, tokens=scope.tokens, cost=scope.cost)
+            self._note_spent(scope)
         self._fail(scope.compiled, scope.within, scope.row, error)
         return self._leave_scope(scope)
 
@@ -960,8 +965,6 @@ class Turn:
         """
         self._journal.flush()
         self._settlements.write(now=self.now())
-        if self._end is not None and self._version.has_agents:
-            ledger.close_execution(self.execution.pk, now=self.now())
         if self._to_remember:
             beginnings.remember(self.execution, self._to_remember, now=self.now())
             self._to_remember = []

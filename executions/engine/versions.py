@@ -241,11 +241,6 @@ class CompiledVersion:
         is_agents = self.graph.nodes[owner].type == AGENT and node_id in (model_node(owner), limit_node(owner))
         return ((owner,) if is_agents else ()) + self.graph.scopes_around(owner)
 
-    @cached_property
-    def has_agents(self) -> bool:
-        """Whether an agent is among its nodes."""
-        return any(isinstance(compiled.body, AgentBody) for compiled in self.nodes.values())
-
     @property
     def is_pure(self) -> bool:
         """Whether no node of it has an effect on the outside."""
