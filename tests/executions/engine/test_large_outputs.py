@@ -186,28 +186,32 @@ class TestWhereItGoes:
 
 
 class TestInPlace:
-    def accept(self, raw, value):
-        workflow = WorkflowFactory(published=True, definition=raw)
+    def accept(self, workflow, value):
         version = services.newest_version(workflow)
         return services.start_execution(
             version, kind=TriggerType.MANUAL, node_id="start", payload=value, now=timezone.now(), in_place=True
         )
 
     def test_it_is_written_before_the_commit_that_accepts(self, storage):
-        execution = self.accept(definition("start > end", end=output()), LARGE)
+        execution = self.accept(workflow_of(definition("start > end", end=output())), LARGE)
 
         execution.refresh_from_db()
         assert result_of(execution) == LARGE
 
     def test_what_an_undone_acceptance_has_written_is_removed_in_time(self, folder):
+        workflow = workflow_of(definition("start > end", end=output()))
         with transaction.atomic():
-            self.accept(definition("start > end", end=output()), LARGE)
+            self.accept(workflow, LARGE)
             transaction.set_rollback(True)
 
         assert len(stored()) == 2
         assert remove_orphans(now=database_now()) == 0
         assert remove_orphans(now=database_now() + 3 * ORPHAN_AGE) == 2
         assert stored() == []
+
+
+def workflow_of(raw):
+    return WorkflowFactory(published=True, definition=raw)
 
 
 class TestWhereItComesBack:
