@@ -6,7 +6,9 @@ from celery import shared_task
 
 from executions import retention
 from executions.engine import recovery
+from executions.engine.clock import database_now
 from executions.engine.worker import Worker
+from executions.spending import ledger
 from projects.failpoints import failpoint
 
 
@@ -27,4 +29,5 @@ def sweep(**_: object) -> None:
 def clean_up(**_: object) -> None:
     """Remove a batch of what has ended long ago, and of what was paid long ago."""
     retention.clean_up()
+    ledger.close_forgotten(now=database_now())
     retention.clean_up_ledger()
