@@ -6,6 +6,7 @@ import logging
 import os
 
 from celery import Celery, signals
+from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management.base import SystemCheckError
 
@@ -25,6 +26,12 @@ def refuse_what_is_wrong(**_: object) -> None:
     serious = [found for found in run_checks(tags=["segue"]) if found.is_serious()]
     if serious:
         raise SystemExit(SystemCheckError("\n".join(str(found) for found in serious)))
+
+
+@signals.celeryd_after_setup.connect
+def hear_what_is_served(**_: object) -> None:
+    """Let a worker hear the bells of the queues that it serves, and no others, whatever ``-Q`` says."""
+    app.amqp.queues.select([settings.BELL_QUEUES[name] for name in settings.WORKER_QUEUES])
 
 
 signals.worker_init.connect(refuse_what_is_wrong)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 wsgi_app = "config.wsgi:application"
 worker_class = "gthread"
@@ -36,3 +37,10 @@ control_socket_disable = True
 
 # What a traceback quotes may be secret.
 logger_class = "config.gunicorn_logs.MaskingLogger"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Let watchers of executions go when the process is told to stop, instead of waiting for them."""
+    from executions.live import streams
+
+    streams.end_when(lambda: not worker.alive)

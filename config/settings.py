@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "NodeTypeEnum": "workflows.models.NodeType",
         "RoleEnum": "projects.models.Role",
         "BlockedOnEnum": "executions.models.BlockedOn",
+        "ExecutionQueueEnum": "executions.models.ExecutionQueue",
         "ApprovalStatusEnum": "executions.models.ApprovalStatus",
         "DeliveryVerdictEnum": "triggers.models.DeliveryVerdict",
         "MisfirePolicyEnum": "triggers.models.MISFIRE_POLICIES",
@@ -304,10 +305,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 )
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
-CELERY_TASK_DEFAULT_QUEUE = "segue"
-# Where the broker can bound a queue by itself (RabbitMQ), it does; bells expire in any case.
+# The broker's queue for the bells of each queue of executions (executions.models.ExecutionQueue).
+BELL_QUEUES = {"default": "segue", "agents": "segue.agents"}
+CELERY_TASK_DEFAULT_QUEUE = BELL_QUEUES["default"]
+# All of them, in every process: which of them a worker hears is decided by WORKER_QUEUES (config/celery.py). Where the broker
+# can bound a queue by itself (RabbitMQ), it does; bells expire in any case.
 CELERY_TASK_QUEUES = [
-    Queue("segue", routing_key="segue", queue_arguments={"x-max-length": 64, "x-message-ttl": 10_000}),
+    Queue(name, routing_key=name, queue_arguments={"x-max-length": 64, "x-message-ttl": 10_000})
+    for name in BELL_QUEUES.values()
 ]
 
 # --- Segue ----------------------------------------------------------------------------------------------------------------
@@ -326,9 +331,17 @@ EXECUTION_RETENTION_DAYS = positive("EXECUTION_RETENTION_DAYS", 30)
 MODEL_CALL_RETENTION_DAYS = positive("MODEL_CALL_RETENTION_DAYS", 400)
 if MODEL_CALL_RETENTION_DAYS < 32:  # A month's budget is counted from them, in whichever time zone.
     raise ImproperlyConfigured(f"MODEL_CALL_RETENTION_DAYS is {MODEL_CALL_RETENTION_DAYS}; it must be 32 at least.")
-NODE_OUTPUT_MAX_BYTES = positive("NODE_OUTPUT_MAX_BYTES", 5 * 1024 * 1024)
+NODE_OUTPUT_MAX_BYTES = positive("NODE_OUTPUT_MAX_BYTES", 20 * 1024 * 1024)
+NODE_OUTPUT_INLINE_MAX_BYTES = positive("NODE_OUTPUT_INLINE_MAX_BYTES", 256 * 1024)  # beyond it, outputs are files
 EXECUTION_OUTPUT_MAX_BYTES = positive("EXECUTION_OUTPUT_MAX_BYTES", 100 * 1024 * 1024)
 EXECUTION_MAX_NODE_RUNS = positive("EXECUTION_MAX_NODE_RUNS", 100_000)
+
+# What a worker serves: executions with agents need a library of 150 MB, which the others need not load.
+WORKER_QUEUES = [name.strip() for name in env.list("WORKER_QUEUES", default=[])] or list(BELL_QUEUES)
+if unknown_queues := [name for name in WORKER_QUEUES if name not in BELL_QUEUES]:
+    raise ImproperlyConfigured(
+        f"WORKER_QUEUES names {unknown_queues[0]!r}; there are {' and '.join(BELL_QUEUES)}. Write them as default,agents."
+    )
 
 ENGINE_LEASE_SECONDS = positive("ENGINE_LEASE_SECONDS", 10)
 ENGINE_SLICE_SECONDS = positive("ENGINE_SLICE_SECONDS", 2)
@@ -395,6 +408,8 @@ for mcp_name, mcp_server in MCP_STDIO_SERVERS.items():
         )
 
 WEB_THREADS = positive("WEB_THREADS", 16)  # of a web process; config/gunicorn.py makes them
+# Live events that a web process sends at once; each holds a thread.
+WEB_LIVE_STREAMS = whole("WEB_LIVE_STREAMS", 0) or max(WEB_THREADS // 4, 1)
 WEBHOOK_MAX_BODY_BYTES = positive("WEBHOOK_MAX_BODY_BYTES", 1024 * 1024)
 if WEBHOOK_MAX_BODY_BYTES > 16 * 1024 * 1024:  # Each is held in memory, and kept in a row.
     raise ImproperlyConfigured(
@@ -409,6 +424,13 @@ PROJECT_STARTS_PER_SECOND = whole("PROJECT_STARTS_PER_SECOND", 0)
 PROJECT_STARTS_AT_ONCE = positive("PROJECT_STARTS_AT_ONCE", 200)
 PROJECT_MAX_LIVE = whole("PROJECT_MAX_LIVE", 0)
 PROJECT_MAX_RUNNING = whole("PROJECT_MAX_RUNNING", 0)
+
+# What agents remember from one execution to the next.
+CONVERSATION_RETENTION_DAYS = positive("CONVERSATION_RETENTION_DAYS", 90)  # after the last message
+CONVERSATION_MAX_MESSAGES = positive("CONVERSATION_MAX_MESSAGES", 1000)  # of one conversation; then the oldest go
+CONVERSATION_MESSAGE_MAX_BYTES = positive("CONVERSATION_MESSAGE_MAX_BYTES", 64 * 1024)
+CONVERSATION_RECALL_MAX_BYTES = positive("CONVERSATION_RECALL_MAX_BYTES", 256 * 1024)  # of what an agent is told
+CONVERSATIONS_PER_PROJECT = positive("CONVERSATIONS_PER_PROJECT", 100_000)  # then those longest unused go
 
 # How long PostgreSQL may work on one statement; 0: no limit. Commands of manage.py have none.
 WEB_STATEMENT_SECONDS = whole("WEB_STATEMENT_SECONDS", 5)

@@ -41,6 +41,15 @@ TICKS = (
         description="Removes executions that ended more than EXECUTION_RETENTION_DAYS days ago: up to 10,000 at a time, so "
         "that it keeps up with 14 million a day.",
     ),
+    Tick(
+        "Segue: remove lost files",
+        "executions.tasks.remove_orphans",
+        every=1,
+        period="hours",
+        expires=3600,
+        description="Removes files of large outputs that no node run names: what a worker wrote that died before its commit. Only "
+        "once they are a day old.",
+    ),
 )
 
 

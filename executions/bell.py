@@ -1,4 +1,4 @@
-"""The doorbell: one empty message that says "something is due, look".
+"""The doorbell: one empty message that says "something is due, look". Each queue of executions has one of its own.
 
 It may be lost, doubled or late. Ringing never waits for the broker: a thread of this process publishes, many rings while it
 does so are one, it does not publish into a queue that holds enough bells already, and it is silent for a while after the
@@ -11,8 +11,10 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterable
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 
 from projects.failpoints import failpoint
@@ -30,14 +32,15 @@ SILENT_AFTER_FAILURE_SECONDS = 5.0
 PAUSE_SECONDS = 0.02
 
 
-def ring_on_commit() -> None:
-    """Ring once the present transaction is committed. A broker that is down undoes nothing."""
-    transaction.on_commit(ring, robust=True)
+def ring_on_commit(*queues: str) -> None:
+    """Ring for these queues once the present transaction is committed. A broker that is down undoes nothing."""
+    transaction.on_commit(lambda: ring(*queues), robust=True)
 
 
-def ring() -> None:
-    """Ring now, without waiting."""
-    _Ringer.of_this_process().wanted.set()
+def ring(*queues: str) -> None:
+    """Ring for these queues now, without waiting."""
+    if queues:
+        _Ringer.of_this_process().ring(queues)
 
 
 class _Ringer:
@@ -48,7 +51,9 @@ class _Ringer:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.wanted = threading.Event()
+        self._wanted = threading.Event()
+        # As the keys of a dict: each once, and two threads may add at the same time.
+        self._queues: dict[str, None] = {}
         threading.Thread(target=self._run, name="bell", daemon=True).start()
 
     @classmethod
@@ -61,26 +66,33 @@ class _Ringer:
                 ringer = cls._instance
         return ringer
 
+    def ring(self, queues: Iterable[str]) -> None:
+        for queue in queues:
+            self._queues[queue] = None
+        self._wanted.set()
+
     def _run(self) -> None:
         while True:
-            self.wanted.wait()
-            self.wanted.clear()
+            self._wanted.wait()
+            self._wanted.clear()
             try:
-                failpoint("bell.before_publish")
-                _publish()
-                failpoint("bell.after_publish")
+                for queue in list(self._queues):
+                    del self._queues[queue]  # Before it rings, so that who rings meanwhile is heard once more.
+                    failpoint("bell.before_publish")
+                    _publish(queue)
+                    failpoint("bell.after_publish")
                 time.sleep(PAUSE_SECONDS)
             except Exception as error:  # Whatever the broker's client raises: the sweep will ring.
                 logger.warning("The bell did not ring; the sweep will.", extra={"reason": repr(error)})
                 time.sleep(SILENT_AFTER_FAILURE_SECONDS)
 
 
-def _publish() -> None:
-    queue = current_app.conf.task_default_queue
+def _publish(queue: str) -> None:
+    name = settings.BELL_QUEUES[queue]
     with current_app.producer_or_acquire() as producer:
-        if _waiting(producer.channel, queue) < MOST_WAITING:
+        if _waiting(producer.channel, name) < MOST_WAITING:
             current_app.send_task(
-                TASK, producer=producer, queue=queue, expires=EXPIRES_SECONDS, retry=False, ignore_result=True
+                TASK, producer=producer, queue=name, expires=EXPIRES_SECONDS, retry=False, ignore_result=True
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projects.exceptions import Conflict, Gone, Invalid, TooLarge, TooMany, Unprocessable
+from projects.exceptions import Conflict, Gone, Invalid, TooLarge, TooMany, Unavailable, Unprocessable
 
 
 class IllegalTransition(Conflict):
@@ -129,3 +129,21 @@ class InvalidForm(Invalid):
     """What was filled in is not what the form asks for; ``problems`` lists why."""
 
     code = "invalid_form"
+
+
+class OutputUnreadable(Gone):
+    """The file in which a large output lies is not there, or does not hold what was written."""
+
+    code = "output_lost"
+
+
+class OutputNotKept(Unavailable):
+    """The storage does not take a large output."""
+
+    code = "output_not_kept"
+
+
+class StorageDown(Unavailable):
+    """The storage cannot be read now."""
+
+    code = "storage_failed"

@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from executions.models import (
     Approval,
     ApprovalStatus,
+    ExecutionQueue,
     ExecutionStatus,
     GoneEndpoint,
     WorkflowExecution,
@@ -24,6 +25,7 @@ class ExecutionFilter(django_filters.FilterSet):
     workflow = django_filters.UUIDFilter(field_name="workflow_id")
     # Not distinct: no row comes twice, and DISTINCT would read and sort all that fit before the first page.
     status = django_filters.MultipleChoiceFilter(choices=ExecutionStatus.choices, distinct=False)
+    queue = django_filters.ChoiceFilter(choices=ExecutionQueue.choices)
     triggered_by = django_filters.ChoiceFilter(choices=TriggerType.choices)
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")

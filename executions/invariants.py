@@ -24,6 +24,7 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
+from projects.files import default_storage
 from workflows.models import Workflow
 
 # What a sweep puts right may be wrong for so long.
@@ -144,6 +145,15 @@ def _end_has_a_reason(now: datetime) -> QuerySet[Any]:
 @invariant("times_in_order", "An execution does not end before it was accepted.")
 def _times_in_order(now: datetime) -> QuerySet[Any]:
     return WorkflowExecution.objects.filter(completed_at__lt=F("started_at"))
+
+
+@invariant("file_is_there", "Every file that a node run names lies in the storage.")
+def _file_is_there(now: datetime) -> QuerySet[Any]:
+    runs, storage = WorkflowExecutionLog.objects.filter(output_file__isnull=False), default_storage()
+    named = runs.values_list("pk", "output_file").iterator()
+    missing = [pk for pk, name in named if name is not None and not storage.exists(name)]
+    # Asked once more by their ids: what the clean-up has removed meanwhile, row and file, is not missing.
+    return runs.filter(pk__in=missing)
 
 
 # The limit of an execution's own version.

@@ -11,7 +11,10 @@ from django.db.models.functions import StrIndex
 from django.db.models.lookups import GreaterThan
 from django.utils import timezone
 
+from executions.conversations.models import Conversation as Conversation
+from executions.conversations.models import ConversationMessage as ConversationMessage
 from executions.exceptions import IllegalTransition
+from executions.outputs.reference import OutputFile
 from executions.spending.models import Budget, ModelCall, ModelPrice  # noqa: F401 - this is where Django looks for models
 from projects.constraints import one_of
 from projects.ids import new_id
@@ -68,6 +71,13 @@ class BlockedOn(models.TextChoices):
     BUDGET = "budget"
 
 
+class ExecutionQueue(models.TextChoices):
+    """Which workers carry an execution. A worker serves the queues that ``WORKER_QUEUES`` names."""
+
+    DEFAULT = "default"
+    AGENTS = "agents"  # Its version has an agent node.
+
+
 class ExecutionQuerySet(models.QuerySet["WorkflowExecution"]):
     """Names for sets of executions."""
 
@@ -106,6 +116,14 @@ class WorkflowExecution(models.Model):
     blocked_detail = models.CharField(max_length=500, blank=True, default="")
     wake_at = models.DateTimeField(null=True, blank=True)
 
+    queue = models.CharField(
+        max_length=16,
+        choices=ExecutionQueue.choices,
+        default=ExecutionQueue.DEFAULT,
+        db_default=ExecutionQueue.DEFAULT,
+        editable=False,
+    )
+
     # {"trigger": the value that expressions see, "node_id": the trigger node that started it, "hops": workflows before it}.
     # A rerun from a node also has "rerun_from": {"node_id", "iteration"}.
     execution_context = models.JSONField(default=dict)
@@ -143,6 +161,8 @@ class WorkflowExecution(models.Model):
     duration_seconds = models.FloatField(null=True, blank=True)
 
     result = models.JSONField(null=True, blank=True)
+    # The node run whose output holds the result, where that is too large for a row: then ``result`` is null.
+    result_in = models.UUIDField(null=True, blank=True, editable=False)
     # {"code", "message", "node_id", "iteration", "details"}.
     error = models.JSONField(null=True, blank=True)
     nodes_executed = models.PositiveIntegerField(default=0)
@@ -178,6 +198,7 @@ class WorkflowExecution(models.Model):
             one_of("workflow_executions", "status", ExecutionStatus),
             one_of("workflow_executions", "blocked_on", BlockedOn, null=True),
             one_of("workflow_executions", "triggered_by", TriggerType),
+            one_of("workflow_executions", "queue", ExecutionQueue),
             models.CheckConstraint(
                 condition=Q(lease_owner__isnull=True, lease_expires_at__isnull=True)
                 | Q(lease_owner__isnull=False, lease_expires_at__isnull=False, wake_at__isnull=True),
@@ -221,6 +242,12 @@ class WorkflowExecution(models.Model):
             models.Index(
                 fields=["project", "wake_at", "id"],
                 name="executions_due",
+                condition=Q(wake_at__isnull=False),
+            ),
+            # For workers that serve one queue: however many wait in another one, they are not in the way.
+            models.Index(
+                fields=["queue", "project", "wake_at", "id"],
+                name="executions_due_in_queue",
                 condition=Q(wake_at__isnull=False),
             ),
             # Those that lost several workers, which are claimed alone: hardly ever any, and looked for at every claim.
@@ -282,12 +309,38 @@ class WorkflowExecution(models.Model):
             setattr(self, name, value)
 
 
+class WorkerProcess(models.Model):
+    """One process of a worker: made when it starts, touched every few seconds while it lives, removed when it ends.
+
+    Only for people to see who serves what. The engine relies on leases, and never on these rows.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    host = models.CharField(max_length=60)
+    pid = models.PositiveIntegerField()
+    # Names of ExecutionQueue.
+    queues = models.JSONField(default=list)
+    seen_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "worker_processes"
+        verbose_name_plural = "worker processes"
+        indexes = [
+            models.Index(fields=["seen_at"], name="worker_processes_seen"),
+            models.Index(fields=["-created_at", "-id"], name="worker_processes_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
 class WorkflowExecutionLog(models.Model):
     """One node run: one attempt of one node in one iteration. Log for people and journal for the engine in one."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="node_runs", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     node_name = models.CharField(max_length=200, blank=True, default="")
     # Those of other packages have a dot in their names: "greetings.mood".
     node_type = models.CharField(max_length=64, choices=NodeType.choices)
@@ -317,6 +370,11 @@ class WorkflowExecutionLog(models.Model):
 
     input_data = models.JSONField(null=True, blank=True)
     output_data = models.JSONField(null=True, blank=True)
+    # The file of the default storage in which the output lies, if it is too large for the row; then ``output_data`` is null. Of a
+    # node run that is put off: what it keeps meanwhile. Reruns that took an output over name the same file.
+    output_file = models.CharField(max_length=200, null=True, blank=True, editable=False)  # noqa: DJ001 - null: none
+    output_file_bytes = models.PositiveBigIntegerField(null=True, blank=True, editable=False)
+    output_file_sha256 = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001 - see above
     # {"code", "message", "retryable", "details"}.
     error = models.JSONField(null=True, blank=True)
     tokens_used = models.PositiveBigIntegerField(default=0)
@@ -346,11 +404,26 @@ class WorkflowExecutionLog(models.Model):
                 condition=Q(status=ExecutionStatus.COMPLETED),
                 name="workflow_execution_logs_completed_once",
             ),
+            models.CheckConstraint(
+                condition=Q(output_file__isnull=True, output_file_bytes__isnull=True, output_file_sha256__isnull=True)
+                | Q(output_file__isnull=False, output_file_bytes__isnull=False, output_file_sha256__isnull=False),
+                name="workflow_execution_logs_file_check",
+            ),
         ]
-        indexes = [models.Index(fields=["execution", "started_at", "id"], name="logs_execution_order")]
+        indexes = [
+            models.Index(fields=["execution", "started_at", "id"], name="logs_execution_order"),
+            # Few rows have a file. By file: whether any row still names it; by execution: which ones go with it.
+            models.Index(fields=["output_file"], name="logs_file", condition=Q(output_file__isnull=False)),
+            models.Index(fields=["execution"], name="logs_execution_files", condition=Q(output_file__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.node_id} ({self.status})"
+
+    @property
+    def file(self) -> OutputFile | None:
+        """The file in which its output lies; None if that is in the row itself."""
+        return OutputFile.named(self.output_file, self.output_file_bytes, self.output_file_sha256)
 
     @property
     def is_edited(self) -> bool:
@@ -361,6 +434,36 @@ class WorkflowExecutionLog(models.Model):
     def is_pinned(self) -> bool:
         """Whether it did not run, because its node is pinned and the execution a test."""
         return isinstance(self.input_data, dict) and self.input_data.get("is_pinned") is True
+
+
+class LiveText(models.Model):
+    """A piece of what a model is answering: there while the node run that asks it is under way, for whoever watches.
+
+    Nothing is read from it later: the whole answer is the node run's output.
+    """
+
+    # Not a UUID: whoever watches goes by the order in which pieces were written, and clocks of workers differ.
+    id = models.BigAutoField(primary_key=True)
+    # No constraints, so that removing executions and node runs costs nothing more: pieces that are left are cleaned up.
+    execution = models.ForeignKey(
+        WorkflowExecution, on_delete=models.DO_NOTHING, db_constraint=False, related_name="live_texts", db_index=False
+    )
+    node_run_id = models.UUIDField()
+    # From 1 on. A model that is asked again by the same node run begins anew.
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "live_texts"
+        constraints = [models.UniqueConstraint(fields=["node_run_id", "number"], name="live_texts_number_once")]
+        indexes = [
+            models.Index(fields=["execution", "id"], name="live_texts_order"),
+            models.Index(fields=["created_at"], name="live_texts_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.node_run_id}"
 
 
 class OutgoingLimit(models.Model):
@@ -474,7 +577,7 @@ class Link(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="links", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     iteration = models.CharField(max_length=100, blank=True, default="")
     digest = models.CharField(max_length=64, unique=True, editable=False)
     # The node run that waits for it, or did. No foreign key: the clean-up removes node runs by the thousand.
@@ -522,7 +625,7 @@ class Approval(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="approvals", db_index=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="approvals", db_index=False)
     execution = models.ForeignKey(WorkflowExecution, on_delete=models.CASCADE, related_name="approvals", db_index=False)
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)  # Of an agent's own nodes, a suffix too: "clerk.model".
     iteration = models.CharField(max_length=100, blank=True, default="")
     node_run_id = models.UUIDField(unique=True, editable=False)
 

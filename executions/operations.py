@@ -11,7 +11,8 @@ from celery import current_app
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
-from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from executions import queues, worker_processes
+from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkerProcess, WorkflowExecution
 
 LAST = timedelta(hours=1)
 BROKER_SECONDS = 1
@@ -38,6 +39,10 @@ class Operations:
     leased: int
     expired_leases: int
     owners: tuple[Owner, ...]
+    # The worker processes that live, also idle ones.
+    processes: tuple[WorkerProcess, ...]
+    # Queues in which something waits although no worker serves them.
+    unserved: tuple[str, ...]
     # Live executions that do not move, by what they wait for.
     waiting: Mapping[str, int]
     # Executions of the last hour, by the status that they have now.
@@ -58,12 +63,16 @@ def operations(now: datetime) -> Operations:
     due = live.filter(wake_at__lte=now).aggregate(count=Count("pk"), since=Min("wake_at"))
     leases = WorkflowExecution.objects.filter(lease_expires_at__isnull=False)
     held = leases.aggregate(count=Count("pk"), expired=Count("pk", filter=Q(lease_expires_at__lt=now)))
+    processes = worker_processes.living(now)
+    unserved = worker_processes.not_among(processes)
     return Operations(
         due=due["count"],
         due_since=due["since"],
         leased=held["count"],
         expired_leases=held["expired"],
         owners=_owners(leases),
+        processes=tuple(processes),
+        unserved=tuple(queue for queue in queues.with_something_due(now) if queue in unserved),
         waiting=_counts(live.filter(blocked_on__isnull=False), "blocked_on", BlockedOn.values),
         last_hour=_counts(
             WorkflowExecution.objects.filter(created_at__gte=now - LAST), "status", ExecutionStatus.values
@@ -78,17 +87,19 @@ def broker() -> Broker:
         name = connection.as_uri()
         try:
             connection.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_SECONDS)
-            waiting = _bells(connection)
-        except connection.channel_errors:
-            waiting = 0  # No bell was ever rung: there is no queue yet.
+            waiting = sum(_bells(connection, name) for name in settings.BELL_QUEUES.values())
         except Exception as error:  # Whatever the broker's client raises.
             return Broker(is_reachable=False, detail=f"{name}: {type(error).__name__}")
     return Broker(is_reachable=True, detail=f"{name}, {waiting} bells waiting")
 
 
-def _bells(connection: Any) -> int:
-    queue = connection.default_channel.queue_declare(settings.CELERY_TASK_DEFAULT_QUEUE, passive=True)
-    return int(queue.message_count)
+def _bells(connection: Any, name: str) -> int:
+    # A channel of its own: a broker closes one on which a queue is asked for that is not there.
+    with connection.channel() as channel:
+        try:
+            return int(channel.queue_declare(name, passive=True).message_count)
+        except connection.channel_errors:
+            return 0  # No bell was ever rung there: there is no queue yet.
 
 
 def _owners(leases: QuerySet[WorkflowExecution]) -> tuple[Owner, ...]:

@@ -12,16 +12,28 @@ from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 
-from executions import liveness
+from executions import liveness, queues, worker_processes
 from executions.engine import recovery, stopping
 from executions.engine.worker import Worker
+from executions.models import ExecutionQueue
 from projects import audit, statement_time
 from projects.database import end_forgotten_transactions
+from workflows import llm
 
 logger = logging.getLogger(__name__)
 
 # How long writing back may take after the grace; later, leases run out.
 HAND_BACK_SECONDS = 5
+
+
+@signals.worker_init.connect
+def get_agents_ready(**_: object) -> None:
+    """A worker that serves nothing but agents loads what they need before it forks, so that its children share it.
+
+    Others load it when the first agent comes.
+    """
+    if queues.alone() is ExecutionQueue.AGENTS:
+        llm.prepare()
 
 
 @signals.worker_init.connect
@@ -69,6 +81,7 @@ def look_after_the_session(**_: object) -> None:
 def go_on_without_bells(**_: object) -> None:
     """Let each worker process look by itself every few seconds, so that a dead broker or beat slows but does not stop."""
     liveness.begin()
+    worker_processes.begin()
     end_forgotten_transactions()
     threading.Thread(target=_look_for_ever, name="look", daemon=True).start()
 
@@ -77,6 +90,7 @@ def go_on_without_bells(**_: object) -> None:
 def let_the_look_end(worker: Worker | None = None, **_: object) -> None:
     """A worker process ends: what its looks took up is handed back first. Celery waits for tasks only, not for threads."""
     (worker or Worker.of_this_process()).wait_until_idle(settings.ENGINE_GRACE_SECONDS + HAND_BACK_SECONDS)
+    worker_processes.end()
 
 
 def _look_for_ever() -> None:
@@ -86,6 +100,7 @@ def _look_for_ever() -> None:
         try:
             recovery.sweep()
             liveness.note()
+            worker_processes.note()
             Worker.of_this_process().work()
         except Exception:
             logger.exception("A look for due work failed; the next one comes.")

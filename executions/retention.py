@@ -1,7 +1,8 @@
 """Removing what ended long ago, in small transactions, the oldest first. What is live is never touched.
 
 Everything here is harmless when done twice, at once, or broken off: each transaction locks the rows that it removes, past
-those that another clean-up is removing, and the next one finds what is left.
+those that another clean-up is removing, and the next one finds what is left. Files of large outputs go after the rows that named
+them; what is left of them by a process that died, :func:`executions.outputs.removal.remove_orphans` finds.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from executions.engine.clock import database_now
+from executions.live import texts
 from executions.models import ENDED, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.removal import remove_unnamed
 from executions.spending.models import ModelCall
 from projects.exceptions import Invalid
+from projects.failpoints import failpoint
 
 # Executions that one transaction removes, node runs (a few executions may have very many of those), and calls of models.
 BATCH = 500
@@ -51,7 +55,7 @@ def clean_up(
     most: int | None = TRANSACTIONS_PER_TICK,
     progress: Progress | None = None,
 ) -> Removed:
-    """Remove executions that completed more than ``days`` days ago, and their node runs.
+    """Remove executions that completed more than ``days`` days ago, and their node runs; also what was left of live texts.
 
     :param days: by default ``EXECUTION_RETENTION_DAYS``; one at least.
     :param batch: executions that one transaction removes.
@@ -60,8 +64,12 @@ def clean_up(
     :raises Invalid: if ``days`` is less than one.
     """
     before = _oldest_to_keep(days, now)
+    texts.remove_leftovers(now=now)
     removed, times = Removed(), 0
-    while (most is None or times < most) and (step := _remove_some(before, batch)) is not None:
+    while (most is None or times < most) and (found := _remove_some(before, batch)) is not None:
+        step, files = found
+        failpoint("retention.after_commit")
+        remove_unnamed(files)
         removed += step
         times += 1
         if progress is not None:
@@ -121,23 +129,24 @@ def _expired(before: datetime) -> QuerySet[WorkflowExecution]:
 
 
 @transaction.atomic
-def _remove_some(before: datetime, batch: int) -> Removed | None:
+def _remove_some(before: datetime, batch: int) -> tuple[Removed, list[str]] | None:
     """Remove the oldest executions, or, while they have too many for one transaction, some of their node runs.
 
-    Returns None if there are none.
+    Returns None if there are none; else what was removed, and the files that may now be named by nobody.
     """
     ids = _locked(_expired(before), batch)
     if not ids:
         return None
+    files = _files_of(ids)
     node_runs = _remove_node_runs(ids)
     if node_runs == NODE_RUNS_AT_ONCE:
-        return Removed(node_runs=node_runs)
+        return Removed(node_runs=node_runs), files
     # A rerun stands for no slot of a schedule. Parted from the execution that does, it must not begin to, or two
     # reruns of one slot would collide.
     WorkflowExecution.objects.filter(rerun_of__in=ids).update(rerun_of=None, scheduled_for=None)
     # Django goes through what refers to the rows, and does what its models say: deliveries let go.
     _, by_model = WorkflowExecution.objects.filter(pk__in=ids).only("pk").delete()
-    return Removed(executions=by_model[WorkflowExecution._meta.label], node_runs=node_runs)
+    return Removed(executions=by_model[WorkflowExecution._meta.label], node_runs=node_runs), files
 
 
 def _locked(rows: QuerySet[Any], limit: int) -> list[UUID]:
@@ -145,6 +154,11 @@ def _locked(rows: QuerySet[Any], limit: int) -> list[UUID]:
     if connection.features.has_select_for_update_skip_locked:
         rows = rows.select_for_update(skip_locked=True)
     return list(rows.values_list("pk", flat=True)[:limit])
+
+
+def _files_of(execution_ids: list[UUID]) -> list[str]:
+    runs = WorkflowExecutionLog.objects.filter(execution__in=execution_ids, output_file__isnull=False)
+    return [name for name in runs.values_list("output_file", flat=True) if name is not None]
 
 
 def _remove_node_runs(execution_ids: list[UUID]) -> int:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from django.conf import settings
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from executions import worker_processes
 from executions.blockers import MOST_BLOCKERS, blockers
+from executions.downloads import download_path
+from executions.engine.clock import database_now
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.reference import FILE_COLUMNS
 from executions.services.links import open_waits
 from executions.tree import Relation
 from projects.rest import StrictSerializer
@@ -23,6 +29,8 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
         source="workflow_version.number", read_only=True, allow_null=True, help_text="Null: a draft that was tried."
     )
 
+    blocked_detail = serializers.SerializerMethodField(help_text="More about `blocked_on`, in a sentence.")
+
     class Meta:
         model = WorkflowExecution
         fields: ClassVar[list[str]] = [
@@ -34,6 +42,7 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
             "status",
             "blocked_on",
             "blocked_detail",
+            "queue",
             "wake_at",
             "triggered_by",
             "trigger_id",
@@ -56,6 +65,20 @@ class ExecutionSerializer(serializers.ModelSerializer[WorkflowExecution]):
         ]
         read_only_fields = fields
 
+    def get_blocked_detail(self, execution: WorkflowExecution) -> str:
+        """Return why it does not move; also that nobody will take it, which no row says."""
+        if worker_processes.is_left_waiting(execution, now=timezone.now()) and execution.queue in self._unserved:
+            return worker_processes.nobody_serves(execution.queue)
+        return execution.blocked_detail
+
+    @property
+    def _unserved(self) -> frozenset[str]:
+        # Once for a list, however many of its executions wait.
+        context = cast(dict[str, Any], self.context)
+        if "unserved" not in context:
+            context["unserved"] = worker_processes.unserved(database_now())
+        return cast(frozenset[str], context["unserved"])
+
 
 class BlockerSerializer(serializers.ModelSerializer[WorkflowExecution]):
     """An execution that another one waits for."""
@@ -77,8 +100,29 @@ class WaitSerializer(serializers.Serializer[Any]):
     approval = serializers.UUIDField(allow_null=True)
 
 
+class OutputFileSerializer(serializers.Serializer[Any]):
+    """An output that is too large to be shown with its node run."""
+
+    size = serializers.IntegerField(help_text="Bytes of JSON.")
+    sha256 = serializers.CharField()
+    url = serializers.CharField(help_text="Where it can be downloaded.")
+
+
+def _shown_file(node_run: WorkflowExecutionLog) -> dict[str, Any] | None:
+    """Return what is said of the file in which a node run's output lies; None if it is in the row. Reads no file."""
+    file = node_run.file
+    if file is None:
+        return None
+    url = f"{settings.WEBHOOK_BASE_URL}{download_path(node_run)}"
+    return {"size": file.size, "sha256": file.sha256, "url": url}
+
+
 class ExecutionDetailSerializer(ExecutionSerializer):
     """One execution with what went in and came out."""
+
+    result_file = serializers.SerializerMethodField(
+        help_text="Of a large result, which `result` leaves out: where the output is of which it is the `value`."
+    )
 
     blocked_by = serializers.SerializerMethodField(
         help_text=f"Executions that must end before this one goes on: its sub-workflows, or those that are under way when it "
@@ -95,6 +139,7 @@ class ExecutionDetailSerializer(ExecutionSerializer):
             "waits",
             "execution_context",
             "result",
+            "result_file",
             "started_by",
             "blocked_by",
             "idempotency_key",
@@ -102,6 +147,14 @@ class ExecutionDetailSerializer(ExecutionSerializer):
             "user_agent",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(OutputFileSerializer(allow_null=True))
+    def get_result_file(self, execution: WorkflowExecution) -> dict[str, Any] | None:
+        """Say where a large result is."""
+        if execution.result_in is None:
+            return None
+        run = execution.node_runs.only("execution_id", *FILE_COLUMNS).filter(pk=execution.result_in).first()
+        return None if run is None else _shown_file(run)
 
     @extend_schema_field(WaitSerializer(many=True))
     def get_waits(self, execution: WorkflowExecution) -> list[Any]:
@@ -154,6 +207,9 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
     is_edited = serializers.BooleanField(
         read_only=True, help_text="Taken over with an output that was given when the execution was run again."
     )
+    output_file = serializers.SerializerMethodField(
+        help_text="Of a large output, which `output_data` leaves out: its size, its SHA-256, and where it can be downloaded."
+    )
 
     class Meta:
         model = WorkflowExecutionLog
@@ -178,11 +234,17 @@ class NodeRunSerializer(serializers.ModelSerializer[WorkflowExecutionLog]):
             "duration_ms",
             "input_data",
             "output_data",
+            "output_file",
             "error",
             "tokens_used",
             "cost",
         ]
         read_only_fields = fields
+
+    @extend_schema_field(OutputFileSerializer(allow_null=True))
+    def get_output_file(self, node_run: WorkflowExecutionLog) -> dict[str, Any] | None:
+        """Say where a large output is."""
+        return _shown_file(node_run)
 
 
 class WaitingInput(StrictSerializer):

@@ -94,6 +94,8 @@ def _passes(row: WorkflowExecutionLog) -> Passes | None:
     state = row.state
     if state is None:
         return None
+    if "steps" in state:
+        return None  # Those of an agent are calls of its model and of its tools; how many there will be, nobody knows.
     still_open = len(state["open"]) if row.status == ExecutionStatus.RUNNING else 0
     return Passes(state["succeeded"], state["failed"], still_open, state.get("total"))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from executions import retention
+from executions import retention, worker_processes
+from executions.conversations import services as conversations
 from executions.engine import recovery
 from executions.engine.clock import database_now
 from executions.engine.worker import Worker
+from executions.outputs import removal
 from executions.spending import ledger
 from projects.failpoints import failpoint
 
@@ -26,8 +28,17 @@ def sweep(**_: object) -> None:
 
 
 @shared_task(ignore_result=True)
+def remove_orphans(**_: object) -> None:
+    """Remove files of large outputs that no row names."""
+    removal.remove_orphans(now=database_now())
+
+
+@shared_task(ignore_result=True)
 def clean_up(**_: object) -> None:
-    """Remove a batch of what has ended long ago, and of what was paid long ago."""
+    """Remove a batch of what has ended, was paid, or was not used, for long."""
+    now = database_now()
     retention.clean_up()
-    ledger.close_forgotten(now=database_now())
-    retention.clean_up_ledger()
+    ledger.close_forgotten(now=now)
+    retention.clean_up_ledger(now=now)
+    conversations.clean_up(now)
+    worker_processes.forget_gone(now)

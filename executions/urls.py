@@ -5,6 +5,7 @@ from __future__ import annotations
 from rest_framework.routers import BaseRouter
 
 from executions.approval_views import ApprovalViewSet, GoneEndpointViewSet, LinkViewSet
+from executions.conversations.views import ConversationMessageViewSet, ConversationViewSet
 from executions.outgoing.views import OutgoingHoldViewSet, OutgoingLimitViewSet
 from executions.spending.views import BudgetViewSet, ModelStatisticsViewSet
 from executions.statistics_views import ProjectStatisticsViewSet, WorkflowStatisticsViewSet
@@ -18,6 +19,12 @@ def register(router: BaseRouter) -> None:
     router.register(r"executions/(?P<execution_id>[^/.]+)/links", LinkViewSet, basename="execution-link")
     router.register("approvals", ApprovalViewSet, basename="approval")
     router.register("gone-endpoints", GoneEndpointViewSet, basename="gone-endpoint")
+    router.register("conversations", ConversationViewSet, basename="conversation")
+    router.register(
+        r"conversations/(?P<conversation_id>[^/.]+)/messages",
+        ConversationMessageViewSet,
+        basename="conversation-message",
+    )
     router.register("outgoing-limits", OutgoingLimitViewSet, basename="outgoing-limit")
     router.register("outgoing-holds", OutgoingHoldViewSet, basename="outgoing-hold")
     router.register("budgets", BudgetViewSet, basename="budget")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from executions import services
+from executions.downloads import output_response
 from executions.filters import ExecutionFilter, NodeRunFilter
+from executions.live.position import Position
+from executions.live.reader import Reader
+from executions.live.streams import Stream, has_hung_up
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.pictures import picture_of
 from executions.serializers import (
@@ -32,11 +36,20 @@ from executions.serializers import (
 from executions.states import node_states
 from executions.tree import tree_of
 from executions.waiting import wait_for_end
+from projects import access
 from projects.access import Permission
+from projects.authentication import is_still_let_in
 from projects.clients import client_address, client_user_agent
 from projects.pictures import AnyAccept, svg_response
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 from workflows.models import Workflow
+
+# The last one keeps nginx from collecting events before it passes them on.
+EVENT_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",
+}
 
 
 class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectScopedViewSet):
@@ -53,6 +66,7 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         "nodes": Permission.VIEW,
         "graph": Permission.VIEW,
         "tree": Permission.VIEW,
+        "events": Permission.VIEW,
     }
 
     def get_serializer_class(self) -> type[Any]:
@@ -109,6 +123,42 @@ class ExecutionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Project
         """Show everything that it belongs to: what started it, sub-workflows, reruns, error workflows."""
         return Response(TreeSerializer(tree_of(self.get_object()), context=self.get_serializer_context()).data)
 
+    @extend_schema(
+        parameters=[
+            OpenApiParameter(
+                "Last-Event-ID", str, OpenApiParameter.HEADER, description="Go on after the event with this id."
+            ),
+            OpenApiParameter("last_event_id", str, description="The same, for those who cannot send the header."),
+        ],
+        responses={
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR, description="Events `execution`, `node_run`, `text` and `end`, their data in JSON."
+            ),
+            204: OpenApiResponse(description="It has ended, and the event with this id said so."),
+        },
+    )
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
+    def events(self, request: Request, pk: str) -> HttpResponseBase:
+        """Tell what happens to it while it happens, as server-sent events, until it has ended or ten minutes are over."""
+        execution = self.get_object()
+        told = request.headers.get("Last-Event-ID") or request.query_params.get("last_event_id")
+        position = Position.from_id(told) if told else Position()
+        if position.is_over:
+            return HttpResponse(
+                status=status.HTTP_204_NO_CONTENT
+            )  # The one answer after which browsers do not come back.
+        if request.method == "HEAD":
+            return HttpResponse(headers=EVENT_HEADERS)
+        actor = self.actor
+
+        def may_go_on() -> bool:
+            role = access.role_in(actor, execution.project_id) if is_still_let_in(actor) else None
+            return access.role_allows(role, Permission.VIEW)
+
+        connection = request.META.get("gunicorn.socket")
+        stream = Stream(Reader(execution.pk, position), may_go_on=may_go_on, is_gone=lambda: has_hung_up(connection))
+        return StreamingHttpResponse(stream, headers=EVENT_HEADERS)
+
 
 class NodeRunPagination(NewestFirstPagination):
     """Node runs in the order in which they started."""
@@ -125,7 +175,13 @@ class NodeRunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ProjectSc
     pagination_class = NodeRunPagination
     project_path = "execution__project"
     parent = Parent(WorkflowExecution, "execution_id")
-    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW}
+    permissions = {"list": Permission.VIEW, "retrieve": Permission.VIEW, "output": Permission.VIEW}
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.ANY}, filters=False)
+    @action(detail=True, methods=["get"], content_negotiation_class=AnyAccept)
+    def output(self, request: Request, execution_id: str, pk: str) -> HttpResponseBase:
+        """Download the output as a JSON file, however large it is."""
+        return output_response(self.get_object())
 
 
 STARTED = {

@@ -12,9 +12,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from threading import Semaphore
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
 from executions.engine.ending import ENDED_CHANNEL
@@ -27,6 +29,11 @@ LOOK_SECONDS_ALONE = 0.05
 RECONNECT_SECONDS = 2.0
 # How often the listening thread looks whether it is to end.
 LISTEN_SECONDS = 1.0
+# Threads of a web process that are left for those who do not wait.
+LEFT_FOR_OTHERS = 2
+
+# For senders that wait for a result, and live events. Each holds a thread for long.
+places = Semaphore(max(settings.WEB_THREADS - LEFT_FOR_OTHERS, 1))
 
 
 def wait_for_end(execution_id: UUID, *, timeout: float) -> WorkflowExecution:

@@ -12,6 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from projects import keys
+from projects.access import Actor
 from projects.models import ApiToken
 
 # How exact ``last_used_at`` is; a write per request would cost more than the knowledge is worth.
@@ -50,9 +51,20 @@ def token_of(key: str) -> ApiToken | None:
     token = ApiToken.objects.select_related("user").filter(prefix=prefix).first()
     if token is None or not keys.is_key_of(key, token.digest):
         return None
-    now = timezone.now()
-    is_live = token.revoked_at is None and (token.expires_at is None or token.expires_at > now)
-    return token if is_live and token.user.is_active else None
+    return token if _is_live(token) else None
+
+
+def is_still_let_in(actor: Actor) -> bool:
+    """Test whether a request by the same token, or in the same session, would still be let in."""
+    if actor.token is None:
+        return User.objects.filter(pk=actor.user_id, is_active=True).exists()
+    token = ApiToken.objects.select_related("user").filter(pk=actor.token.pk).first()
+    return token is not None and _is_live(token)
+
+
+def _is_live(token: ApiToken) -> bool:
+    is_valid = token.revoked_at is None and (token.expires_at is None or token.expires_at > timezone.now())
+    return is_valid and token.user.is_active
 
 
 def _note_use(token: ApiToken) -> None:

@@ -65,6 +65,13 @@ class Masker:
         """Return a text in which none of the secrets can be read."""
         return text if self._matcher is None else self._matcher.mask_text(text)
 
+    def settled(self, text: str) -> int:
+        """Return how many characters of a text that is not complete can be masked by themselves, whatever follows.
+
+        No secret lies across that place, and none that has only begun lies before it.
+        """
+        return len(text) if self._matcher is None else self._matcher.settled(text)
+
 
 class _Matcher:
     """The spellings of a set of secrets, put together once."""
@@ -83,6 +90,7 @@ class _Matcher:
         self._in_json = [orjson.dumps(spelling)[1:-1] for spelling in self._spellings]
         words = sorted({word for word in secrets if SHORTEST_WORD <= len(word) < SHORTEST}, key=len, reverse=True)
         self._words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+        self._all = [*self._spellings, *words]
         self._numbers = frozenset(secret for secret in secrets if secret.isdecimal() and len(secret) >= SHORTEST)
 
     def mask(self, value: Any) -> Any:
@@ -97,6 +105,13 @@ class _Matcher:
             if spelling in text:
                 text = text.replace(spelling, MASK)
         return self._words.sub(MASK, text) if self._words is not None else text
+
+    def settled(self, text: str) -> int:
+        cut = min((_begun(spelling, text) for spelling in self._all), default=len(text))
+        # Before what has only begun, another one may be complete that reaches into it.
+        while (earlier := min((_across(spelling, text, cut) for spelling in self._all), default=cut)) < cut:
+            cut = earlier
+        return cut
 
     def _is_clean(self, value: Any) -> bool:
         if self._words is not None:
@@ -120,6 +135,23 @@ class _Matcher:
             case int() | float():
                 return MASK if self._numbers and str(value) in self._numbers else value
         return value
+
+
+def _begun(spelling: str, text: str) -> int:
+    """Return where a text's end may be the beginning of a spelling; its length, if that is nowhere.
+
+    All of a spelling counts as well: what follows decides whether a short one is a word of its own.
+    """
+    at = text.find(spelling[0], max(len(text) - len(spelling), 0))
+    while at >= 0 and not spelling.startswith(text[at:]):
+        at = text.find(spelling[0], at + 1)
+    return at if at >= 0 else len(text)
+
+
+def _across(spelling: str, text: str, cut: int) -> int:
+    """Return where a spelling begins that lies across a place; the place, if none does."""
+    at = text.find(spelling, max(cut - len(spelling) + 1, 0), cut + len(spelling) - 1)
+    return at if at >= 0 else cut
 
 
 # The same secrets are masked execution after execution, and in line after line of the logs.

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 
 class AnyAccept(BaseContentNegotiation):
-    """Lets every ``Accept`` pass: for an answer that is a picture, whatever was asked for, and errors in JSON."""
+    """Lets every ``Accept`` pass: for an answer that is no JSON, whatever was asked for. Errors are JSON all the same."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None

@@ -1,7 +1,7 @@
 """A small language for definitions, so that a test says only what it is about.
 
 ``definition("start > check", "check.yes > big", "check.no > small > end", "start ~> big")``: each text is a way along edges.
-``>`` is a data edge, ``~>`` an action edge, and ``check.yes`` leaves through the port ``yes``.
+``>`` is a data edge, ``~>`` an action edge, ``lookup -o bot`` attaches a tool to an agent, and ``check.yes`` leaves through the port ``yes``.
 
 What a node is follows from where it stands: nothing leads into it, so it is a manual trigger; it has ports, so it is a
 condition with those ports (``else`` and ``error`` it has anyway); else it is a delay of no time, which hands its input on. A keyword says
@@ -22,7 +22,7 @@ from workflows.definition.draft import POLICIES
 from workflows.definition.schema import Definition, parse
 from workflows.graph import Graph
 
-ARROWS = {">": "data", "~>": "action"}
+ARROWS = {">": "data", "~>": "action", "-o": "tool"}
 
 
 def node(type_: str, config: dict[str, Any] | None = None, **policies: Any) -> dict[str, Any]:
@@ -81,11 +81,11 @@ def _nodes(
 
 
 def _ends(way: str) -> list[str]:
-    return [step.partition(".")[0] for step in re.split(r"\s*~?>\s*", way.strip())]
+    return [step.partition(".")[0] for step in re.split(r"\s*(?:~?>|-o)\s*", way.strip())]
 
 
 def _edges(way: str) -> list[dict[str, Any]]:
-    steps = re.split(r"\s*(~?>)\s*", way.strip())
+    steps = re.split(r"\s*(~?>|-o)\s*", way.strip())
     edges = []
     for start, arrow, end in zip(steps[::2], steps[1::2], steps[2::2], strict=False):
         source, _, port = start.partition(".")

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from factory.django import DjangoModelFactory
 
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     ApprovalDecision,
@@ -18,10 +19,12 @@ from executions.models import (
     ExecutionStatus,
     GoneEndpoint,
     Link,
+    LiveText,
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
     Verdict,
+    WorkerProcess,
     WorkflowExecution,
     WorkflowExecutionLog,
 )
@@ -50,6 +53,7 @@ from triggers.models import (
     WebhookTest,
     WebhookTestDelivery,
 )
+from workflows.definition.agents import has_agent
 from workflows.models import (
     NodeType,
     ProjectVariable,
@@ -176,7 +180,15 @@ class VersionFactory(RowFactory[WorkflowVersion]):
     workflow = factory.SubFactory(WorkflowFactory, status=WorkflowStatus.ACTIVE, version=1)
     number = 1
     definition = factory.LazyFunction(lambda: DEFINITION)
+    has_agent = factory.LazyAttribute(lambda version: _has_agent(version.definition))
     content_hash = factory.Sequence(lambda number: f"{number:064x}")
+
+
+def _has_agent(definition: Any) -> bool:
+    try:
+        return has_agent(definition)
+    except (KeyError, TypeError):
+        return False  # Some tests want a definition that nobody could have published.
 
 
 class VariableFactory(RowFactory[WorkflowVariable]):
@@ -274,6 +286,41 @@ class NodeRunFactory(RowFactory[WorkflowExecutionLog]):
     started_at = NOON
     completed_at = NOON
     duration_ms = 0
+
+
+class WorkerProcessFactory(RowFactory[WorkerProcess]):
+    """A process that serves all queues."""
+
+    class Meta:
+        model = WorkerProcess
+
+    host = "machine"
+    pid = factory.Sequence(lambda number: number + 1)
+    queues = factory.LazyFunction(lambda: ["default", "agents"])
+    seen_at = NOON
+
+
+class ConversationFactory(RowFactory[Conversation]):
+    """A conversation in which nothing was said."""
+
+    class Meta:
+        model = Conversation
+
+    project = factory.SubFactory(ProjectFactory)
+    key = factory.Sequence(lambda number: f"customer-{number}")
+
+
+class MessageFactory(RowFactory[ConversationMessage]):
+    class Meta:
+        model = ConversationMessage
+
+    conversation = factory.SubFactory(ConversationFactory)
+    position = factory.Sequence(lambda number: number)
+    role = "user"
+    content = "Hello"
+    execution_id = factory.LazyFunction(new_id)
+    node_id = "assistant"
+    node_run_id = factory.LazyFunction(new_id)
 
 
 class LinkFactory(RowFactory[Link]):
@@ -523,6 +570,17 @@ class TemplateFactory(RowFactory[WorkflowTemplate]):
     name = factory.Sequence(lambda number: f"Template {number}")
     category = "examples"
     workflow_definition = factory.LazyFunction(lambda: DEFINITION)
+
+
+class LiveTextFactory(RowFactory[LiveText]):
+    class Meta:
+        model = LiveText
+
+    execution = factory.SubFactory(ExecutionFactory, leased=True)
+    node_run_id = factory.LazyFunction(new_id)
+    number = factory.Sequence(lambda number: number + 1)
+    text = "It"
+    created_at = NOON
 
 
 class OutgoingLimitFactory(RowFactory[OutgoingLimit]):

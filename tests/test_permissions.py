@@ -19,6 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     GoneEndpoint,
@@ -39,12 +40,14 @@ from tests.factories import (
     AuditEntryFactory,
     BackfillFactory,
     BudgetFactory,
+    ConversationFactory,
     DeliveryFactory,
     EventFactory,
     ExecutionFactory,
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    MessageFactory,
     ModelCallFactory,
     NodeRunFactory,
     OutgoingHoldFactory,
@@ -66,6 +69,7 @@ from tests.factories import (
     WorkflowFactory,
     token_and_key,
 )
+from tests.streaming import hang_up
 from triggers.models import (
     Event,
     Poll,
@@ -124,6 +128,8 @@ ROWS: dict[type[Model], Callable[[Project, User], Any]] = {
     ProjectVariable: lambda project, user: ProjectVariableFactory(project=project),
     WorkflowExecution: lambda project, user: ExecutionFactory(workflow_version__workflow__project=project),
     WorkflowExecutionLog: lambda project, user: NodeRunFactory(execution__workflow_version__workflow__project=project),
+    Conversation: lambda project, user: ConversationFactory(project=project),
+    ConversationMessage: lambda project, user: MessageFactory(conversation__project=project),
     OutgoingLimit: lambda project, user: OutgoingLimitFactory(project=project),
     OutgoingHold: lambda project, user: OutgoingHoldFactory(project=project),
     Budget: lambda project, user: BudgetFactory(project=project),
@@ -339,6 +345,8 @@ def call(caller: Caller, method: str, url: str, project: Project) -> tuple[Any, 
     body = None if method == "get" else {"project": str(project.pk)}
     with CaptureQueriesContext(connection) as queries:
         response = getattr(caller.client, method)(url, body, format="json" if body else None)
+        if response.streaming:
+            hang_up(response)  # It would go on for as long as its execution does.
     return response, writes(queries)
 
 
@@ -348,7 +356,7 @@ def writes(queries: CaptureQueriesContext) -> list[str]:
 
 
 def shown(response: Any) -> str:
-    return response.content.decode()
+    return "" if response.streaming else response.content.decode()
 
 
 @pytest.fixture

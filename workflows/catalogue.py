@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from workflows.definition.schema import Node
 from workflows.nodes import base as nodes
 from workflows.tools import base as tools
 
@@ -82,6 +83,13 @@ def _tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
         item_key=tool.item_key,
         example=tool.example,
     )
+
+
+def description_of(node: Node) -> str:
+    """Return what a node does, in a line: what its tool says, else its type; a model that may call it reads this."""
+    if node.type == "tool":
+        return _first_line(tools.catalogue()[node.config["tool"]])
+    return node.notes or node.name
 
 
 def _first_line(thing: object) -> str:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
 from workflows.definition.schema import Definition, Edge, Node
 
 TRIGGER = "trigger"
+AGENT = "agent"
 
 
 class Graph:
-    """A definition by its edges. Only edges that order count; a ``tool`` edge attaches and is not seen here.
+    """A definition by its edges. Only edges that order count. What a ``tool`` edge attaches to an agent lies in the agent, as
+    the body of a loop lies in the loop: it runs when the agent says so.
 
     The definition's edges must lead from and to nodes that it has.
     """
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        self.nodes: Mapping[str, Node] = {node.id: node for node in definition.nodes}
+        self.nodes: Mapping[str, Node] = _with_what_is_attached(definition)
         into: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         out_of: dict[str, list[Edge]] = {node_id: [] for node_id in self.nodes}
         for edge in definition.edges:
@@ -28,6 +31,11 @@ class Graph:
                 out_of[edge.source].append(edge)
         self._into = {node_id: tuple(edges) for node_id, edges in into.items()}
         self._out_of = {node_id: tuple(edges) for node_id, edges in out_of.items()}
+
+    def is_tool(self, node_id: str) -> bool:
+        """Return whether a node is attached to an agent."""
+        parent = self.nodes[node_id].parent
+        return parent is not None and parent in self.nodes and self.nodes[parent].type == AGENT
 
     @property
     def triggers(self) -> tuple[str, ...]:
@@ -207,3 +215,30 @@ class Graph:
             sources = {edge.source for edge in self._into[node_id]}
             found[node_id] = frozenset(sources.union(*(found[source] for source in sources)))
         return found
+
+
+def _with_what_is_attached(definition: Definition) -> dict[str, Node]:
+    """Return the nodes by their ids, each with the scope or the agent that it lies in as its ``parent``.
+
+    Agents of a draft that are tools of each other are left where they were.
+    """
+    nodes = {node.id: node for node in definition.nodes}
+    agent_of = attached_to(definition.edges, nodes)
+    for node_id, agent_id in agent_of.items():
+        above, seen = agent_id, {node_id}
+        while above in agent_of and above not in seen:
+            seen.add(above)
+            above = agent_of[above]
+        if above not in seen:
+            nodes[node_id] = replace(nodes[node_id], parent=agent_id)
+    return nodes
+
+
+def attached_to(edges: Iterable[Edge], nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the agents that nodes are attached to, by the nodes' ids. Of several, the first."""
+    found: dict[str, str] = {}
+    for edge in edges:
+        is_one = edge.type == "tool" and edge.source in nodes and edge.target in nodes and edge.source != edge.target
+        if is_one and nodes[edge.target].type == AGENT:
+            found.setdefault(edge.source, edge.target)
+    return found

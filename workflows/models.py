@@ -147,6 +147,8 @@ class WorkflowVersion(models.Model):
     definition = models.JSONField()
     # SHA-256 of the canonical definition without ``ui``.
     content_hash = models.CharField(max_length=64)
+    # Whether a node of it is an agent: its executions want a worker that has loaded the library for models.
+    has_agent = models.BooleanField(default=False, db_default=False, editable=False)
     message = models.CharField(max_length=500, blank=True, default="")
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

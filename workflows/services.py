@@ -18,6 +18,7 @@ from projects.access import Actor
 from projects.models import Project
 from projects.payloads import storable_text
 from workflows import entity_tags
+from workflows.definition.agents import has_agent
 from workflows.definition.canonical import content_hash
 from workflows.definition.diff import Change, diff
 from workflows.definition.limits import limit_problems
@@ -200,6 +201,7 @@ def _freeze(draft: Workflow, *, message: str, by: Actor | None, now: datetime) -
         number=workflow.version + 1,
         definition=workflow.definition,
         content_hash=digest,
+        has_agent=has_agent(workflow.definition),
         message=message,
         created_by_id=by.user.pk if by else None,
         created_at=now,
@@ -238,6 +240,7 @@ def version_to_try(
         content_hash=content_hash(definition),
         defaults={
             "definition": definition,
+            "has_agent": has_agent(definition),
             "created_by_id": by.user.pk if by else None,
             "created_at": now,
         },

@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from executions.admin import approvals, executions, node_runs, outgoing, panels, running, spending
+from executions.admin import (
+    approvals,
+    conversations,
+    executions,
+    node_runs,
+    outgoing,
+    panels,
+    running,
+    spending,
+    workers,
+)
 
-__all__ = ["approvals", "executions", "node_runs", "outgoing", "panels", "running", "spending"]
+__all__ = [
+    "approvals",
+    "conversations",
+    "executions",
+    "node_runs",
+    "outgoing",
+    "panels",
+    "running",
+    "spending",
+    "workers",
+]

@@ -17,10 +17,12 @@ from django.utils.safestring import SafeString, mark_safe
 
 from executions import services
 from executions.admin.health import operations_view
+from executions.admin.outputs import shown_result
 from executions.admin.rerunning import rerun_from
 from executions.admin.words import why
 from executions.blockers import MOST_BLOCKERS, blockers
 from executions.engine.clock import database_now
+from executions.live.reader import present_position
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from executions.pictures import picture_of
 from projects.access import Actor
@@ -71,12 +73,15 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
 
     def row_context(self, request: HttpRequest, row: WorkflowExecution) -> dict[str, Any]:
         now = database_now()
+        # Before the rest is read: what happens meanwhile is told.
+        watched_from = "" if row.has_ended else present_position(row.pk).to_id()
         children = list(row.children.defer("execution_context", "result").order_by("pk")[: MOST_CHILDREN + 1])
         wanted = NodeRunsWanted(request.GET)
         node_runs = list(_node_runs(row, wanted)[: MOST_NODE_RUNS + 1])
         waits_for = list(blockers(row).defer("execution_context", "result")[: MOST_BLOCKERS + 1])
         return {
             "why": why(row, now=now),
+            "watched_from": watched_from,
             "blockers": waits_for[:MOST_BLOCKERS],
             "has_more_blockers": len(waits_for) > MOST_BLOCKERS,
             # The drawing has escaped whatever the version holds.
@@ -88,7 +93,7 @@ class ExecutionPage(ReadOnlyPage[WorkflowExecution]):
             else "",
             "trigger_value": values.payload(row.execution_context.get("trigger")),
             "begins_at": row.execution_context.get("node_id"),
-            "result": values.payload(row.result),
+            "result": shown_result(row),
             "error": values.payload(row.error),
             "took": self.took(row),
             "cost": values.money(row.cost, is_complete=row.is_cost_complete),

@@ -42,6 +42,9 @@ def operations_view(request: HttpRequest) -> HttpResponse:
         if engine
         else [],
         "owners": [(owner, values.ago(owner.expires_at, now=now)) for owner in engine.owners] if engine else [],
+        "processes": [(process, values.ago(process.seen_at, now=now)) for process in engine.processes]
+        if engine
+        else [],
         "broker": operations.broker(),
         "panels": panels_of(OPERATIONS, request, now),
     }

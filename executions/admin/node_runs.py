@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from executions.admin.outputs import shown_output
 from executions.models import WorkflowExecution, WorkflowExecutionLog
 from projects.backoffice import values
 from projects.backoffice.pages import ReadOnlyPage
@@ -127,7 +128,7 @@ class NodeRunPage(ReadOnlyPage[WorkflowExecutionLog]):
 
     @admin.display(description="output")
     def output_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:
-        return values.payload(node_run.output_data)
+        return shown_output(node_run)
 
     @admin.display(description="error")
     def error_shown(self, node_run: WorkflowExecutionLog) -> SafeString | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from executions import worker_processes
 from executions.engine import limits
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from projects.backoffice.values import ago
@@ -32,7 +33,9 @@ def why(execution: WorkflowExecution, *, now: datetime) -> list[str]:
     is_due = execution.wake_at is not None and execution.wake_at <= now
     reason = BlockedOn.QUEUE if is_due else execution.blocked_on
     sentences = [WAITS_FOR[BlockedOn(reason)] if reason else "It is about to go on."]
-    if execution.blocked_detail:
+    if worker_processes.is_left_waiting(execution, now=now) and execution.queue in worker_processes.unserved(now):
+        sentences.append(worker_processes.nobody_serves(execution.queue))
+    elif execution.blocked_detail:
         sentences.append(execution.blocked_detail)
     if standing := limits.standing(execution):
         sentences.append(standing)

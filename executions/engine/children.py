@@ -8,7 +8,7 @@ row first, because it is nearer) they would wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,9 @@ from executions import services
 from executions.engine import ending, signals
 from executions.engine.context import without_marks
 from executions.exceptions import IllegalTransition, InvalidInput, NotRunnable
-from executions.models import ExecutionStatus, WorkflowExecution
+from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened
+from executions.outputs.reference import result_in
 from projects.exceptions import NotFound
 from projects.failpoints import failpoint
 from workflows.models import TriggerType, WorkflowVersion
@@ -64,6 +66,7 @@ def start(
     parent: WorkflowExecution,
     node_run_id: UUID,
     deadline: datetime | None,
+    allowed_hosts: Sequence[Sequence[str]],
     now: datetime,
 ) -> WorkflowExecution:
     """Start what :func:`check` has allowed, in the transaction that records the node run and holds the parent's row.
@@ -73,6 +76,7 @@ def start(
 
     :param id: the child's, known before so that the node run can name it.
     :param deadline: the node's.
+    :param allowed_hosts: those of the agents whose tool it is, if it is one. What its parent may not call, it may not call either.
     :raises SegueError: if that has changed in the moment since; the transaction is then to be undone, and the node run again.
     """
     first = WorkflowExecution.objects.filter(parent_node_run_id=node_run_id).first()
@@ -92,6 +96,7 @@ def start(
         parent_node_run_id=node_run_id,
         is_waited_for=outcome.wait,
         depth=parent.depth + 1,
+        allowed_hosts=[*parent.execution_context.get("allowed_hosts", ()), *allowed_hosts],
         deadline_at=_deadline(version, parent, deadline, now=now) if outcome.wait else None,
     )
 
@@ -106,6 +111,24 @@ def answer_parent(execution: WorkflowExecution) -> None:
     """Tell the node run that waits for an ended execution how it ended, if it still waits."""
     if execution.is_waited_for and execution.parent_id is not None and execution.parent_node_run_id is not None:
         signals.answer(execution.parent_id, execution.parent_node_run_id, _answer(execution))
+
+
+def output_in(answer: Mapping[str, Any]) -> Any:
+    """Return the output that an answer brings, with the result of a sub-workflow that was too large for it.
+
+    :raises NodeError: if that result lies in a file that cannot be read, or was cleaned up with its execution.
+    """
+    if "result_in" not in answer:
+        return answer.get("output")
+    output: dict[str, Any] = answer["output"]
+    run = WorkflowExecutionLog.objects.filter(pk=answer["result_in"]).first()
+    if run is None:
+        raise NodeError(
+            "output_lost",
+            f"The result of execution {output['execution_id']} was removed with it before this node could take it over. "
+            "Run the execution again from here.",
+        )
+    return {**output, "result": result_in(opened(run.file or run.output_data, run.node_id))}
 
 
 def cancel_below(execution: WorkflowExecution, status: ExecutionStatus, *, now: datetime) -> None:
@@ -199,7 +222,9 @@ _FAILURES = {
 def _answer(execution: WorkflowExecution) -> dict[str, Any]:
     status = ExecutionStatus(execution.status)
     if status is ExecutionStatus.COMPLETED:
-        return {"output": {"execution_id": str(execution.pk), "result": execution.result}}
+        output = {"execution_id": str(execution.pk), "result": execution.result}
+        # A large result stays where it is until the parent's worker makes its own output of it.
+        return {"output": output} | ({"result_in": str(execution.result_in)} if execution.result_in else {})
     code, verb = _FAILURES[status]
     error = execution.error or {}
     message = f"Workflow `{execution.workflow_name}` (execution {execution.pk}) {verb}: {error.get('message', '')}"

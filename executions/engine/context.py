@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from executions.live.texts import TextStream
 from projects.masking import Masker
 from workflows.http import Cancel
 from workflows.http.secrets import FilledIn, Secret
-from workflows.nodes.base import NodeError
+from workflows.nodes.base import NodeError, PlannedCall
 
 # What ``secret('NAME')`` and ``links.node`` evaluate to: the kind, the name, and the mark of this node run.
 PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)⟧")
@@ -21,6 +23,10 @@ PLACEHOLDER = re.compile(r"⟦(secret|link):([A-Za-z_][A-Za-z0-9_]*):([0-9a-f]+)
 
 def _no_scripts(body: str, items: Sequence[Any]) -> Any:
     raise NodeError("not_available_here", "No script can be run here.")
+
+
+def _no_watchers() -> TextStream:
+    raise NodeError("not_available_here", "Nobody can watch an answer come here.")
 
 
 @dataclass
@@ -46,9 +52,16 @@ class RunContext:
     # What its calls have waited for already (executions.outgoing).
     permit: Mapping[str, Any] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    # Returns where an answer that comes in pieces is shown to those who watch.
+    live_text: Callable[[], TextStream] = _no_watchers
     cancel: Cancel = field(default_factory=Cancel)
     filled_in: FilledIn = field(default_factory=FilledIn)
     ends_at: float = math.inf
+    # Of a model call: what the ledger is asked, and the time to ask it at; who asks is for the worker to give.
+    ask_of: Callable[[PlannedCall], Any] | None = None
+    clock: Callable[[], datetime] | None = None
+    reserve_with: Callable[[Any, datetime], None] | None = None
+    planned: PlannedCall | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -75,6 +88,26 @@ class RunContext:
         :raises NodeError: naming the index and the line that failed.
         """
         return self.run_body_each(body, items)
+
+    def reserve(self, call: PlannedCall) -> None:
+        """Reserve what a call of a model may cost at most.
+
+        :raises NodeError: if it may not be made.
+        :raises Postponed: if the ledger cannot be asked now.
+        """
+        if self.ask_of is None or self.clock is None or self.reserve_with is None:
+            raise NodeError("not_available_here", "No model can be called here.")
+        self.reserve_with(self.ask_of(call), self.clock())
+        self.planned = call
+
+    @contextmanager
+    def saying(self) -> Iterator[Callable[[str], None]]:
+        """Show the pieces of an answer that is coming in to those who watch the execution."""
+        stream = self.live_text()
+        try:
+            yield stream.write
+        finally:
+            stream.close()
 
     def keep(self, state: Any) -> None:
         """Note how far the node run has come, in case it is put off."""

@@ -9,8 +9,9 @@ from typing import Any
 from django.db import connection
 
 from executions.engine import awaiting, children, failures, limits
-from executions.models import LIVE, ExecutionStatus, WorkflowExecution
+from executions.models import LIVE, ExecutionQueue, ExecutionStatus, WorkflowExecution
 from executions.signals import execution_ended
+from executions.spending import ledger
 from projects.failpoints import failpoint
 
 # The channel on which a waiting caller's process hears that an execution has ended, or has answered (PostgreSQL).
@@ -53,6 +54,8 @@ def end_execution(
         awaiting.give_up_all_of(execution, now=now)
     else:
         record()
+    if execution.queue == ExecutionQueue.AGENTS:
+        ledger.close_execution(execution.pk, now=now)
     children.cancel_below(execution, status, now=now)
     children.answer_parent(execution)
     failures.start_error_workflow(execution, now=now)

@@ -66,7 +66,7 @@ def run(execution: WorkflowExecution) -> bool:
         return False
     turn.record()
     if execution.wake_at is not None and execution.wake_at <= turn.now():
-        bell.ring_on_commit()
+        bell.ring_on_commit(execution.queue)
     return True
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,9 @@ from django.db.models import Case, F, Q, QuerySet, When
 
 from executions.engine.planner import NodeRunFact, Progress
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened
+from executions.outputs.reference import FILE_COLUMNS, OutputFile, file_columns
+from executions.outputs.removal import remove_after_commit
 from projects.ids import new_id
 from projects.inserting import insert, new_row
 from projects.updating import update
@@ -38,11 +42,14 @@ class Journal:
         self._execution_id = execution.pk
         # The latest attempt of each node, by iteration and node id.
         self._rows: defaultdict[str, dict[str, WorkflowExecutionLog]] = defaultdict(dict)
+        # As they are recorded: of one that is too large for its row, the file.
         self._outputs: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         # What node runs that were put off keep until they go on, by row.
         self._kept: dict[UUID, Any] = {}
         self._new: list[WorkflowExecutionLog] = []
         self._changed: dict[WorkflowExecutionLog, set[str]] = {}
+        # Files that rows have named and name no more.
+        self._unnamed: list[str] = []
         # Completions that no commit holds yet.
         self.completed_since_flush = 0
         self.executed = execution.nodes_executed
@@ -87,9 +94,9 @@ class Journal:
             if row.status != ExecutionStatus.RUNNING:
                 return
             if row.waits_for == BlockedOn.TIMER:
-                self._outputs[row.iteration][row.node_id] = row.held_back  # type: ignore[attr-defined]
+                self._outputs[row.iteration][row.node_id] = row.file or row.held_back  # type: ignore[attr-defined]
             elif row.waits_for in (None, BlockedOn.RETRY) and row.held_back is not None:  # type: ignore[attr-defined]
-                self._kept[row.pk] = row.held_back  # type: ignore[attr-defined]
+                self._kept[row.pk] = {**row.held_back, "kept": row.file} if row.file else row.held_back  # type: ignore[attr-defined]
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -108,17 +115,32 @@ class Journal:
             yield from (row for row in rows.values() if row.status == ExecutionStatus.RUNNING)
 
     def outputs(self, iteration: str, node_ids: Iterable[str]) -> dict[str, Any]:
-        """Return the recorded outputs of nodes that have a node run in an open pass, by node id."""
+        """Return the recorded outputs of nodes that have a node run in an open pass, by node id.
+
+        :raises NodeError: if one lies in a file that cannot be read.
+        """
+        return {node_id: opened(output, node_id) for node_id, output in self._recorded(iteration, node_ids).items()}
+
+    def _recorded(self, iteration: str, node_ids: Iterable[str]) -> dict[str, Any]:
         known, rows = self._outputs[iteration], self._rows[iteration]
         wanted = [node_id for node_id in node_ids if node_id in rows]
-        missing = [rows[node_id].pk for node_id in wanted if node_id not in known]
+        missing = []
+        for node_id in wanted:
+            if node_id not in known:
+                if (file := rows[node_id].file) is None:
+                    missing.append(rows[node_id].pk)
+                else:
+                    known[node_id] = file
         if missing:
             stored = WorkflowExecutionLog.objects.filter(pk__in=missing).values_list("node_id", "output_data")
             known.update(stored)
         return {node_id: known[node_id] for node_id in wanted}
 
     def settled_below(self, iteration: str, node_ids: Collection[str]) -> dict[tuple[str, str], Any]:
-        """Return the outputs of nodes in all passes below a path, by iteration and node id."""
+        """Return the outputs of nodes in all passes below a path, by iteration and node id.
+
+        :raises NodeError: if one lies in a file that cannot be read.
+        """
         prefix = path_of(iteration, "")
         stored = (
             WorkflowExecutionLog.objects.filter(
@@ -129,13 +151,13 @@ class Journal:
             )
             .exclude(iteration="")
             .exclude(ports=[])
-            .values_list("iteration", "node_id", "output_data")
+            .values_list("iteration", "node_id", "output_data", *FILE_COLUMNS)
         )
-        found = {(path, node_id): output for path, node_id, output in stored}
+        found = {(path, node_id): OutputFile.named(*file) or output for path, node_id, output, *file in stored}
         for row in (*self._new, *self._changed):
             if row.node_id in node_ids and row.ports and row.iteration and row.iteration.startswith(prefix):
-                found[row.iteration, row.node_id] = row.output_data
-        return found
+                found[row.iteration, row.node_id] = row.file or row.output_data
+        return {place: opened(output, place[1]) for place, output in found.items()}
 
     def failures_below(self, iteration: str, node_ids: Collection[str], *, most: int) -> list[WorkflowExecutionLog]:
         """Return node runs that failed in the passes of a scope and that nothing caught."""
@@ -155,6 +177,13 @@ class Journal:
                 if row.status == ExecutionStatus.FAILED and not row.ports and row.wake_at is None:
                     found[row.pk] = row
         return list(found.values())
+
+    def ended_in(self, iterations: Collection[str], node_ids: Collection[str]) -> list[WorkflowExecutionLog]:
+        """Read what ended in some passes: the last attempt of each of these nodes, with what it put out. What is not written is not seen."""
+        rows = WorkflowExecutionLog.objects.filter(
+            execution_id=self._execution_id, iteration__in=iterations, node_id__in=node_ids, completed_at__isnull=False
+        ).defer("input_data")
+        return list({(row.iteration, row.node_id): row for row in rows.order_by("attempt")}.values())
 
     def answers(self) -> list[WorkflowExecutionLog]:
         """Read what has come for the node runs that wait, and return those for which something has."""
@@ -203,6 +232,14 @@ class Journal:
         row.input_data = shown
         self._touch(row, "input_data")
 
+    def note_spent(self, row: WorkflowExecutionLog, *, tokens: int, cost: Decimal | None) -> None:
+        """Note what a node run has used of models.
+
+        :param cost: US dollars; None: the price is not known.
+        """
+        row.tokens_used, row.cost = tokens, cost
+        self._touch(row, "tokens_used", "cost")
+
     def note_state(self, row: WorkflowExecutionLog, state: dict[str, Any]) -> None:
         """Note how far a scope has come."""
         row.state = state
@@ -214,7 +251,7 @@ class Journal:
         """Note that a node run sleeps; its output is what it will be done with, unless an answer says otherwise."""
         row.wake_at = until
         row.waits_for = waits_for
-        row.output_data = output
+        self._put(row, output)
         self._outputs[row.iteration][row.node_id] = output
         self._touch(row, "wake_at", "waits_for", "output_data")
 
@@ -225,24 +262,30 @@ class Journal:
         """
         row.wake_at = until
         row.waits_for = BlockedOn.RETRY
-        row.output_data = self._kept[row.pk] = keep
+        self._kept[row.pk] = keep
+        if type(keep["kept"]) is OutputFile:
+            self._put(row, keep["kept"])
+            keep = {**keep, "kept": None}
+        else:
+            self._put(row, None)
+        row.output_data = keep
         self._touch(row, "wake_at", "waits_for", "output_data")
 
     def kept_by(self, row: WorkflowExecutionLog) -> Any:
-        """Return what a node run kept when it was put off; ``None`` if it was not."""
+        """Return what a node run kept when it was put off, its own part perhaps as a file; ``None`` if it was not."""
         return self._kept.get(row.pk)
 
     def complete(self, row: WorkflowExecutionLog, *, ports: tuple[str, ...], output: Any, now: datetime) -> None:
         """Note that a node run is done. Once it is flushed, it never runs again."""
         self._end(row, ExecutionStatus.COMPLETED, now=now)
         row.ports = list(ports)
-        row.output_data = output
+        self._put(row, output)
         self._outputs[row.iteration][row.node_id] = output
         self.executed += 1
 
     def finish_waiting(self, row: WorkflowExecutionLog, *, ports: tuple[str, ...], now: datetime) -> None:
         """Note that a node run that slept is done, with the output that it fell asleep with."""
-        output = self.outputs(row.iteration, [row.node_id])[row.node_id]
+        output = self._recorded(row.iteration, [row.node_id])[row.node_id]
         self.complete(row, ports=ports, output=output, now=now)
 
     def fail(
@@ -304,6 +347,9 @@ class Journal:
             insert(self._new)
         for row, columns in self._changed.items():
             update(WorkflowExecutionLog, {"id": row.pk}, {name: getattr(row, name) for name in sorted(columns)})
+        if self._unnamed:
+            remove_after_commit(self._unnamed)
+            self._unnamed = []
         self._new = []
         self._changed = {}
         self.completed_since_flush = 0
@@ -320,7 +366,7 @@ class Journal:
 
     def _end(self, row: WorkflowExecutionLog, status: ExecutionStatus, *, now: datetime) -> None:
         if self._kept.pop(row.pk, None) is not None:
-            row.output_data = None
+            self._put(row, None)
         row.status = status
         row.completed_at = now
         row.duration_ms = max(int((now - row.started_at).total_seconds() * 1000), 0)
@@ -328,6 +374,19 @@ class Journal:
         row.waits_for = None
         self.completed_since_flush += 1
         self._touch(row, *_ENDING)
+
+    def _put(self, row: WorkflowExecutionLog, output: Any) -> None:
+        """Put an output into its row, or the name of the file in which it lies."""
+        before = row.output_file
+        file = output if type(output) is OutputFile else None
+        row.output_data = None if file else output
+        if file is None and before is None:
+            return
+        for name, value in file_columns(file).items():
+            setattr(row, name, value)
+        self._touch(row, *FILE_COLUMNS)
+        if before is not None and before != row.output_file:
+            self._unnamed.append(before)
 
     def _touch(self, row: WorkflowExecutionLog, *columns: str) -> None:
         if row._state.adding:

@@ -33,7 +33,15 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Now, RowNumber
 
-from executions.models import LIVE, SUSPECT_AFTER, BlockedOn, ExecutionQuerySet, ExecutionStatus, WorkflowExecution
+from executions.models import (
+    LIVE,
+    SUSPECT_AFTER,
+    BlockedOn,
+    ExecutionQuerySet,
+    ExecutionQueue,
+    ExecutionStatus,
+    WorkflowExecution,
+)
 from projects.failpoints import failpoint
 from projects.updating import update
 
@@ -58,7 +66,9 @@ def new_owner() -> str:
     return f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(8)}"
 
 
-def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> list[WorkflowExecution]:
+def claim(
+    owner: str, *, now: datetime, limit: int, suspects: bool = False, queue: ExecutionQueue | None = None
+) -> list[WorkflowExecution]:
     """Take up to ``limit`` due executions, turn by turn from every project that has some, the longest due first.
 
     The claim is counted in the same statement, so that a worker that dies with it is counted too.
@@ -66,11 +76,12 @@ def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> l
     Where ``PROJECT_MAX_RUNNING`` is set, no project gets more than that many at all workers together.
 
     :param suspects: take those that were lost with :data:`SUSPECT_AFTER` workers or more; else the others.
+    :param queue: take only those of one queue; None: of all.
     """
     with transaction.atomic():
         if settings.PROJECT_MAX_RUNNING:
             _take_turns()
-        ids = _lock_due(now=now, limit=limit, suspects=suspects)
+        ids = _lock_due(now=now, limit=limit, suspects=suspects, queue=queue)
         if not ids:
             return []
         WorkflowExecution.objects.filter(pk__in=ids).update(
@@ -90,9 +101,10 @@ def claim(owner: str, *, now: datetime, limit: int, suspects: bool = False) -> l
     return [claimed[pk] for pk in ids]
 
 
-def has_suspects(*, now: datetime) -> bool:
-    """Return whether an execution is due that must be claimed alone."""
-    return WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now, claims__gte=SUSPECT_AFTER).exists()
+def has_suspects(*, now: datetime, queue: ExecutionQueue | None = None) -> bool:
+    """Return whether an execution is due that must be claimed alone; of one queue, or of all."""
+    found = WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now, claims__gte=SUSPECT_AFTER)
+    return (found if queue is None else found.filter(queue=queue)).exists()
 
 
 def lease_time() -> timedelta:
@@ -177,20 +189,20 @@ def _take_turns() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMS])
 
 
-def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
+def _lock_due(*, now: datetime, limit: int, suspects: bool, queue: ExecutionQueue | None) -> list[UUID]:
     # SQLite has no row locks and needs none: the whole transaction is alone (IMMEDIATE).
     most = settings.PROJECT_MAX_RUNNING
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(
-                _DUE_BY_TURNS_SQL.format(
-                    losses=f"{'>=' if suspects else '<'} {SUSPECT_AFTER}", room=_ROOM_SQL if most else "%(limit)s"
-                ),
-                {"now": now, "limit": limit, "live": list(LIVE), "most": most},
+                _due_sql(suspects=suspects, most=most, queue=queue),
+                {"now": now, "limit": limit, "live": list(LIVE), "most": most, "queue": queue and queue.value},
             )
             return [pk for (pk,) in cursor.fetchall()]
     due = WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now)
     due = due.filter(claims__gte=SUSPECT_AFTER) if suspects else due.filter(claims__lt=SUSPECT_AFTER)
+    if queue is not None:
+        due = due.filter(queue=queue)
     turn = Window(RowNumber(), partition_by="project_id", order_by=["wake_at", "id"])
     by_turns = due.annotate(turn=turn)
     if most:
@@ -200,22 +212,31 @@ def _lock_due(*, now: datetime, limit: int, suspects: bool) -> list[UUID]:
     return list(by_turns.order_by("turn", "wake_at", "id").values_list("pk", flat=True)[:limit])
 
 
+def _due_sql(*, suspects: bool, most: int, queue: ExecutionQueue | None) -> str:
+    return _DUE_BY_TURNS_SQL.format(
+        losses=f"{'>=' if suspects else '<'} {SUSPECT_AFTER}",
+        room=_ROOM_SQL if most else "%(limit)s",
+        # Of all queues, there is nothing to ask for. Of one, an index that begins with the queue takes the place of the other.
+        here="" if queue is None else "queue = %(queue)s AND ",
+    )
+
+
 # Steps from project to project through the index of due executions (a loose index scan), takes the first few of each,
 # locks them (past those that another worker is taking), and then takes one of each in turn: what a project with 100,000 waiting ones costs here does not depend on their number.
 _DUE_BY_TURNS_SQL = """
 WITH RECURSIVE project AS (
   (SELECT project_id FROM workflow_executions
-    WHERE status = ANY(%(live)s) AND wake_at IS NOT NULL ORDER BY project_id LIMIT 1)
+    WHERE {here}status = ANY(%(live)s) AND wake_at IS NOT NULL ORDER BY project_id LIMIT 1)
   UNION ALL
   SELECT (SELECT e.project_id FROM workflow_executions e
-           WHERE e.status = ANY(%(live)s) AND e.wake_at IS NOT NULL AND e.project_id > project.project_id
+           WHERE {here}e.status = ANY(%(live)s) AND e.wake_at IS NOT NULL AND e.project_id > project.project_id
            ORDER BY e.project_id LIMIT 1)
     FROM project WHERE project.project_id IS NOT NULL
 )
 SELECT due.id FROM project CROSS JOIN LATERAL (
   SELECT e.id, e.wake_at, row_number() OVER (ORDER BY e.wake_at, e.id) AS turn
     FROM (SELECT id, wake_at FROM workflow_executions
-           WHERE project_id = project.project_id AND status = ANY(%(live)s) AND wake_at IS NOT NULL
+           WHERE {here}project_id = project.project_id AND status = ANY(%(live)s) AND wake_at IS NOT NULL
              AND wake_at <= %(now)s AND claims {losses}
            ORDER BY wake_at, id LIMIT {room} FOR NO KEY UPDATE SKIP LOCKED) e
 ) due

@@ -248,8 +248,9 @@ def _give_room(group: Group, pks: list[UUID]) -> int:
     if connection.features.has_select_for_update_skip_locked:
         # One that is being cancelled in this moment gives its place to the next one itself.
         free = free.select_for_update(skip_locked=True, no_key=True)
-    admitted = WorkflowExecution.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
-    bell.ring_on_commit()
+    found = dict(free.values_list("pk", "queue"))
+    bell.ring_on_commit(*set(found.values()))
+    admitted = WorkflowExecution.objects.filter(pk__in=list(found))
     return admitted.update(wake_at=Now(), blocked_on=BlockedOn.QUEUE, blocked_detail="")
 
 

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from executions import bell
+from executions import bell, queues
 from executions.engine import leases, limits
 from executions.engine.clock import database_now, database_started_at
 from executions.engine.ending import end_execution
@@ -56,8 +56,7 @@ def _sweep(now: datetime) -> int:
             done += sweeper(now)
         except Exception:  # One fault must not stop the others.
             logger.exception("A part of the sweep failed.", extra={"sweeper": getattr(sweeper, "__qualname__", "?")})
-    if WorkflowExecution.objects.filter(status__in=LIVE, wake_at__lte=now).exists():
-        bell.ring()
+    bell.ring(*queues.with_something_due(now))
     return done
 
 

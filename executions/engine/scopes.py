@@ -12,6 +12,7 @@ from executions.engine.passes import Tally
 from executions.engine.planner import Frame, NodeRunFact, Plan
 from executions.engine.versions import Body, CompiledNode
 from executions.models import WorkflowExecutionLog
+from workflows.graph import Graph
 from workflows.nodes.scopes import Passes, Rules
 
 
@@ -127,10 +128,17 @@ class Scope:
 
     def new_pass(self, index: int, facts: Iterable[NodeRunFact] = ()) -> Pass:
         """Open a pass, perhaps one of which something is recorded already."""
-        frame = Frame(self.body.graph_of(index), facts=facts)
+        return self._opened(index, self.graph_of(index), facts)
+
+    def _opened(self, index: int, graph: Graph, facts: Iterable[NodeRunFact]) -> Pass:
+        frame = Frame(graph, facts=facts)
         opened = Pass(self.path_of(index), frame, scope=self, index=index)
         self.open[index] = opened
         return opened
+
+    def graph_of(self, index: int) -> Graph:
+        """Return what a pass runs."""
+        return self.body.graph_of(index)
 
     def item(self, index: int) -> Any:
         """Return what expressions of a pass find as ``item``."""

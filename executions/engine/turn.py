@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -14,23 +15,27 @@ from django.conf import settings
 from django.db import transaction
 
 from executions import emitting, endpoints, links
-from executions.engine import awaiting, children, leases, retry
-from executions.engine.context import without_marks
+from executions.engine import awaiting, beginnings, children, leases, retry
+from executions.engine.agents import AgentRun
+from executions.engine.context import RunContext, without_marks
 from executions.engine.ending import closed_as, meanwhile, tell_who_waits
 from executions.engine.holds import Accepting, Claimed, Hold
 from executions.engine.job import Job
 from executions.engine.journal import Journal, fact_of
+from executions.engine.model_calls import Settlements, ask_of, cost_of, is_model_call
 from executions.engine.passes import Verdict, decide
 from executions.engine.planner import Frame, Plan, Start
 from executions.engine.scopes import Pass, Scope, result_of
-from executions.engine.values import Values
-from executions.engine.versions import CompiledNode, CompiledVersion
+from executions.engine.values import Values, most_bytes_in_a_row
+from executions.engine.versions import AgentBody, CompiledNode, CompiledVersion
 from executions.engine.waits import Waits
 from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import opened as opened_output
 from projects.failpoints import failpoint
 from projects.ids import new_id
 from workflows.expressions import Evaluator
 from workflows.http import Postponed
+from workflows.nodes.agent.steps import Begin, Fail, Finish, tokens_of
 from workflows.nodes.base import (
     ERROR_PORT,
     MAIN_PORT,
@@ -41,10 +46,13 @@ from workflows.nodes.base import (
     EmitEvent,
     EndpointGone,
     NodeError,
+    PlannedCall,
     StartWorkflow,
     Wait,
 )
+from workflows.nodes.scopes import Passes
 
+_APPROVALS = (BlockedOn.APPROVAL, BlockedOn.BUDGET)
 # A node in the pool gets this much more than its timeout to notice by itself that it is late.
 LATE_SECONDS = 1.0
 # Node runs in place before what they recorded is written, and other executions of this process get a chance.
@@ -89,13 +97,17 @@ class Turn:
         self._end: tuple[ExecutionStatus, dict[str, Any]] | None = None  # What it has come to.
         self._rng = random.Random()  # noqa: S311
         self._next_timer_at: datetime | None = None
-        self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None]] = {}
+        self._to_start: dict[UUID, tuple[StartWorkflow, UUID, datetime | None, list[list[str]]]] = {}
         self._to_emit: list[emitting.Emission] = []
         # Node runs that waited, and for whose sub-workflows and approvals nobody waits any more.
         self._given_up: list[UUID] = []
         self._to_await: list[awaiting.Asked] = []
         self._to_link: list[links.Place] = []
         self._gone: list[str] = []  # URLs that said so.
+        # What model calls have used, and what is not written yet of it.
+        self._settlements = Settlements()
+        self._spent_tokens, self._spent, self._is_cost_complete = 0, Decimal(0), True
+        self._to_remember: list[tuple[AgentRun, Any]] = []
         self._has_signal = False
         self._has_answer = False  # One that no commit holds yet.
         self._top = Pass(
@@ -125,7 +137,7 @@ class Turn:
         """Whether writing it locks no row that another process may be about to lock: then it may share a transaction."""
         execution = self.execution
         is_alone = execution.scheduled_for is None and execution.concurrency_key is None
-        starts = self._to_start or self._to_emit or self._gone
+        starts = self._to_start or self._to_emit or self._gone or self._to_remember
         return is_alone and not execution.is_waited_for and not starts and not self._given_up
 
     @property
@@ -264,10 +276,12 @@ class Turn:
     def _close_done(self, here: Pass) -> None:
         scope = here.scope
         if scope is None:
-            self._end = (ExecutionStatus.COMPLETED, {"result": self._values.result(self._top)})
+            self._end = (ExecutionStatus.COMPLETED, self._values.result(self._top))
             return None
-        scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
+        if isinstance(scope, AgentRun):
+            return self._close_step(scope, here)
         try:
+            scope.keep_result(here.index, result_of(here.frame, self._values.outputs_in(here)))
             values = self._values.of_pass(scope.body.after_pass, here, now=self.now())
             stops = _truth(values.get("break_when", False), "break_when", scope)
         except NodeError as error:
@@ -279,15 +293,26 @@ class Turn:
         self._leave(here)
         return self._move(scope)
 
+    def _close_step(self, agent: AgentRun, here: Pass) -> None:
+        try:
+            agent.note_done(here, self._values.settled_in(here))
+        except NodeError as error:
+            return self._fail_scope(agent, error)
+        self._leave(here)
+        return self._move_agent(agent)
+
     def _close_failed(self, here: Pass, node_id: str) -> None:
         row = self._journal.row(here.iteration, node_id)
         scope = here.scope
         if scope is None:
             self._end = (ExecutionStatus.FAILED, {"error": _failure(row)})
             return None
-        scope.failed += 1
         self._drop(here, because="Its pass has failed.")
         self._leave(here)
+        if isinstance(scope, AgentRun):
+            scope.note_failed(here.index, row)
+            return self._move_agent(scope)
+        scope.failed += 1
         if scope.rules.collects:
             return self._move(scope)
         failure = _failure(row)
@@ -338,20 +363,16 @@ class Turn:
         if self._values.fitting(prepared.shown) is not prepared.shown:
             raise NodeError(
                 "items_too_large",
-                f"What the scope goes over has more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Keep only what is "
+                f"What the scope goes over has more than {most_bytes_in_a_row():,} bytes. Keep only what is "
                 "needed of each item.",
             )
+        scope = self._scope(compiled, row, here, config=prepared.config, passes=passes, input=prepared.context.input)
+        scope.accumulator = passes.accumulator
+        if isinstance(scope, AgentRun):
+            prepared.shown["told"] = scope.told = self._values.masked(
+                beginnings.told(self.execution, self._version, scope)
+            )
         self._journal.note_input(row, prepared.shown)
-        scope = Scope(
-            compiled,
-            row,
-            within=here,
-            passes=passes,
-            rules=compiled.body.type.rules(prepared.config),
-            deadline=self._own_deadline_of(compiled, row),
-            input=prepared.context.input,
-            accumulator=passes.accumulator,
-        )
         here.scopes[scope.node_id] = scope
         self._journal.note_state(row, scope.state())
         self._learn(here, scope.node_id)
@@ -364,27 +385,102 @@ class Turn:
                 continue
             compiled = self._version.nodes[row.node_id]
             assert compiled.body is not None  # noqa: S101 - only scopes have a state
-            config = self._values.begun_with(compiled, row)
-            scope = Scope(
-                compiled,
-                row,
-                within=here,
-                passes=compiled.body.type.passes(config, branches=len(compiled.body.graphs)),
-                rules=compiled.body.type.rules(config),
-                deadline=self._own_deadline_of(compiled, row),
-                input=self._values.input_of(here, row.node_id),
-            )
+            input, lost = self._input_again(here, row)
+            config = self._values.begun_with(compiled, row, input)
+            passes = compiled.body.type.passes(config, branches=len(compiled.body.graphs))
+            scope = self._scope(compiled, row, here, config=config, passes=passes, input=input)
             scope.restore(row.state)
             here.scopes[scope.node_id] = scope
             for index in row.state["open"]:
-                rows = self._journal.rows_in(scope.path_of(index), scope.body.graph_of(index).nodes)
+                rows = self._journal.rows_in(scope.path_of(index), scope.graph_of(index).nodes)
                 opened = scope.new_pass(index, map(fact_of, rows))
                 self._to_plan[opened] = None
+            if isinstance(scope, AgentRun):
+                lost = self._recall(scope) or lost
+            for opened in list(scope.open.values()):
                 self._restore(opened)
-            self._move(scope)
+            if lost is None:
+                self._move(scope)
+            else:
+                self._fail_scope(scope, lost)
+
+    def _recall(self, agent: AgentRun) -> NodeError | None:
+        """Have an agent know again what its steps came to; return why that cannot be told any more."""
+        agent.told = (agent.row.input_data or {})["told"]
+        try:
+            agent.recall(self._journal)
+        except NodeError as error:
+            return error
+        return None
+
+    def _input_again(self, here: Pass, row: WorkflowExecutionLog) -> tuple[Any, NodeError | None]:
+        """Return what came to a scope that has begun, or why that cannot be told any more."""
+        try:
+            return self._values.input_of(here, row.node_id), None
+        except NodeError as error:
+            return None, error
+
+    def _scope(
+        self,
+        compiled: CompiledNode,
+        row: WorkflowExecutionLog,
+        here: Pass,
+        *,
+        config: Any,
+        passes: Passes,
+        input: Any,
+    ) -> Scope:
+        assert compiled.body is not None  # noqa: S101 - only scopes come here
+        kind, more = (AgentRun, {"config": config}) if isinstance(compiled.body, AgentBody) else (Scope, {})
+        return kind(
+            compiled,
+            row,
+            within=here,
+            passes=passes,
+            rules=compiled.body.type.rules(config),
+            deadline=self._own_deadline_of(compiled, row),
+            input=input,
+            **more,
+        )
+
+    def _move_agent(self, agent: AgentRun) -> None:
+        """Begin what an agent does next, or end it."""
+        while (decision := agent.decide()) is not None:
+            match decision:
+                case Begin():
+                    for opened in agent.begin(decision):
+                        self._to_plan[opened] = None
+                    failpoint("agent.step")
+                case Finish():
+                    return self._finish_agent(agent, decision)
+                case Fail(error=error):
+                    return self._fail_scope(agent, error)
+        self._journal.note_state(agent.row, agent.state())
+        return None
+
+    def _note_spent(self, agent: AgentRun) -> None:
+        """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
+        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
+        if isinstance(agent.within.scope, AgentRun):
+            agent.within.scope.spend(agent.tokens, agent.cost)
+
+    def _finish_agent(self, agent: AgentRun, finish: Finish) -> None:
+        output = agent.output(finish)
+        try:
+            kept = self._values.kept_output(output)
+        except NodeError as error:
+            return self._fail_scope(agent, error)
+        self._journal.note_state(agent.row, agent.state())
+        self._note_spent(agent)
+        self._journal.complete(agent.row, ports=(self._first_port(agent.node_id),), output=kept, now=self.now())
+        if agent.settings.memory is not None:
+            self._to_remember.append((agent, self._values.masked(output)["answer"]))
+        return self._leave_scope(agent)
 
     def _move(self, scope: Scope) -> None:
         """Begin the passes that may begin, and end a scope that is done."""
+        if isinstance(scope, AgentRun):
+            return self._move_agent(scope)
         while True:
             decision = decide(scope.rules, scope.tally())
             match decision.verdict:
@@ -443,6 +539,8 @@ class Turn:
     def _fail_scope(self, scope: Scope, error: NodeError) -> None:
         self._cancel_passes(scope, because=f"`{scope.node_id}` has failed.")
         self._journal.note_state(scope.row, scope.state())
+        if isinstance(scope, AgentRun):
+            self._note_spent(scope)
         self._fail(scope.compiled, scope.within, scope.row, error)
         return self._leave_scope(scope)
 
@@ -519,7 +617,7 @@ class Turn:
             if self._journal.executed >= settings.EXECUTION_MAX_NODE_RUNS:
                 raise _too_many_node_runs()
             if compiled.node.disabled:
-                value = self._values.input_of(here, start.node_id)
+                value = self._values.kept_output(self._values.input_of(here, start.node_id))
                 self._journal.complete(row, ports=(self._first_port(start.node_id),), output=value, now=self.now())
                 self._learn(here, start.node_id)
                 return None
@@ -548,7 +646,13 @@ class Turn:
         prepared = self._values.prepare(compiled, here, row)
         self._journal.note_input(row, self._values.fitting(prepared.shown))
         if (before := self._journal.kept_by(row)) is not None:
-            prepared.context.kept, prepared.context.permit = before["kept"], before["permit"]
+            prepared.context.kept, prepared.context.permit = (
+                opened_output(before["kept"], row.node_id),
+                before["permit"],
+            )
+        self._bind(prepared.context, here, row)
+        for hosts in self.execution.execution_context.get("allowed_hosts", ()):
+            prepared.context.filled_in.allow_only(hosts)
         self._to_link += prepared.links
         if (url := compiled.type.endpoint(prepared.config)) is not None:
             endpoints.refuse_gone(self.execution, without_marks(url))
@@ -562,6 +666,15 @@ class Turn:
             allowed=lambda: self._deadline_of(compiled),
         )
 
+    def _bind(self, context: RunContext, here: Pass, row: WorkflowExecutionLog) -> None:
+        """Hold a tool of an agent to the hosts that it may call; let a call of a model ask for its money."""
+        if is_model_call(here, row.node_id):
+            context.ask_of = lambda planned: ask_of(self.execution, here, row, planned)
+            context.clock = self.now
+            return
+        for hosts in _allowed_hosts(here):
+            context.filled_in.allow_only(hosts)
+
     def _settle(self, job: Job) -> None:
         compiled, here, row = job.compiled, job.here, job.row
         try:
@@ -571,6 +684,8 @@ class Turn:
             outcome = job.result()
             match outcome:
                 case Done(output=output, ports=ports):
+                    if (planned := job.context.planned) is not None:
+                        self._note_answer(job, planned, output)
                     output = self._values.kept_output(output)
                     self._journal.complete(row, ports=ports, output=output, now=self.now())
                 case Wait(until=until, output=output):
@@ -586,9 +701,24 @@ class Turn:
         except NodeError as error:
             if isinstance(error, EndpointGone):
                 self._gone.append(without_marks(compiled.type.endpoint(job.config)))
+            if job.context.planned is not None:
+                self._settlements.failed(row, error)
             self._fail(compiled, here, row, error)
         else:
             self._learn(here, row.node_id)
+
+    def _note_answer(self, job: Job, planned: PlannedCall, answer: dict[str, Any]) -> None:
+        """Note what a call of a model has used, for its node run, its agent, its execution and the ledger."""
+        agent = job.here.scope
+        assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
+        cost, tokens = cost_of(planned, answer, now=self.now()), tokens_of(answer)
+        answer["cost"] = None if cost is None else str(cost)
+        self._journal.note_spent(job.row, tokens=tokens, cost=cost)
+        agent.spend(tokens, cost)
+        self._spent_tokens += tokens
+        self._spent += cost or 0
+        self._is_cost_complete = self._is_cost_complete and cost is not None
+        self._settlements.answered(job.row, answer)
 
     def _postpone(self, job: Job, put_off: Postponed) -> None:
         """Have a node run sleep until its call may go out, and then go on as the same attempt.
@@ -607,7 +737,7 @@ class Turn:
         children.check(asked, parent=self.execution)
         child_id, row = new_id(), job.row
         deadline = self._own_deadline_of(job.compiled, row)
-        self._to_start[row.pk] = (asked, child_id, deadline)
+        self._to_start[row.pk] = (asked, child_id, deadline, _allowed_hosts(job.here))
         if asked.wait:
             self._journal.wait(
                 row,
@@ -642,20 +772,23 @@ class Turn:
             approval_id = new_id()
             shown |= {"approval_id": str(approval_id), "title": request.title}
             # What is asked is kept as well, and so is bounded, masked and counted like an output.
-            kept = self._values.kept_output({"message": request.message, "details": request.details})
+            kept = self._values.kept_in_row({"message": request.message, "details": request.details})
             request = replace(request, message=kept["message"], details=kept["details"])
         self._journal.wait(
             row,
             until=min(deadlines, default=None),
             output=self._values.kept_output(shown),
-            waits_for=BlockedOn.CALLBACK if request is None else BlockedOn.APPROVAL,
+            waits_for=_waits_for(asked),
         )
         self._to_await.append(awaiting.Asked(row, request, approval_id))
 
     def _expire(self, row: WorkflowExecutionLog, now: datetime) -> None:
         """Bring a node run whose deadline has passed what it then comes to, as an answer: whoever was before counts."""
-        shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
-        otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        try:
+            shown = self._journal.outputs(row.iteration, [row.node_id])[row.node_id]
+            otherwise = shown.get("at_deadline") if isinstance(shown, dict) else None
+        except NodeError as error:
+            otherwise = awaiting.as_answer(error)
         if otherwise is None:
             assert row.wake_at is not None  # noqa: S101 - that it has passed is why it is here
             otherwise = awaiting.as_answer(_late(row.wake_at))
@@ -697,7 +830,7 @@ class Turn:
             self._fail(compiled, here, row, NodeError(**answer["error"]))
             return
         try:
-            output = self._values.kept_output(answer.get("output"))
+            output = self._values.kept_output(children.output_in(answer))
         except NodeError as error:
             self._fail(compiled, here, row, error)
             return
@@ -781,6 +914,21 @@ class Turn:
             "output_bytes": self._journal.output_bytes,
             "deadline_at": self.execution.deadline_at,
             **({"answered_by": self.execution.answered_by} if self._has_answer else {}),
+            **self._spendings(),
+        }
+
+    def _spendings(self) -> dict[str, Any]:
+        """Return the columns that say what the execution's model calls have used; none, if nothing is new."""
+        if not self._spent_tokens and self._is_cost_complete:
+            return {}
+        self.execution.tokens_used += self._spent_tokens
+        self.execution.cost += self._spent
+        self.execution.is_cost_complete = self.execution.is_cost_complete and self._is_cost_complete
+        self._spent_tokens, self._spent, self._is_cost_complete = 0, Decimal(0), True
+        return {
+            "tokens_used": self.execution.tokens_used,
+            "cost": self.execution.cost,
+            "is_cost_complete": self.execution.is_cost_complete,
         }
 
     def _write_progress(self) -> None:
@@ -802,7 +950,7 @@ class Turn:
         for job in self._jobs.values():
             job.abandon()
         now = self.now()
-        self._given_up += [row.pk for row in self._journal.running() if row.waits_for == BlockedOn.APPROVAL]
+        self._given_up += [row.pk for row in self._journal.running() if row.waits_for in _APPROVALS]
         self._to_await = []
         self._journal.close_open(closed_as(status), error=meanwhile(status), now=now)
         self._to_start = {key: value for key, value in self._to_start.items() if not value[0].wait}
@@ -816,12 +964,22 @@ class Turn:
         Sub-workflows that nobody waits for any more are ended.
         """
         self._journal.flush()
+        self._settlements.write(now=self.now())
+        if self._to_remember:
+            beginnings.remember(self.execution, self._to_remember, now=self.now())
+            self._to_remember = []
         if self._has_answer and self._end is None:  # The end tells as well.
             tell_who_waits(self.execution)
         self._has_answer = False
-        for row_id, (asked, child_id, deadline) in self._to_start.items():
+        for row_id, (asked, child_id, deadline, allowed_hosts) in self._to_start.items():
             children.start(
-                asked, id=child_id, parent=self.execution, node_run_id=row_id, deadline=deadline, now=self.now()
+                asked,
+                id=child_id,
+                parent=self.execution,
+                node_run_id=row_id,
+                deadline=deadline,
+                allowed_hosts=allowed_hosts,
+                now=self.now(),
             )
         self._to_start.clear()
         for emission in self._to_emit:
@@ -841,6 +999,18 @@ class Turn:
             children.cancel_for(self._given_up, now=self.now())
             awaiting.give_up(self._given_up, now=self.now())
             self._given_up = []
+
+
+def _allowed_hosts(here: Pass) -> list[list[str]]:
+    """Return what each of the agents around, whose tool something is, allows its tools to call."""
+    agents = [each.scope for each in here.around() if isinstance(each.scope, AgentRun)]
+    return [agent.settings.allowed_hosts for agent in agents if agent.settings.allowed_hosts is not None]
+
+
+def _waits_for(asked: Await) -> BlockedOn:
+    if asked.approval is None:
+        return BlockedOn.CALLBACK
+    return BlockedOn.BUDGET if asked.is_about_budget else BlockedOn.APPROVAL
 
 
 def _failure(row: WorkflowExecutionLog) -> dict[str, Any]:

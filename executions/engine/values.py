@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.utils import timezone
 
+from executions.engine.agents import AgentRun
 from executions.engine.context import RunContext, without_marks
 from executions.engine.journal import Journal
 from executions.engine.planner import Progress, taken_edges
@@ -19,6 +21,8 @@ from executions.engine.scopes import Pass
 from executions.engine.versions import CompiledNode, CompiledVersion, Fields, Mentions, Templates
 from executions.links import Place, url_of
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.for_nodes import put_away
+from executions.outputs.reference import OutputFile, result_in
 from projects.masking import Masker
 from projects.payloads import storable
 from workflows import services as workflows
@@ -32,6 +36,8 @@ from workflows.nodes.fields import Unevaluated
 
 # What is kept of an error's text.
 MOST_OF_A_MESSAGE = 2_000
+# What is kept in a row beside an output, which alone may become a file: inputs, items, errors, what an approval asks.
+MOST_BYTES_IN_A_ROW = 5 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class Values:
         results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
         if compiled.body is not None:
             results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
-        config = compiled.configured(results)
+        config = compiled.configured(results, given=input)
         context = RunContext(
             input=input,
             now=row.started_at,
@@ -93,18 +99,28 @@ class Values:
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
         if values:
             shown["values"] = self._masker.mask(without_marks(values) if may_have_secrets else values)
+        if isinstance(here.scope, AgentRun):
+            shown |= here.scope.shown_of(here.index, input)
         return Prepared(config, context, shown, tuple(place for place, _ in places.values()))
 
     def fitting(self, shown: dict[str, Any]) -> dict[str, Any]:
         """Return what is recorded beside an output, or a note that it was too large."""
-        if len(orjson.dumps(shown)) > settings.NODE_OUTPUT_MAX_BYTES:
+        if len(orjson.dumps(shown)) > most_bytes_in_a_row():
             return {"code": shown.get("code", ""), "message": "Too large to be kept."}
         return shown
 
-    def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog) -> Any:
-        """Return the config with which a scope has begun, from what is recorded of it."""
+    def begun_with(self, compiled: CompiledNode, row: WorkflowExecutionLog, given: Any) -> Any:
+        """Return the config with which a scope has begun, from what is recorded of it.
+
+        :param given: its input.
+        """
         shown = row.input_data or {}
-        return compiled.configured(shown.get("values", {}))
+        return compiled.configured(shown.get("values", {}), given=given)
+
+    def masked(self, shown: dict[str, Any]) -> dict[str, Any]:
+        """Return what is recorded beside an output without secrets."""
+        masked: dict[str, Any] = self._masker.mask(shown)
+        return masked
 
     def of_pass(self, fields: Fields, here: Pass, *, now: datetime) -> dict[str, Any]:
         """Evaluate what belongs to a pass, with what the pass sees; return the values by field, for those that are given.
@@ -124,8 +140,12 @@ class Values:
 
         One value edge into it: that edge's value. Several, joined on all: an object by source. Joined on any: the value of
         the first one taken. No value edge: null. A trigger node's input is what triggered it, and that of a node with which
-        a pass begins is what the pass is given.
+        a pass begins is what the pass is given. In a step of an agent, it is what the agent says.
+
+        :raises NodeError: if what an agent's model gives to a tool is not what that takes.
         """
+        if isinstance(here.scope, AgentRun):
+            return here.scope.input_for(here, node_id, self._journal)
         graph = here.frame.graph
         edges = graph.edges_into(node_id)
         if not edges:
@@ -140,39 +160,60 @@ class Values:
             return self._carried(here, taken[0])
         return {edge.source: self._carried(here, edge) for edge in taken}
 
+    def settled_in(self, here: Pass) -> dict[str, Any]:
+        """Return the outputs of all nodes of a pass that have settled."""
+        node_ids = [node_id for node_id in here.frame.graph.nodes if _has_settled(here, node_id)]
+        return self._journal.outputs(here.iteration, node_ids)
+
     def outputs_in(self, here: Pass) -> dict[str, Any]:
         """Return the outputs of the nodes at the end of a pass that have settled."""
         return self._journal.outputs(
             here.iteration, [node_id for node_id in here.frame.graph.ends() if _has_settled(here, node_id)]
         )
 
-    def result(self, top: Pass) -> Any:
-        """Return the value of the output node that completed last; null without one."""
+    def result(self, top: Pass) -> dict[str, Any]:
+        """Return the columns of the execution that say its result: the value of the output node that completed last.
+
+        Without such a node it is null. One that lies in a file is not read: ``result_in`` says which node run has it.
+        """
         done = [
             row
             for row in self._journal.rows_in(top.iteration, top.frame.graph.nodes)
             if row.node_type == "output" and row.status == ExecutionStatus.COMPLETED
         ]
         if not done:
-            return None
-        last = max(done, key=lambda row: (row.completed_at, row.id)).node_id
-        output = self._journal.outputs(top.iteration, [last])[last]
-        return output["value"] if isinstance(output, dict) and "value" in output else output
+            return {"result": None}
+        last = max(done, key=lambda row: (row.completed_at, row.id))
+        if last.file is not None:
+            return {"result": None, "result_in": last.pk}
+        return {"result": result_in(self._journal.outputs(top.iteration, [last.node_id])[last.node_id])}
 
     def kept_output(self, output: Any) -> Any:
         """Return a node's output as it is recorded: storable, within the limit, and without secrets.
 
+        One that is too large for a row is in a file when this returns, and what is recorded is that.
+
+        :raises NodeError: if it is no JSON, or too large, or the storage does not take it.
+        """
+        size, kept = self._kept(output, most=settings.NODE_OUTPUT_MAX_BYTES)
+        return self._put_away(kept) if size > settings.NODE_OUTPUT_INLINE_MAX_BYTES else kept
+
+    def kept_in_row(self, value: Any) -> Any:
+        """Return what goes into a row of its own instead of an output: like one, but never a file.
+
         :raises NodeError: if it is no JSON, or too large.
         """
+        return self._kept(value, most=most_bytes_in_a_row())[1]
+
+    def _kept(self, output: Any, *, most: int) -> tuple[int, Any]:
         try:
             size = len(orjson.dumps(output))
         except (TypeError, ValueError) as error:
             raise NodeError("output_not_json", f"The node's output is not JSON data: {error}.") from error
-        if size > settings.NODE_OUTPUT_MAX_BYTES:
+        if size > most:
             raise NodeError(
                 "output_too_large",
-                f"The node's output has {size:,} bytes; {settings.NODE_OUTPUT_MAX_BYTES:,} are allowed. "
-                "Keep only what is needed of it.",
+                f"The node's output has {size:,} bytes; {most:,} are allowed. Keep only what is needed of it.",
             )
         self._journal.output_bytes += size
         if self._journal.output_bytes > settings.EXECUTION_OUTPUT_MAX_BYTES:
@@ -180,21 +221,29 @@ class Values:
                 "execution_too_large",
                 f"The outputs of this execution exceed {settings.EXECUTION_OUTPUT_MAX_BYTES:,} bytes together.",
             )
-        return self._masker.mask(storable(output))
+        return size, self._masker.mask(storable(output))
+
+    def _put_away(self, kept: Any) -> OutputFile:
+        execution = self._execution
+        return put_away(kept, project_id=execution.project_id, execution_id=execution.pk, now=timezone.now())
 
     def kept_meanwhile(self, state: dict[str, Any]) -> dict[str, Any]:
         """Return what a node run keeps while it is put off as it is recorded: within the limit, and without secrets.
 
-        It does not count among the execution's outputs: the output takes its place.
+        It does not count among the execution's outputs: the output takes its place. The node's own part of it, ``kept``, may be
+        a file.
 
-        :raises NodeError: if it is too large.
+        :raises NodeError: if it is too large, or the storage does not take it.
         """
-        if len(orjson.dumps(state)) > settings.NODE_OUTPUT_MAX_BYTES:
+        size = len(orjson.dumps(state))
+        if size > settings.NODE_OUTPUT_MAX_BYTES:
             raise NodeError(
                 "output_too_large",
                 f"What the node has so far is more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Ask for less.",
             )
         kept: dict[str, Any] = self._masker.mask(storable(state))
+        if size > settings.NODE_OUTPUT_INLINE_MAX_BYTES:
+            kept["kept"] = self._put_away(kept["kept"])
         return kept
 
     def kept_error(self, error: NodeError) -> dict[str, Any]:
@@ -379,6 +428,11 @@ class _Given:
     def beside_items(self) -> dict[str, Any]:
         """What is there beside the items of a list. Among them an item is one of the list's, whatever scope lies around."""
         return {name: value for name, value in self.roots.items() if name not in ITEM_ROOTS}
+
+
+def most_bytes_in_a_row() -> int:
+    """Return how much may be kept in a row that is no output."""
+    return min(settings.NODE_OUTPUT_MAX_BYTES, MOST_BYTES_IN_A_ROW)
 
 
 def _failed(error: ExpressionError, *, where: str) -> NodeError:

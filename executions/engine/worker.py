@@ -13,6 +13,7 @@ import queue
 import threading
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -21,7 +22,7 @@ from django.db import close_old_connections, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from executions import bell, liveness
+from executions import bell, liveness, queues, worker_processes
 from executions.engine import leases, stopping
 from executions.engine.clock import database_now
 from executions.engine.ending import end_execution
@@ -29,10 +30,12 @@ from executions.engine.heartbeat import Heartbeat
 from executions.engine.holds import Claimed
 from executions.engine.job import Job
 from executions.engine.journal import Journal
+from executions.engine.model_calls import reserve
 from executions.engine.pool import Pool
 from executions.engine.turn import Turn
 from executions.engine.versions import compiled
 from executions.exceptions import IllegalTransition
+from executions.live.texts import Scribe
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution
 from executions.outgoing.gate import Desk, RunGate
 from projects.database_errors import is_transient
@@ -64,10 +67,13 @@ class Worker:
         self._interrupted: list[tuple[WorkflowExecution, leases.Lease, Exception]] = []
         self._results: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._desk = Desk()
+        self._scribe = Scribe()
         self._pool: Pool[Job] = Pool(settings.ENGINE_THREADS, self._do)
         self._moved_at = time.monotonic()
         self._heartbeat = Heartbeat(self.owner, lambda: list(self._turns.values()), moved_at=lambda: self._moved_at)
         self._sandbox: Evaluator = shared_evaluator()
+        # Of which it claims executions; None: of all.
+        self._queue = queues.alone()
         self._is_working = threading.Lock()
 
     @classmethod
@@ -103,12 +109,14 @@ class Worker:
         self._heartbeat.stop()
         self._pool.close()
         self._desk.close()
+        self._scribe.close()
 
     def _work(self, *, until: float) -> int:
         taken = 0
         runs_dry = False
         while not stopping.is_asked():
             self._moved_at = time.monotonic()
+            worker_processes.note()
             took = 0 if runs_dry else self._take()
             taken += took
             self._advance([turn for turn in self._turns.values() if turn.is_ready])
@@ -119,11 +127,11 @@ class Worker:
             if self._turns:
                 # Slow nodes keep a slice from ending, and new work comes in beside them; but a suspect waits for a process of
                 # its own, so now and then one has to run dry.
-                runs_dry = runs_dry or (is_late and leases.has_suspects(now=database_now()))
+                runs_dry = runs_dry or (is_late and leases.has_suspects(now=database_now(), queue=self._queue))
                 until = max(until, time.monotonic()) + settings.ENGINE_SLICE_SECONDS if is_late else until
                 self._collect(LOOK_SECONDS)
             elif is_late or runs_dry:
-                bell.ring()  # There may be more; others get a chance at this slot.
+                bell.ring(*queues.served())  # There may be more; others get a chance at this slot.
                 return taken
             elif not took:
                 return taken
@@ -139,13 +147,15 @@ class Worker:
         liveness.note()
         self._hand_interrupted_back()
         claimed: list[WorkflowExecution] = []
-        if not self._turns and leases.has_suspects(now=now):
-            claimed = leases.claim(self.owner, now=now, limit=1, suspects=True)
-        claimed = claimed or leases.claim(self.owner, now=now, limit=min(room, settings.ENGINE_CLAIM_BATCH))
+        if not self._turns and leases.has_suspects(now=now, queue=self._queue):
+            claimed = leases.claim(self.owner, now=now, limit=1, suspects=True, queue=self._queue)
+        most = min(room, settings.ENGINE_CLAIM_BATCH)
+        claimed = claimed or leases.claim(self.owner, now=now, limit=most, queue=self._queue)
         if not claimed:
             return 0
         if len(claimed) == settings.ENGINE_CLAIM_BATCH:
-            bell.ring()  # There may be more than this process can take: wake another.
+            # There may be more than this process can take: wake another.
+            bell.ring(*{execution.queue for execution in claimed})
         try:
             paused = self._paused_workflows(claimed)
             journals = _journals_of(claimed)
@@ -291,6 +301,10 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         failpoint("effect.before")
+        job.context.reserve_with = partial(reserve, self._desk)
+        job.context.live_text = partial(
+            self._scribe.stream, execution_id=job.execution_id, node_run_id=job.row.pk, masker=job.context.masker
+        )
         with through(RunGate(self._desk, job.context)):
             job.do(may_begin=self._heartbeat.is_fresh)
         failpoint("effect.after")

@@ -15,6 +15,7 @@ from django.db.models.functions import Cast, Coalesce, RowNumber
 from django.db.models.lookups import In, LessThan
 
 from executions.models import ENDED, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.reference import FILE_COLUMNS
 from projects.ids import new_id
 
 # What a copy has of its original. All other columns are its own.
@@ -28,6 +29,7 @@ KEPT = (
     "state",
     "input_data",
     "output_data",
+    *FILE_COLUMNS,
     "error",
 )
 OWN = (
@@ -125,7 +127,7 @@ def copy_node_runs(
 ) -> None:
     """Give an execution the node runs of another: these, and the last attempt of each node in these passes. One statement.
 
-    They took no time and cost nothing this time, and each says which one it was taken over from.
+    Those with large outputs name the same files, which are there as long as any row names them. They took no time and cost nothing this time, and each says which one it was taken over from.
     """
     wanted = Q(pk__in=pks)
     for each in passes:
@@ -164,9 +166,9 @@ def copy_node_runs(
 
 
 def output_bytes_of(execution: WorkflowExecution) -> int:
-    """Return how large all outputs of an execution's node runs are together, as the database writes them."""
-    size = Sum(Bytes(Cast("output_data", TextField())))
-    found: int = execution.node_runs.aggregate(bytes=Coalesce(size, 0))["bytes"]
+    """Return how large all outputs of an execution's node runs are together, as the database writes them, and in files."""
+    size = Coalesce(Sum(Bytes(Cast("output_data", TextField()))), 0) + Coalesce(Sum("output_file_bytes"), 0)
+    found: int = execution.node_runs.aggregate(bytes=size)["bytes"]
     return found
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from workflows.definition.problems import Problem, did_you_mean
-from workflows.graph import Graph
+from workflows.graph import AGENT, Graph
 
 _PATH = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5}))*")
 
@@ -59,6 +59,10 @@ def find_place(graph: Graph, node_id: str, iteration: str, *, scopes: frozenset[
             f"{iteration!r} is no iteration. It is the number of a pass, counted from 0, for each scope: `3`, or `3.1`.",
         )
     around = graph.scopes_around(node_id)[::-1]
+    agent = next((each for each in (*around, node_id) if graph.nodes[each].type == AGENT), None)
+    if agent is not None and (agent in around or len(iteration.split(".")) > len(around)) and iteration:
+        message = f"`{agent}` is an agent, which runs again as a whole: its model would not say the same again."
+        return Problem("agent_runs_whole", "/iteration", message, f"Run it from `{agent}`.")
     passes = tuple(int(number) for number in iteration.split(".")) if iteration else ()
     if len(passes) == len(around):
         return Place(around, passes, node_id)

@@ -72,13 +72,13 @@ class Versions:
         """Return the nodes in a scope, and in the scopes in it, that are in both versions."""
 
         def lies(version: CompiledVersion, node_id: str) -> tuple[str, tuple[str, ...]]:
-            return version.graph.nodes[node_id].type, version.graph.scopes_around(node_id)
+            return version.nodes[node_id].node.type, version.scopes_around(node_id)
 
         return frozenset(
             node_id
-            for node_id in self.now.graph.nodes
-            if scope_id in self.now.graph.scopes_around(node_id)
-            and node_id in self.before.graph.nodes
+            for node_id in self.now.nodes
+            if scope_id in self.now.scopes_around(node_id)
+            and node_id in self.before.nodes
             and lies(self.now, node_id) == lies(self.before, node_id)
         )
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from executions import bell, quotas
 from executions.engine import ending, limits
 from executions.engine import in_place as engine
 from executions.exceptions import IdempotencyMismatch, InvalidInput, NotRunnable
-from executions.models import LIVE, BlockedOn, ExecutionStatus, WorkflowExecution
+from executions.models import (
+    LIVE,
+    BlockedOn,
+    ExecutionQueue,
+    ExecutionStatus,
+    WorkflowExecution,
+    WorkflowExecutionLog,
+)
+from executions.outputs.files import read
+from executions.outputs.reference import FILE_COLUMNS, result_in
+from executions.queues import queue_of
 from projects import audit
 from projects.failpoints import failpoint
 from projects.ids import new_id
@@ -56,6 +66,7 @@ def start_execution(
     id: UUID | None = None,
     in_place: bool = False,
     is_test: bool = False,
+    allowed_hosts: Sequence[Sequence[str]] = (),
 ) -> WorkflowExecution:
     """Accept a run of a version. Once the caller's transaction is committed it will reach a terminal status.
 
@@ -75,13 +86,19 @@ def start_execution(
     :param deadline_at: by when it ends; without it, its own timeout counts from its beginning.
     :param id: its id, where the caller has told it somebody already.
     :param in_place: whether somebody waits who would rather have it run here, if all of its nodes are pure.
+    :param allowed_hosts: its calls may only go to what is in each of these lists: an agent's model may have chosen its input.
+        What is run again keeps its own.
     :raises NotRunnable: if the workflow is a draft, disabled or archived; for a test, if it is archived.
     """
     workflow = version.workflow
+    if rerun_of is not None:
+        allowed_hosts = rerun_of.execution_context.get("allowed_hosts", ())
     is_test = is_test or any(each is not None and each.is_test for each in (parent, rerun_of))
     if workflow.status not in (TESTABLE if is_test else RUNNABLE):
         raise NotRunnable(_why_not(workflow))
     context = storable(context_of(payload, node_id=node_id, hops=hops))
+    if allowed_hosts:
+        context["allowed_hosts"] = [list(hosts) for hosts in allowed_hosts]
     admission = limits.NOT_LIMITED if is_test else limits.admit(version, trigger=context["trigger"], now=now)
     execution = WorkflowExecution(
         id=id or new_id(),
@@ -106,6 +123,7 @@ def start_execution(
         depth=depth,
         deadline_at=deadline_at,
         concurrency_key=admission.key,
+        queue=queue_of(version),
         is_test=is_test,
         created_at=now,
     )
@@ -120,7 +138,7 @@ def start_execution(
     execution.save(force_insert=True)
     if admission.may_start:
         execution.wake_at = now  # The row holds the database's own time, which is not worth a query.
-        bell.ring_on_commit()
+        bell.ring_on_commit(execution.queue)
     elif admission.replaces:
         limits.make_room_on_commit(execution, now=now)
     failpoint("accept.inside")
@@ -239,25 +257,55 @@ def wake_parked(workflow: Workflow) -> int:
     woken = WorkflowExecution.objects.filter(
         workflow=workflow, status__in=LIVE, blocked_on=BlockedOn.PAUSED, lease_owner__isnull=True
     ).update(wake_at=Now(), blocked_on=BlockedOn.QUEUE, blocked_detail="", fence=F("fence") + 1)
-    bell.ring_on_commit()
+    bell.ring_on_commit(*ExecutionQueue)
     return woken
 
 
+def output_of(node_run: WorkflowExecutionLog) -> Any:
+    """Return what a node run has put out, from its row or its file.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    file = node_run.file
+    return node_run.output_data if file is None else read(file, node_id=node_run.node_id)
+
+
+def result_of(execution: WorkflowExecution) -> Any:
+    """Return the result of an execution, wherever it lies.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    if execution.result_in is None:
+        return execution.result
+    return result_in(output_of(execution.node_runs.get(pk=execution.result_in)))
+
+
 def answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
-    """Return what the output node that ended last made: ``value``, ``status`` and ``headers``; ``None`` without one."""
-    return (
-        execution.node_runs.filter(node_type="output", status=ExecutionStatus.COMPLETED)
-        .order_by("-completed_at", "-id")
-        .values_list("output_data", flat=True)
-        .first()
-    )
+    """Return what the output node that ended last made: ``value``, ``status`` and ``headers``; ``None`` without one.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
+    runs = execution.node_runs.filter(node_type="output", status=ExecutionStatus.COMPLETED)
+    return _answer_in(runs.order_by("-completed_at", "-id"))
 
 
 def early_answer_of(execution: WorkflowExecution) -> Mapping[str, Any] | None:
-    """Return what the node has said that answered the waiting caller: ``value``, ``status``, ``headers``; ``None`` if none did."""
+    """Return what the node has said that answered the waiting caller: ``value``, ``status``, ``headers``; ``None`` if none did.
+
+    :raises OutputUnreadable: if it lies in a file that is lost or changed.
+    :raises StorageDown: if it lies in a file, and the storage cannot be reached.
+    """
     if execution.answered_by is None:
         return None
-    return execution.node_runs.filter(pk=execution.answered_by).values_list("output_data", flat=True).first()
+    return _answer_in(execution.node_runs.filter(pk=execution.answered_by))
+
+
+def _answer_in(runs: QuerySet[WorkflowExecutionLog]) -> Mapping[str, Any] | None:
+    run = runs.only("node_id", "output_data", *FILE_COLUMNS).first()
+    return None if run is None else output_of(run)
 
 
 def context_of(payload: Any, *, node_id: str, hops: int = 0) -> dict[str, Any]:

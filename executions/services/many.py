@@ -10,6 +10,7 @@ from uuid import UUID
 
 from executions import bell
 from executions.models import BlockedOn, WorkflowExecution
+from executions.queues import queue_of
 from executions.services.lifecycle import context_of
 from projects.inserting import insert
 from projects.payloads import storable
@@ -47,7 +48,7 @@ def start_many(starts: Sequence[Start], *, kind: TriggerType, now: datetime) -> 
     executions = [_execution(start, kind=kind, now=now) for start in starts]
     if executions:
         insert(executions)
-        bell.ring_on_commit()
+        bell.ring_on_commit(*{execution.queue for execution in executions})
     return executions
 
 
@@ -65,6 +66,7 @@ def _execution(start: Start, *, kind: TriggerType, now: datetime) -> WorkflowExe
         scheduled_for=start.scheduled_for,
         rerun_of_id=start.rerun_of_id,
         blocked_on=BlockedOn.QUEUE,
+        queue=queue_of(start.version),
         wake_at=now,
         created_at=now,
     )

@@ -15,6 +15,8 @@ from executions import quotas
 from executions.engine.versions import compiled
 from executions.exceptions import ExecutionTooLarge, IllegalTransition, InvalidRerun
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.outputs.files import write
+from executions.outputs.reference import file_columns
 from executions.rerun.copying import copy_node_runs, output_bytes_of
 from executions.rerun.places import find_place
 from executions.rerun.selection import Edited, Edits, Selection, Versions, scopes_of, select
@@ -58,6 +60,7 @@ def rerun_execution(
     :raises NotRunnable: if the workflow can't start executions now.
     :raises InvalidRerun: if it can't be run like this; ``problems`` lists why.
     :raises ExecutionTooLarge: if what is taken over is more than an execution may hold.
+    :raises OutputNotKept: if an output that was given is large, and the storage does not take it.
     :raises NotFound: if the clean-up has just removed it.
     :raises TooMany: if its project starts too many executions, or has too many.
     """
@@ -112,6 +115,7 @@ def _take_over(selection: Selection, execution: WorkflowExecution, again: Workfl
             state=state,
             ports=[],
             output_data=None,
+            **file_columns(None),
             error=None,
             completed_at=None,
             duration_ms=None,
@@ -127,7 +131,10 @@ def _take_over(selection: Selection, execution: WorkflowExecution, again: Workfl
 
 
 def _edited(each: Edited, again: WorkflowExecution, *, now: datetime) -> WorkflowExecutionLog:
-    node = each.compiled.node
+    node, output = each.compiled.node, storable(each.output)
+    file = None
+    if len(orjson.dumps(output)) > settings.NODE_OUTPUT_INLINE_MAX_BYTES:
+        file = write(output, project_id=again.project_id, execution_id=again.pk, now=now)
     return WorkflowExecutionLog(
         execution=again,
         node_id=node.id,
@@ -142,7 +149,8 @@ def _edited(each: Edited, again: WorkflowExecution, *, now: datetime) -> Workflo
         created_at=now,
         duration_ms=0,
         input_data={"is_edited": True},
-        output_data=storable(each.output),
+        output_data=None if file else output,
+        **file_columns(file),
     )
 
 

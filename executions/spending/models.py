@@ -99,7 +99,7 @@ class ModelCall(models.Model):
     )
     # The node run that makes it. These four are the key.
     execution_id = models.UUIDField()
-    node_id = models.CharField(max_length=64)
+    node_id = models.CharField(max_length=80)
     iteration = models.CharField(max_length=100, blank=True, default="")
     attempt = models.PositiveSmallIntegerField(default=1)
     agent_id = models.CharField(max_length=64)

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import Model
 
 import config.urls  # noqa: F401 - it finds the admin's pages
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.models import (
     Approval,
     ApprovalDecision,
@@ -16,6 +17,7 @@ from executions.models import (
     OutgoingCall,
     OutgoingHold,
     OutgoingLimit,
+    WorkerProcess,
     WorkflowExecution,
     WorkflowExecutionLog,
 )
@@ -27,6 +29,7 @@ from tests.factories import (
     AuditEntryFactory,
     BackfillFactory,
     BudgetFactory,
+    ConversationFactory,
     DecisionFactory,
     DeliveryFactory,
     EventFactory,
@@ -35,6 +38,7 @@ from tests.factories import (
     GoneEndpointFactory,
     LinkFactory,
     MemberFactory,
+    MessageFactory,
     ModelCallFactory,
     ModelPriceFactory,
     NodeRunFactory,
@@ -58,6 +62,7 @@ from tests.factories import (
     WebhookFactory,
     WebhookTestDeliveryFactory,
     WebhookTestFactory,
+    WorkerProcessFactory,
     WorkflowFactory,
 )
 from triggers.models import (
@@ -114,6 +119,9 @@ FACTORIES: dict[type[Model], type[RowFactory[Any]]] = {
     ModelPrice: ModelPriceFactory,
     ModelCall: ModelCallFactory,
     Budget: BudgetFactory,
+    WorkerProcess: WorkerProcessFactory,
+    Conversation: ConversationFactory,
+    ConversationMessage: MessageFactory,
     Approval: ApprovalFactory,
     ApprovalDecision: DecisionFactory,
     Link: LinkFactory,
@@ -220,6 +228,14 @@ def harmful(model: type[Model]) -> Any:
             "model": SCRIPT,
         },
         Budget: {"project": project, "workflow": workflow},
+        WorkerProcess: {"host": SCRIPT[:60], "queues": [SCRIPT]},
+        Conversation: {"project": project, "key": SCRIPT},
+        ConversationMessage: {
+            "conversation__project": project,
+            "conversation__key": SCRIPT,
+            "content": SCRIPT,
+            "node_id": SCRIPT[:64],
+        },
         Approval: {
             "node_id": SCRIPT[:64],
             "iteration": SCRIPT,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from executions.admin.executions import MOST_NODE_RUNS
 from executions.admin.words import WAITS_FOR, why
 from executions.blockers import MOST_BLOCKERS
+from executions.live.position import Position
+from executions.live.reader import Reader
 from executions.models import BlockedOn, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from projects.models import AuditEntry
 from tests.admin.pages import choose, offered, open_page, press
@@ -32,6 +38,31 @@ class TestPage:
 
         assert "Start (trigger): completed; End (output): pending" in page
         assert '<svg xmlns="http://www.w3.org/2000/svg" class="segue-graph"' in page
+
+    def test_a_live_one_keeps_itself_up_to_date_from_what_it_shows_on(self, browser):
+        execution = ExecutionFactory(leased=True)
+        NodeRunFactory(execution=execution)
+
+        page = open_page(browser, execution)
+
+        script = re.search(r'<script src="[^"]+segue/live.js" data-events="([^"]+)" data-after="([^"]+)" defer>', page)
+        assert script[1] == reverse("execution-events", args=[execution.pk])
+        told = Reader(execution.pk, Position.from_id(script[2])).look()
+        assert [event.kind for event in told] == ["execution"]
+        assert 'id="sg-answers" hidden' in page
+
+    def test_one_that_has_ended_does_not(self, browser):
+        assert "live.js" not in open_page(browser, ExecutionFactory(ended=True))
+
+    def test_has_the_parts_that_the_script_shows_anew(self, browser):
+        source = Path(finders.find("segue/live.js")).read_text()
+        parts = re.findall(r'"([.#]sg-[a-z]+)"', source)
+        page = open_page(browser, ExecutionFactory(leased=True))
+
+        assert len(parts) == 5
+        for part in parts:
+            name = part[1:]
+            assert re.search(rf'id="{name}"' if part[0] == "#" else rf'class="[^"]*\b{name}\b', page), part
 
     def test_says_why_it_failed(self, browser):
         execution = ExecutionFactory(failed=True, error={"code": "x", "message": "Node `charge` failed: no funds."})

@@ -21,7 +21,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 # The processes that run our image for as long as the installation lives.
-PROCESSES = ["web", "workflow-worker", "beat"]
+PROCESSES = ["web", "workflow-worker", "agent-worker", "beat"]
 OURS = [*PROCESSES, "migrate"]
 
 REQUIRED = ["SECRET_KEY", "SEGUE_ENCRYPTION_KEYS", "POSTGRES_PASSWORD"]
@@ -42,8 +42,10 @@ class TestServices:
     def test_are_those_of_an_installation(self):
         assert set(SERVICES) == {"postgres", "redis", "rabbitmq", *OURS}
 
-    def test_start_rabbitmq_only_when_it_is_asked_for(self):
-        assert {name for name, service in SERVICES.items() if "profiles" in service} == {"rabbitmq"}
+    def test_start_rabbitmq_and_workers_for_agents_only_when_they_are_asked_for(self):
+        asked_for = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+
+        assert asked_for == {"rabbitmq": ["rabbitmq"], "agent-worker": ["agents"]}
 
     @pytest.mark.parametrize("name", sorted(SERVICES))
     def test_come_back_after_a_failure(self, name):
@@ -106,7 +108,7 @@ class TestCommands:
 
         assert (ROOT / command[command.index("--config") + 1]).is_file()
 
-    @pytest.mark.parametrize("name", ["workflow-worker", "beat"])
+    @pytest.mark.parametrize("name", ["workflow-worker", "agent-worker", "beat"])
     def test_name_the_celery_app(self, name):
         command = words(name)
 
@@ -137,7 +139,9 @@ class TestEnvironment:
 
     @pytest.mark.parametrize("name", OURS)
     def test_is_the_same_for_every_process(self, name):
-        assert SERVICES[name]["environment"] == COMPOSE["x-environment"]
+        own = {"WORKER_QUEUES": "agents"} if name == "agent-worker" else {}
+
+        assert SERVICES[name]["environment"] == COMPOSE["x-environment"] | own
         assert SERVICES[name]["env_file"] == [{"path": ".env", "required": False}]
 
     def test_lets_the_health_check_in(self):

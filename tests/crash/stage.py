@@ -156,6 +156,7 @@ class Stage:
             database_url=self.proxy.url("segue"),
             broker_url=broker.url,
             ENGINE_LEASE_SECONDS=str(LEASE_SECONDS),
+            STORAGE_ROOT=str(folder / "storage"),
             WORKFLOW_MAX_RETRIES="5",
             # The proxy knows statements by their text.
             DATABASE_PREPARED_STATEMENTS="0",
@@ -387,6 +388,15 @@ WORKFLOWS: dict[str, Any] = {
         ship=call(url),
         pack=call(url),
         end=node("output", {"value": "{{ trigger.body }}"}),
+    ),
+    # An output that is too large for its row, between two effects.
+    "large": lambda url: definition(
+        "hook > charge > big > ship > end",
+        hook=HOOK,
+        charge=call(url),
+        big=node("transform", {"value": ["{{ 'x'.repeat(400000) }}"], "steps": [{"operation": "limit", "count": 1}]}),
+        ship=call(url),
+        end=node("output", {"value": "{{ nodes.big.output[0].length }}"}),
     ),
     # A call in each of three passes, and one after them.
     "loop": lambda url: definition(

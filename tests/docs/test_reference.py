@@ -13,6 +13,7 @@ from django.core.management import get_commands, load_command_class
 from drf_spectacular.generators import EndpointEnumerator
 
 from executions import serializers as execution_serializers
+from executions.engine.values import MOST_BYTES_IN_A_ROW
 from projects import filters, payloads
 from projects.access import RANKS, Permission, role_allows
 from projects.pagination import NewestFirstPagination
@@ -238,6 +239,14 @@ class TestSafety:
             ("values that a list is narrowed by", f"{filters.MAX_TERMS}"),
             ("page of a list", f"{NewestFirstPagination.max_page_size} rows"),
             ("output of a node", f"{settings.NODE_OUTPUT_MAX_BYTES // MIB} MiB"),
+            (
+                "of it in the database; a larger one is a file",
+                f"{settings.NODE_OUTPUT_INLINE_MAX_BYTES // 1024} KiB",
+            ),
+            (
+                "input of a node, items of a scope, text of an approval: each as it is kept",
+                f"{MOST_BYTES_IN_A_ROW // MIB} MiB",
+            ),
             ("outputs of an execution", f"{settings.EXECUTION_OUTPUT_MAX_BYTES // MIB} MiB"),
             ("items of a transform", f"{batch.MAX_ITEMS:,}"),
             (

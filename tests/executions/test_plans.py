@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from executions.blockers import blockers
+from executions.conversations.models import Conversation, ConversationMessage
 from executions.engine import limits
 from executions.models import LIVE, WorkflowExecution, WorkflowExecutionLog
 from tests.clock import NOON
@@ -41,6 +42,11 @@ QUERIES = {
         live.filter(project=ANY, wake_at__lte=NOON).order_by("wake_at", "id"),
         "executions_due",
     ),
+    "what is due in a queue": (live.filter(queue="agents", wake_at__lte=NOON), "executions_due_in_queue"),
+    "what is due in a project for a worker that serves one queue": (
+        live.filter(queue="agents", project=ANY, wake_at__lte=NOON).order_by("wake_at", "id"),
+        "executions_due_in_queue",
+    ),
     "dead leases": (executions.filter(lease_expires_at__lt=NOON), "executions_leased"),
     "what is overdue": (
         live.filter(completed_at__isnull=True, deadline_at__lte=NOON).order_by("deadline_at"),
@@ -64,6 +70,22 @@ QUERIES = {
         .order_by()
         .values("pk"),
         "executions_limited",
+    ),
+    "conversations of a project": (
+        Conversation.objects.values("pk").filter(project=ANY).order_by(*newest),
+        "conversations_project_newest",
+    ),
+    "conversations that nobody uses": (
+        Conversation.objects.values("pk").filter(updated_at__lt=NOON).order_by("updated_at", "id"),
+        "conversations_unused",
+    ),
+    "the conversation of a project that was not used for the longest time": (
+        Conversation.objects.values("pk").filter(project=ANY, is_test=False).order_by("updated_at", "id"),
+        "conversations_project_unused",
+    ),
+    "what a node run has remembered": (
+        ConversationMessage.objects.values("pk").filter(node_run_id=ANY),
+        "conversation_messages_node_run",
     ),
     "workflows of a project": (
         Workflow.objects.values("pk").filter(project=ANY).order_by(*newest),
@@ -100,6 +122,7 @@ QUERIES = {
 
 # With no rows to speak of it costs as much to filter what a wider index gives.
 WIDER = {
+    "executions_due_in_queue": "executions_due",
     "executions_status_newest": "executions_project_newest",
     "executions_trigger_newest": "executions_project_newest",
     "executions_limited": "executions_live",

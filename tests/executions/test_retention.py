@@ -13,7 +13,7 @@ from django.db import close_old_connections, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from executions import retention, tasks
-from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import ExecutionStatus, LiveText, WorkflowExecution, WorkflowExecutionLog
 from executions.retention import Removed
 from projects.exceptions import Invalid
 from projects.ids import new_id
@@ -21,6 +21,7 @@ from tests.clock import NOON
 from tests.factories import (
     DeliveryFactory,
     ExecutionFactory,
+    LiveTextFactory,
     NodeRunFactory,
     VersionFactory,
     WorkflowFactory,
@@ -76,6 +77,13 @@ class TestCleanUp:
         retention.clean_up(days=30, now=NOON)
 
         assert left() == {at_the_boundary.pk}
+
+    def test_removes_what_was_left_of_live_texts(self):
+        LiveTextFactory(created_at=NOON - timedelta(hours=2))
+
+        retention.clean_up(days=30, now=NOON)
+
+        assert not LiveText.objects.exists()
 
     def test_goes_by_the_end_and_not_by_the_start(self):
         long_one = ended(NOON, started_at=LONG_AGO)

@@ -194,3 +194,56 @@ class TestLogs:
         masking.never_log(*(f"one-of-very-many-{number}" for number in range(masking.MOST_IN_LOGS + 10)))
 
         assert len(masking._seen) == masking.MOST_IN_LOGS
+
+
+class TestSettled:
+    """A text that comes in pieces: what of it can be shown before the rest is there."""
+
+    @staticmethod
+    def shown(masker, pieces):
+        waiting, shown = "", ""
+        for piece in pieces:
+            waiting += piece
+            end = masker.settled(waiting)
+            shown, waiting = shown + masker.mask_text(waiting[:end]), waiting[end:]
+        return shown + masker.mask_text(waiting)
+
+    @pytest.mark.parametrize("spelling", SPELLINGS)
+    @pytest.mark.parametrize("size", [1, 2, 7])
+    def test_a_secret_that_is_cut_anywhere_is_masked(self, spelling, size):
+        text = f"It is {SPELLINGS[spelling](SECRET)}, is it not? {SPELLINGS[spelling](SECRET)[:9]}"
+        masker = Masker([SECRET])
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+
+        assert self.shown(masker, pieces) == masker.mask_text(text)
+        assert MASK in masker.mask_text(text)
+
+    def test_ordinary_text_does_not_wait(self):
+        assert Masker([SECRET]).settled("Nothing of the kind.") == len("Nothing of the kind.")
+        assert Masker().settled(SECRET) == len(SECRET)
+
+    def test_what_may_be_the_beginning_of_a_secret_waits(self):
+        assert Masker(["abcdefgh"]).settled("It is abcd") == len("It is ")
+
+    def test_a_secret_that_begins_another_one_waits_for_the_rest(self):
+        masker = Masker(["abcdefgh", "abcdefghijkl"])
+
+        assert self.shown(masker, ["It is abcdefgh", "ijkl."]) == f"It is {MASK}."
+        assert self.shown(masker, ["It is abcdefgh", ", really."]) == f"It is {MASK}, really."
+
+    def test_a_secret_whose_end_may_begin_another_one_is_not_cut(self):
+        masker = Masker(["secret-tail-of-it", "tail-of-it-and-more"])
+
+        assert self.shown(masker, ["It is secret-tail-of-it", "."]) == f"It is {MASK}."
+
+    def test_a_short_one_waits_for_what_says_whether_it_is_a_word(self):
+        masker = Masker(["abc"])
+
+        assert self.shown(masker, ["It is abc", "defg"]) == "It is abcdefg"
+        assert self.shown(masker, ["It is abc", "."]) == f"It is {MASK}."
+
+    @given(st.lists(st.text("abc", min_size=6, max_size=9), max_size=3), st.lists(st.text("abc ", max_size=5)))
+    def test_whatever_the_pieces_no_secret_can_be_read(self, secrets, pieces):
+        shown = self.shown(Masker(secrets), pieces)
+
+        assert not [secret for secret in secrets if secret in shown]

@@ -21,7 +21,8 @@ CREATE UNIQUE INDEX workflow_execution_logs_completed_once
 
 
 def without(part: str) -> dict[str, str]:
-    """Return the environment of a process that lacks a part: ``sweep``, ``fence``, ``looking``, ``self_end`` or ``clock`` (a right one)."""
+    """Return the environment of a process that lacks a part: ``sweep``, ``fence``, ``looking``, ``self_end``, ``clock`` (a right one), or the
+    ``silence`` of a node."""
     return {"DJANGO_SETTINGS_MODULE": "tests.sabotage.settings", "SEGUE_SABOTAGE": part}
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig
+
+# Words of an answer.
+SPOKEN = 30
 
 
 class SabotageConfig(AppConfig):
@@ -35,7 +39,7 @@ def _no_looking() -> None:
     def sweep_in_silence() -> int:
         from executions import bell
 
-        ring, bell.ring = bell.ring, lambda: None
+        ring, bell.ring = bell.ring, lambda *queues: None
         try:
             return sweep()
         finally:
@@ -81,6 +85,24 @@ def _wrong_clock() -> None:
     time_machine.travel(timezone.now() + off, tick=True).start()
 
 
+def _speaking() -> None:
+    """Nothing is taken out, but a node ``ask`` says something piece by piece while it runs, as a model does."""
+    from executions.engine.job import Job
+
+    do = Job.do
+
+    def speak_and_do(self: Job, **more: Any) -> None:
+        if self.node_id == "ask":
+            answer = self.context.live_text()
+            for number in range(SPOKEN):
+                answer.write(f"word{number} ")
+                time.sleep(0.1)
+            answer.close()
+        do(self, **more)
+
+    Job.do = speak_and_do  # type: ignore[method-assign]
+
+
 class _Everything(dict[Any, bool]):
     """Says of every lease that it is held, and that nothing has come."""
 
@@ -94,4 +116,5 @@ PARTS: dict[str, Callable[[], None]] = {
     "fence": _no_fence,
     "self_end": _no_self_end,
     "clock": _wrong_clock,
+    "silence": _speaking,
 }

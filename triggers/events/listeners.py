@@ -62,7 +62,7 @@ def listeners(project_id: UUID, type: TriggerType, topics: Q) -> tuple[list[List
     # In the order in which their workflows' rows are locked, where they limit concurrency: everybody locks in the same one.
     rows = list(
         found.order_by("workflow_id", "id")
-        .annotate(version_id=F("workflow__versions__id"))
+        .annotate(version_id=F("workflow__versions__id"), has_agent=F("workflow__versions__has_agent"))
         .select_related("workflow")
         .defer("workflow__definition")[: MAX_LISTENERS + 1]
     )
@@ -71,7 +71,12 @@ def listeners(project_id: UUID, type: TriggerType, topics: Q) -> tuple[list[List
 
 
 def _listener(trigger: Trigger) -> Listener:
-    version = WorkflowVersion(id=trigger.version_id, workflow=trigger.workflow, number=trigger.workflow.version)  # type: ignore[attr-defined]
+    version = WorkflowVersion(
+        id=trigger.version_id,  # type: ignore[attr-defined]
+        workflow=trigger.workflow,
+        number=trigger.workflow.version,
+        has_agent=trigger.has_agent,  # type: ignore[attr-defined]
+    )
     version._state.adding = False
     return Listener(trigger, version)
 

@@ -17,7 +17,9 @@ from django.db.models import Q
 
 from executions.engine.failures import told
 from executions.models import ExecutionStatus, WorkflowExecution
+from executions.services import result_of
 from projects.database_errors import is_transient
+from projects.exceptions import SegueError
 from triggers.models import Event, Subscription
 from triggers.services.events import plan_event, write_event
 from workflows.models import TriggerType, Workflow
@@ -72,7 +74,7 @@ def _has_followers(execution: WorkflowExecution, end: End) -> bool:
 
 
 def _start(execution: WorkflowExecution, end: End, *, now: datetime) -> None:
-    payload = told(execution) | {"result": _result(execution.result)}
+    payload = told(execution) | {"result": _result(execution)}
     event = Event(
         project_id=execution.project_id,
         type=TriggerType.WORKFLOW,
@@ -90,8 +92,12 @@ def _start(execution: WorkflowExecution, end: End, *, now: datetime) -> None:
     write_event(plan_event(event, payload, Q(topic__in=topics), now=now), now=now)
 
 
-def _result(value: Any) -> Any:
-    """Return a result, unless it is larger than what an event may hold."""
+def _result(execution: WorkflowExecution) -> Any:
+    """Return an execution's result, unless it is larger than what an event may hold, or cannot be read."""
+    try:
+        value = result_of(execution)
+    except SegueError as error:
+        return {"left_out": error.message}
     size = len(orjson.dumps(value))
     if size <= settings.WEBHOOK_MAX_BODY_BYTES:
         return value

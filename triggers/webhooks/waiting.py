@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Semaphore
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 
+from executions.exceptions import OutputUnreadable, StorageDown
 from executions.models import WorkflowExecution
 from executions.services import answer_of, early_answer_of
-from executions.waiting import wait_for_answer, wait_for_end
+from executions.waiting import places, wait_for_answer, wait_for_end
 
 logger = logging.getLogger(__name__)
-
-LEFT_FOR_OTHERS = 2
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,6 @@ class End:
     execution: WorkflowExecution
     answer: Mapping[str, Any] | None
     is_early: bool = False
-
-
-_places = Semaphore(max(settings.WEB_THREADS - LEFT_FOR_OTHERS, 1))
 
 
 def end_of(execution: WorkflowExecution, *, by_node: bool = False) -> End | None:
@@ -45,7 +39,7 @@ def end_of(execution: WorkflowExecution, *, by_node: bool = False) -> End | None
         if not execution.has_ended:
             return None
         return End(execution, answer_of(execution))
-    except AnyDatabaseError:
+    except (AnyDatabaseError, OutputUnreadable, StorageDown):
         logger.exception("Could not read the answer of an execution.", extra={"execution_id": str(execution.pk)})
         return None
 
@@ -57,7 +51,7 @@ def end_within(execution_id: UUID, seconds: float, *, by_node: bool = False) -> 
 
     :param by_node: whether a node's answer counts as well.
     """
-    if not _places.acquire(blocking=False):
+    if not places.acquire(blocking=False):
         return None
     try:
         execution = (wait_for_answer if by_node else wait_for_end)(execution_id, timeout=seconds)
@@ -66,4 +60,4 @@ def end_within(execution_id: UUID, seconds: float, *, by_node: bool = False) -> 
         logger.exception("Could not wait for the end of an execution.", extra={"execution_id": str(execution_id)})
         return None
     finally:
-        _places.release()
+        places.release()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.tools.base import catalogue
+
 # What is made here; with a number behind it where the draft has a node of that name.
 START, INPUT, ITEMS = "try_start", "try_input", "try_items"
 
@@ -36,13 +38,15 @@ def alone(
     nodes = {node["id"]: (index, node) for index, node in enumerate(_objects(raw.get("nodes"))) if "id" in node}
     if node_id not in nodes:
         return None
-    within = _within(nodes, node_id)
+    within = _within(nodes, node_id, _objects(raw.get("edges")))
     names = _Names(set(nodes) | set(outputs))
     start, given = names.free(START), names.free(INPUT)
     around = _around(nodes, node_id)
     known = {key: node["pin"]["output"] for key, (_, node) in nodes.items() if _has_pin(node)} | dict(outputs)
     known = {key: value for key, value in known.items() if key not in within and key not in around}
-    tried = {key: value for key, value in nodes[node_id][1].items() if key != "pin"}
+    tried = {key: value for key, value in nodes[node_id][1].items() if key not in ("pin", "as_tool")}
+    if any(edge.get("type") == "tool" and edge.get("source") == node_id for edge in _objects(raw.get("edges"))):
+        tried = _with_given(tried, nodes[node_id][1].get("as_tool"), input)
     if len(within) == 1:  # A scope is not retried itself.
         tried |= {"retry": {"max_attempts": 1}}
     kept = [tried, *(node for key, (_, node) in nodes.items() if key in within and key != node_id)]
@@ -87,11 +91,26 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
-def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str) -> set[str]:
-    """Return a node and all that lies in it."""
+def _with_given(node: dict[str, Any], as_tool: Any, given: Any) -> dict[str, Any]:
+    """Return a tool of an agent with what its model would give it, where no expression of the node takes that up."""
+    config = node.get("config")
+    has_schema = isinstance(as_tool, dict) and as_tool.get("parameters") is not None
+    if node.get("type") != "tool" or has_schema or not isinstance(config, dict) or not isinstance(given, dict):
+        return node
+    tool, arguments = catalogue().get(str(config.get("tool"))), config.get("with", {})
+    if tool is None or not isinstance(arguments, dict):
+        return node
+    as_written = {key: {"$literal": value} for key, value in given.items()}
+    return node | {"config": config | {"with": tool.with_given(arguments, as_written)}}
+
+
+def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, edges: list[dict[str, Any]]) -> set[str]:
+    """Return a node and all that lies in it, or is attached to it."""
     found, grows = {node_id}, True
     while grows:
         more = {key for key, (_, node) in nodes.items() if node.get("parent") in found} - found
+        tool_edges = [edge for edge in edges if edge.get("type") == "tool" and edge.get("target") in found]
+        more |= {edge["source"] for edge in tool_edges if edge.get("source") in nodes} - found
         found |= more
         grows = bool(more)
     return found

@@ -43,6 +43,8 @@ def _read(node: DraftNode, node_type: NodeType[Any], graph: Graph) -> tuple[Base
         config = node_type.Config.model_validate(fill(node.config, {}))
     except ValidationError as error:
         return None, [_misplaced(problem, at) for problem in problems_in(error, node_type.Config, below=at)]
+    if node.id in graph.nodes and graph.is_tool(node.id):
+        return config, [_below(node.at, problem) for problem in node_type.check_as_tool(config, node.as_tool or {})]
     found = node_type.check(config)
     if isinstance(node_type, ScopeType) and (body := graph.body_of(node.id)).nodes:
         found = [*found, *node_type.check_body(config, branches=len(body.branches()))]

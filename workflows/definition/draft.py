@@ -34,6 +34,7 @@ class DraftNode:
     parent: str | None = None
     has_retry: bool = False
     pinned_port: str | None = None
+    as_tool: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _node(index: int, raw: Any) -> DraftNode | None:
                 parent=parent if isinstance(parent := raw.get("parent"), str) else None,
                 has_retry=raw.get("retry") is not None,
                 pinned_port=_pinned_port(raw.get("pin")),
+                as_tool=as_tool if isinstance(as_tool := raw.get("as_tool"), dict) else None,
             )
         case _:
             return None
@@ -161,8 +163,3 @@ def _node_problem(problem: Problem) -> Problem:
     if problem.hint.startswith("Did you mean"):
         return problem
     return replace(problem, hint="What belongs to the node's type stands inside `config`.")
-
-
-def not_built_yet(what: str, path: str) -> Problem:
-    """Return the problem for what the design knows and this version does not."""
-    return Problem("not_built_yet", path, f"{what} is not built yet in this version.", "Leave it out.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from workflows.definition.attached import ALWAYS
 from workflows.definition.draft import Draft, DraftNode
 from workflows.definition.problems import listed
 from workflows.definition.scopes import parent_problems
@@ -129,6 +130,9 @@ class _Bodies:
             if lies_at(keys, node_type.secret_fields):
                 roots |= {"secret"}
             yield replace(place, path=f"{node.at}/config{path}", roots=roots), text
+        approval = (node.as_tool or {}).get("approval")
+        if isinstance(approval, str) and approval != ALWAYS:
+            yield replace(own, path=f"{node.at}/as_tool/approval", roots=own.roots - _FOR_THE_OUTSIDE), approval
 
     def scripts_of(self, node: DraftNode) -> Iterator[tuple[Place, str]]:
         """Yield every script of a node's config."""

@@ -61,6 +61,25 @@ class Pin:
 
 
 @dataclass(frozen=True)
+class AsTool:
+    """What an agent's model is told of a node that is attached to it.
+
+    :param name: what the model calls it; ``None``: the node's id.
+    :param description: what it is for; ``None``: what the catalogue says.
+    :param parameters: a JSON Schema of an object, which the model fills in and the node finds as its ``input``. ``None``: what
+        the node leaves open.
+    :param approval: whether a person must approve a call: ``always``, or a template over ``input``. ``None``: never.
+    :param tools: of a server of tools, those that the model may call.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    approval: str | None = None
+    tools: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Node:
     """One step: ``config`` is its type's own, everything beside it is the same for every type."""
 
@@ -75,6 +94,7 @@ class Node:
     parent: str | None = None  # The scope that it is part of.
     disabled: bool = False
     pin: Pin | None = None
+    as_tool: AsTool | None = None
     notes: str = ""
 
 
@@ -164,6 +184,7 @@ def node_of(shape: NodeShape) -> Node:
         "name": shape.name or shape.id,
         "retry": None if retry == RetryPolicy() else retry,
         "pin": Pin(**dict(shape.pin)) if shape.pin else None,
+        "as_tool": AsTool(**_frozen(shape.as_tool)) if shape.as_tool else None,
     }
     return Node(**given)
 
@@ -207,6 +228,8 @@ def _node_to_json(node: Node) -> dict[str, Any]:
         del written["name"]
     if node.retry:
         written["retry"] = _without_defaults(node.retry)
+    if node.as_tool:
+        written["as_tool"] = _without_defaults(node.as_tool)
     if node.pin:
         written["pin"] = {"output": node.pin.output} | ({"port": node.pin.port} if node.pin.port else {})
     return written

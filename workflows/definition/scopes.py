@@ -24,7 +24,7 @@ def scope_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
     unknown = misplaced.keys() | graph.within(*misplaced)
     for edge in draft.edges:
         ends = {edge.edge.source, edge.edge.target}
-        if ends <= graph.nodes.keys() - unknown:
+        if edge.edge.is_order and ends <= graph.nodes.keys() - unknown:
             yield from _crossing(edge, graph)
 
 

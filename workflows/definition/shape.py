@@ -34,6 +34,10 @@ OnLimit = Literal["queue", "skip", "cancel_oldest"]
 Ending = Literal["failed", "timeout", "cancelled"]
 ErrorCode = Annotated[str, Form("[a-z][a-z0-9_]{0,63}", "The code of an error, such as `timeout` or `http_status`.")]
 
+# What providers of models take as the name of a function.
+TOOL_NAME_SENTENCE = "A letter first, then letters, digits, `_` and `-`; at most 64 of them."
+ForeignToolName = Annotated[str, Field(min_length=1, max_length=200)]
+
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -58,6 +62,14 @@ class PinShape(Shape):
     port: Slug | None = None
 
 
+class AsToolShape(Shape):
+    name: Annotated[str, Form("[a-zA-Z][a-zA-Z0-9_-]{0,63}", TOOL_NAME_SENTENCE)] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    parameters: dict[str, Any] | None = None
+    approval: Annotated[str, Field(min_length=1, max_length=4_096)] | None = None
+    tools: Annotated[list[ForeignToolName], Field(min_length=1, max_length=50), AfterValidator(each_once)] | None = None
+
+
 class NodeShape(Shape):
     id: Slug
     type: str
@@ -70,6 +82,7 @@ class NodeShape(Shape):
     parent: str | None = None
     disabled: bool = False
     pin: PinShape | None = None
+    as_tool: AsToolShape | None = None
     notes: Annotated[str, Field(max_length=10_000)] = ""
 
 

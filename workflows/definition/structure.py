@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from workflows.definition.draft import Draft, DraftEdge, DraftNode, not_built_yet
+from workflows.definition.draft import Draft, DraftEdge, DraftNode
 from workflows.definition.problems import Problem, did_you_mean, listed
 from workflows.definition.schema import Definition, Edge
 from workflows.expressions.errors import ExpressionError
@@ -18,9 +18,6 @@ from workflows.nodes.fields import FORBIDDEN
 MAX_CYCLES = 10
 
 NodeTypes = Mapping[str, NodeType[Any]]
-
-# Types that the design knows and this version does not.
-NOT_BUILT = frozenset({"agent"})
 
 
 def structure_problems(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
@@ -40,11 +37,8 @@ def _types(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
         path = f"{node.at}/type"
         if node.type in node_types:
             continue
-        if node.type in NOT_BUILT:
-            yield not_built_yet(f"Node type `{node.type}`", path)
-        else:
-            hint = did_you_mean(node.type, node_types) or f"There are {listed(sorted(node_types))}."
-            yield Problem("unknown_node_type", path, f"There is no node type `{node.type[:60]}`.", hint)
+        hint = did_you_mean(node.type, node_types) or f"There are {listed(sorted(node_types))}."
+        yield Problem("unknown_node_type", path, f"There is no node type `{node.type[:60]}`.", hint)
 
 
 def _ids(draft: Draft) -> Iterator[Problem]:
@@ -97,9 +91,7 @@ def _edges(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
 
 
 def _kind_of_edge(each: DraftEdge) -> Iterator[Problem]:
-    if each.edge.type == "tool":
-        yield not_built_yet("Edge type `tool`", f"{each.at}/type")
-    elif each.edge.type == "processed_data" and each.edge.transform is None:
+    if each.edge.type == "processed_data" and each.edge.transform is None:
         hint = 'Add "transform": "{{ input.… }}", or make it a `data` edge.'
         yield Problem("missing_key", f"{each.at}/transform", "A `processed_data` edge needs a `transform`.", hint)
     elif each.edge.type != "processed_data" and each.edge.transform is not None:
@@ -163,8 +155,8 @@ def _unreachable(draft: Draft, node_types: NodeTypes) -> Iterator[Problem]:
     ):  # Also over edges out of a body, which are a problem of their own.
         reached = graph.descendants(*reached, *inside)
     for node in draft.nodes:
-        # A node in a body is reached when its scope is.
-        if node.id not in reached and node.parent is None:
+        # A node in a body is reached when its scope is; a tool when its agent is.
+        if node.id not in reached and graph.nodes[node.id].parent is None:
             message = f"No way leads from a trigger to `{node.id}`, so that it would never run."
             yield Problem("unreachable", node.at, message, "Connect it, or remove it.")
 

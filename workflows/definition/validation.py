@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from workflows.definition.attached import attachment_problems
 from workflows.definition.configs import config_problems
 from workflows.definition.draft import Draft, read_draft, shape_problems
 from workflows.definition.json_schema import schema_problems, value_problems
@@ -75,6 +76,7 @@ def _problems(
     yield from shape_problems(raw)
     yield from structure_problems(draft, node_types)
     yield from scope_problems(draft, node_types)
+    yield from attachment_problems(draft, node_types)
     forbidden: tuple[str, ...] = ()
     timeout = draft.settings.timeout_seconds or execution_timeout_seconds
     for problem in config_problems(draft, node_types, execution_timeout_seconds=timeout):

@@ -8,7 +8,7 @@ from workflows.http.calls import Cancel, abandonable
 from workflows.http.door import MAX_BYTES, MAX_TIMEOUT_SECONDS, TIMEOUT_SECONDS, Door
 from workflows.http.errors import Cancelled, DoorError
 from workflows.http.gates import Gate, Postponed, through
-from workflows.http.replies import Reply
+from workflows.http.replies import Reply, Streamed
 
 __all__ = [
     "MAX_BYTES",
@@ -21,6 +21,7 @@ __all__ = [
     "Gate",
     "Postponed",
     "Reply",
+    "Streamed",
     "abandonable",
     "through",
 ]

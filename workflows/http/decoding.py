@@ -18,8 +18,8 @@ _GZIP_MAGIC = 0x1F
 Enough = Callable[[bytes], bool]
 
 
-def decode(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int, is_enough: Enough | None = None) -> bytes:
-    """Return a body as it was before its encodings were applied.
+def decoded(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int) -> Iterator[bytes]:
+    """Yield a body as it was before its encodings were applied, each piece as soon as it is there.
 
     Every layer may give ``max_bytes``, not only the innermost: else layers that shrink again could keep a worker busy
     for ever.
@@ -34,9 +34,17 @@ def decode(chunks: Iterable[bytes], content_encoding: str, *, max_bytes: int, is
     for coding in reversed(codings):
         stream = _at_most(max_bytes, _undo(coding, stream))
     try:
-        return b"".join(stream if is_enough is None else _until(is_enough, stream))
+        yield from stream
     except zlib.error as error:
         raise ProtocolBroken(f"The answer's body is not {content_encoding!r} as its headers say.") from error
+
+
+def until(is_enough: Enough, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of a body up to the one that is enough."""
+    for chunk in chunks:
+        yield chunk
+        if is_enough(chunk):
+            return
 
 
 def _at_most(max_bytes: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -46,13 +54,6 @@ def _at_most(max_bytes: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
         if size > max_bytes:
             raise TooLarge(f"The answer's body is larger than {max_bytes:,} bytes. Ask for less at a time.")
         yield chunk
-
-
-def _until(is_enough: Enough, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-        if is_enough(chunk):
-            return
 
 
 def _undo(coding: str, chunks: Iterable[bytes]) -> Iterator[bytes]:

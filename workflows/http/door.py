@@ -6,7 +6,6 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NoReturn
 from weakref import WeakSet
 
 import httpcore2
@@ -16,7 +15,7 @@ from workflows.http import asks, urls
 from workflows.http.addresses import parse_ranges
 from workflows.http.asks import Ask
 from workflows.http.calls import Call, Cancel
-from workflows.http.decoding import Enough
+from workflows.http.decoding import Enough, decoded, until
 from workflows.http.errors import (
     ConnectionLost,
     DoorError,
@@ -27,7 +26,7 @@ from workflows.http.errors import (
 )
 from workflows.http.gates import current_gate
 from workflows.http.network import CheckedBackend, Resolver, system_resolver
-from workflows.http.replies import Reply, read_body, read_headers
+from workflows.http.replies import Reply, Streamed, read_headers
 from workflows.http.retry_after import asked_to_wait
 from workflows.http.secrets import check_host
 
@@ -86,23 +85,63 @@ class Door:
         :raises Cancelled: if the call was abandoned.
         :raises Postponed: if the gate that this thread calls through says so.
         """
+        with self.stream(
+            method,
+            url,
+            headers=headers,
+            content=content,
+            timeout=timeout,
+            follow_redirects=follow_redirects,
+            max_bytes=max_bytes,
+            allowed_hosts=allowed_hosts,
+            cancel=cancel,
+        ) as streamed:
+            pieces = streamed.pieces if is_enough is None else until(is_enough, streamed.pieces)
+            return Reply(streamed.status, streamed.headers, b"".join(pieces), streamed.url)
+
+    @contextlib.contextmanager
+    def stream(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        timeout: float = TIMEOUT_SECONDS,
+        follow_redirects: bool = True,
+        max_bytes: int = MAX_BYTES,
+        allowed_hosts: Iterable[str] | None = None,
+        cancel: Cancel | None = None,
+    ) -> Iterator[Streamed]:
+        """Make a call and hand its answer to the block as it comes: its status and headers first, then piece by piece.
+
+        Everything is as :meth:`request` has it, and the limits hold until the block is done with the body. What the block
+        leaves unread is not waited for. The block may be left in another context than it was entered in, and so fits below
+        an event loop.
+
+        :raises DoorError: also out of :attr:`Streamed.pieces`.
+        :raises Cancelled: likewise.
+        :raises Postponed: if the gate that this thread calls through says so.
+        """
         if not 0 < timeout <= MAX_TIMEOUT_SECONDS:
             raise ValueError(f"timeout is {timeout:g}; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds.")
         ask = asks.build(method, url, headers or {}, content)
         hosts = None if allowed_hosts is None else tuple(allowed_hosts)
         call = Call(timeout, cancel)
-        with call.under_way():
-            for _ in range(MAX_REDIRECTS + 1):
-                _check_host(ask, hosts)
-                host, gate = urls.ascii_host(ask.url), current_gate()
-                with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
-                    answer_headers = read_headers(response)
-                    if wait := asked_to_wait(response.status, answer_headers, now=timezone.now()):
-                        gate.asked_to_wait(host, seconds=wait)
-                    if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
-                        body = read_body(response, answer_headers, max_bytes=max_bytes, is_enough=is_enough)
-                        return Reply(response.status, answer_headers, body, str(ask.url))
-                    ask = asks.redirected(ask, response.status, answer_headers["location"])
+        for _ in range(MAX_REDIRECTS + 1):
+            _check_host(ask, hosts)
+            host, gate = urls.ascii_host(ask.url), current_gate()
+            with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
+                answer_headers = read_headers(response)
+                if wait := asked_to_wait(response.status, answer_headers, now=timezone.now()):
+                    gate.asked_to_wait(host, seconds=wait)
+                if not (follow_redirects and asks.is_redirect(response.status, answer_headers)):
+                    body = decoded(
+                        response.iter_stream(), answer_headers.get("content-encoding", ""), max_bytes=max_bytes
+                    )
+                    yield Streamed(response.status, answer_headers, _pieces(body, call), str(ask.url))
+                    return
+                ask = asks.redirected(ask, response.status, answer_headers["location"])
         raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")
 
     def addresses(self, host: str, port: int, *, timeout: float = TIMEOUT_SECONDS) -> Sequence[str]:
@@ -123,14 +162,13 @@ class Door:
     @contextlib.contextmanager
     def _answer(self, ask: Ask, call: Call) -> Iterator[httpcore2.Response]:
         """Send a request; the block reads its answer, after which the connection is kept or closed."""
-        try:
+        with _in_own_words(call), call.under_way():
             response = self._send(ask, call)
-            try:
-                yield response
-            finally:
+        try:
+            yield response
+        finally:
+            with _in_own_words(call), call.under_way():
                 response.close()
-        except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-            _raise_as_door_error(error, call)
 
     def _send(self, ask: Ask, call: Call) -> httpcore2.Response:
         while True:
@@ -169,10 +207,24 @@ def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
     check_host(host)
 
 
-def _raise_as_door_error(error: Exception, call: Call) -> NoReturn:
-    """Raise what went wrong below in the door's own words; a library's words may quote what must not be shown."""
-    call.remaining()
-    raise _door_error(error, call) from error
+def _pieces(body: Iterator[bytes], call: Call) -> Iterator[bytes]:
+    """Yield a body. What makes it the thread's call holds only while a piece is waited for: between them the thread is free."""
+    while True:
+        with _in_own_words(call), call.under_way():
+            piece = next(body, None)
+        if piece is None:
+            return
+        yield piece
+
+
+@contextlib.contextmanager
+def _in_own_words(call: Call) -> Iterator[None]:
+    """Raise what goes wrong below in the door's own words; a library's words may quote what must not be shown."""
+    try:
+        yield
+    except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:
+        call.remaining()
+        raise _door_error(error, call) from error
 
 
 def _door_error(error: Exception, call: Call) -> DoorError:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import httpcore2
 
-from workflows.http.decoding import Enough, decode
 from workflows.http.errors import TooLarge
 
 MAX_HEADERS = 200
@@ -21,6 +20,16 @@ class Reply:
     status: int
     headers: Mapping[str, str]  # Names in lower case; repeated ones joined by ", ", Set-Cookie by a line end.
     body: bytes  # Without its content encodings.
+    url: str
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """An answer whose body is still coming. ``pieces`` can be read once; it raises what the door does."""
+
+    status: int
+    headers: Mapping[str, str]  # As in :class:`Reply`.
+    pieces: Iterator[bytes] = field(repr=False)  # Without its content encodings.
     url: str
 
 
@@ -39,14 +48,3 @@ def read_headers(response: httpcore2.Response) -> dict[str, str]:
         between = "\n" if name == "set-cookie" else ", "
         headers[name] = f"{headers[name]}{between}{value}" if name in headers else value
     return headers
-
-
-def read_body(
-    response: httpcore2.Response, headers: Mapping[str, str], *, max_bytes: int, is_enough: Enough | None = None
-) -> bytes:
-    """Return the body of an answer, decoded.
-
-    :raises DoorError: if it is too large, broken, or does not come.
-    """
-    encoding = headers.get("content-encoding", "")
-    return decode(response.iter_stream(), encoding, max_bytes=max_bytes, is_enough=is_enough)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from projects.masking import Masker
 from workflows.http import urls
-from workflows.http.errors import SecretNotAllowed
+from workflows.http.errors import HostNotAllowed, SecretNotAllowed
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,11 @@ class FilledIn:
     def __init__(self) -> None:
         self.names: set[str] = set()
         self._restricted: dict[str, tuple[str, ...]] = {}
+        self._only: list[tuple[str, ...]] = []
+
+    def allow_only(self, hosts: Iterable[str]) -> None:
+        """Have no call go elsewhere, whatever it holds: an agent's tools may call these alone."""
+        self._only.append(tuple(hosts))
 
     def note(self, secret: Secret) -> None:
         """Note that a secret is part of what will be sent from now on."""
@@ -45,7 +50,14 @@ class FilledIn:
 
         :param host: in ASCII and lower case, as it is looked up.
         :raises SecretNotAllowed: if one may not.
+        :raises HostNotAllowed: if no call may go there.
         """
+        for hosts in self._only:
+            if not any(pattern == "*" or urls.host_matches(host, pattern) for pattern in hosts):
+                raise HostNotAllowed(
+                    f"An agent's tools may only call {', '.join(hosts) or 'no host at all'}, and this call goes elsewhere. If it "
+                    "should, add the host to the agent's `allowed_hosts`."
+                )
         for name, allowed in list(self._restricted.items()):
             if not any(urls.host_matches(host, pattern) for pattern in allowed):
                 raise SecretNotAllowed(

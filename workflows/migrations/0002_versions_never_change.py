@@ -11,7 +11,7 @@ from django.db import migrations
 
 from projects.migration_operations import VendorSQL
 
-COLUMNS = ("id", "workflow_id", "number", "definition", "content_hash", "message", "created_at")
+COLUMNS = ("id", "workflow_id", "number", "definition", "content_hash", "message", "created_at", "has_agent")
 CONNECTION_TYPES = ("data", "tool", "processed_data", "action", "condition")
 
 _new = ", ".join(f"NEW.{column}" for column in COLUMNS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from projects.masking import Masker
 from workflows.definition.problems import Problem
+from workflows.definition.schema import AsTool
 
 ERROR_PORT = "error"
 MAIN_PORT = "main"
@@ -166,6 +168,24 @@ class Await:
     until: datetime | None
     otherwise: Done | NodeError
     approval: ApprovalRequest | None = None
+    # What is to be approved is that more is spent.
+    is_about_budget: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedCall:
+    """A call of a model that is about to be made, for the budgets.
+
+    :param base_url: where it goes, if not to the provider's own address.
+    :param input_tokens: how many there are at most.
+    :param output_tokens: how many there may be.
+    """
+
+    provider: str
+    model: str
+    base_url: str | None
+    input_tokens: int
+    output_tokens: int
 
 
 Outcome = Done | Wait | StartWorkflow | Answer | EmitEvent | Await
@@ -206,6 +226,18 @@ class Context(Protocol):
         """Note how far the node run has come, as JSON data, in case the call that it makes next is put off.
 
         Then the node run sleeps, without a thread, and the same attempt runs again later and finds this in :attr:`kept`.
+        """
+
+    def reserve(self, call: PlannedCall) -> None:
+        """Reserve what a call of a model may cost at most.
+
+        :raises NodeError: ``budget_exceeded``, if a limit or a budget does not allow it; ``price_unknown``, if that cannot be said.
+        """
+
+    def saying(self) -> AbstractContextManager[Callable[[str], None]]:
+        """Show the pieces of an answer that is coming in to those who watch the execution. They are not recorded.
+
+        The block is given what takes the pieces; its end is the end of the answer.
         """
 
     @property
@@ -279,6 +311,10 @@ class NodeType(Generic[C]):
         """Return what running a node with this raw config does to the outside. Never raises."""
         return Effect.NONE
 
+    def effect_as_tool(self, config: Mapping[str, Any], as_tool: AsTool | None) -> Effect:
+        """Return :meth:`effect` as it is for a node that is attached to an agent. Never raises."""
+        return self.effect(config)
+
     def deferred_in(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """Return :attr:`deferred` as it is for a node with this raw config. Never raises."""
         return self.deferred
@@ -305,6 +341,21 @@ class NodeType(Generic[C]):
     def check(self, config: C) -> list[Problem]:
         """Return what the config model cannot say. Paths are below the config; templates are still in place."""
         return []
+
+    def check_as_tool(self, config: C, as_tool: Mapping[str, Any]) -> list[Problem]:
+        """Return what the config model cannot say of a node that is attached to an agent. Paths are below the node.
+
+        :param as_tool: what the node says of itself as a tool, raw.
+        """
+        return [replace(problem, path=f"/config{problem.path}") for problem in self.check(config)]
+
+    def chooses_host(self, config: Mapping[str, Any], as_tool: Mapping[str, Any]) -> bool:
+        """Return whether the model of an agent can choose which host an attached node calls. Never raises."""
+        return False
+
+    def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the evaluated config of an attached node with what the model gave, where no expression takes it up."""
+        return config
 
     def scripts(self, config: Mapping[str, Any]) -> list[Script]:
         """Return the scripts of a node with this raw config. Never raises."""

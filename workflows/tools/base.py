@@ -36,6 +36,8 @@ class Tool(Generic[A]):
     # Paths (dotted) of arguments whose expressions the tool evaluates itself, through ``evaluate_each``, where they mention
     # ``item`` or ``index``.
     deferred: ClassVar[tuple[str, ...]] = ()
+    # The argument that is a URL, and so chooses which host is called, if there is one.
+    url_argument: ClassVar[str] = ""
 
     def effect(self, arguments: Mapping[str, Any]) -> Effect:
         """Return what a call with these raw arguments does to the outside. Never raises."""
@@ -52,6 +54,17 @@ class Tool(Generic[A]):
     def freshness(self, output: Any) -> Freshness:
         """Return what an output says about how new it is."""
         return Freshness()
+
+    def open_schema(self, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the JSON Schema of what a caller still has to give where the raw arguments ``fixed`` are given. Never raises."""
+        schema: dict[str, Any] = _without_marks(self.Arguments.model_json_schema())
+        schema["properties"] = {key: each for key, each in schema.get("properties", {}).items() if key not in fixed}
+        schema["required"] = [key for key in schema.get("required", []) if key not in fixed]
+        return schema
+
+    def with_given(self, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return evaluated arguments together with what a caller gave of them. What is fixed stays."""
+        return {**given, **fixed}
 
     def call(self, arguments: A, context: Context) -> Any:
         """Do it and return JSON data, or an :data:`~workflows.nodes.base.Outcome` where the engine has to do something.
@@ -80,3 +93,20 @@ def register(name: str) -> Callable[[type[Tool[Any]]], type[Tool[Any]]]:
 def catalogue() -> Mapping[str, Tool[Any]]:
     """Return every registered tool by its name."""
     return _registry
+
+
+def _without_marks(schema: Any) -> Any:
+    """Return a JSON Schema without what only forms read."""
+    match schema:
+        case dict():
+            kept = {key: value for key, value in schema.items() if key not in ("x-expression", "title")}
+            return {
+                key: {name: _without_marks(each) for name, each in value.items()}
+                if key in ("properties", "$defs")
+                else _without_marks(value)
+                for key, value in kept.items()
+            }
+        case list():
+            return [_without_marks(each) for each in schema]
+        case _:
+            return schema

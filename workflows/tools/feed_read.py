@@ -66,6 +66,7 @@ class FeedRead(Tool[FeedArguments]):
     Arguments = FeedArguments
     icon = "rss"
     items_at = "/entries"
+    url_argument = "url"
     item_key = "{{ item.id }}"
     example: ClassVar[dict[str, Any]] = {"url": "https://example.com/feed.xml"}
 

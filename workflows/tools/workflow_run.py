@@ -43,6 +43,15 @@ class WorkflowRun(Tool[RunArguments]):
         name = arguments.get("workflow")
         return [("/workflow", name)] if isinstance(name, str) else []
 
+    def open_schema(self, fixed: Mapping[str, Any]) -> dict[str, Any]:
+        """An object: the other workflow's ``inputs`` say which, once it is known."""
+        return {"type": "object"}
+
+    def with_given(self, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is given is the other workflow's input."""
+        own = fixed.get("input")
+        return {**fixed, "input": {**given, **(own if isinstance(own, Mapping) else {})}}
+
     def call(self, arguments: RunArguments, context: Context) -> StartWorkflow:
         """Ask the engine to start it."""
         return StartWorkflow(

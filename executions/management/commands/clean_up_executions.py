@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from executions import retention
 from executions.engine.clock import database_now
+from executions.outputs.removal import remove_orphans
 from executions.retention import Removed
 from projects.exceptions import SegueError
 
@@ -47,7 +48,9 @@ class Command(BaseCommand):
                 bar.advance(task, _rows(removed))
 
             removed = retention.clean_up(days=days, now=now, most=None, progress=progress)
-        self.stdout.write(self.style.SUCCESS(f"Removed {_in_words(removed)}."))
+        orphans = remove_orphans(now=now)
+        more = f" {orphans:,} files of outputs that no node run named went, too." if orphans else ""
+        self.stdout.write(self.style.SUCCESS(f"Removed {_in_words(removed)}.{more}"))
 
 
 def _bar() -> Progress:

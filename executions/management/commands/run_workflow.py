@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
@@ -13,16 +11,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from executions import services
-from executions.models import ExecutionStatus, WorkflowExecution
+from executions.management.watching import watch_to_the_end
 from projects.exceptions import SegueError
 from projects.payloads import parse_json
 from workflows.models import Workflow
 
-LOOK_SECONDS = 0.2
-
 
 class Command(BaseCommand):
-    help = "Start a workflow's newest version and print its node runs as they end. Workers must be running."
+    help = "Start a workflow's newest version and print its node runs as they begin and end. Workers must be running."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("workflow", help="The workflow's id, or its name.")
@@ -42,27 +38,7 @@ class Command(BaseCommand):
             problems = [f"  {problem['path']}: {problem['message']}" for problem in getattr(error, "problems", [])]
             raise CommandError("\n".join([error.message, *problems])) from error
         self.stdout.write(f"Execution {execution.pk} of {workflow.name} v{workflow.version}")
-        ended = self._watch(execution, seconds=options["timeout"])
-        if not ended.has_ended:
-            raise CommandError(f"It is still {ended.status} ({ended.blocked_detail or 'under way'}).")
-        if ended.status != ExecutionStatus.COMPLETED:
-            raise CommandError(f"{ended.status}: {(ended.error or {}).get('message', '')}")
-        self.stdout.write(self.style.SUCCESS(f"completed in {ended.duration_seconds:.2f} s"))
-        self.stdout.write(json.dumps(ended.result, indent=2, ensure_ascii=False))
-
-    def _watch(self, execution: WorkflowExecution, *, seconds: float) -> WorkflowExecution:
-        until = time.monotonic() + seconds
-        seen: set[tuple[UUID, str]] = set()
-        while True:
-            execution.refresh_from_db()
-            for run in execution.node_runs.order_by("started_at", "id"):
-                if (run.pk, run.status) not in seen:
-                    seen.add((run.pk, run.status))
-                    problem = f"  {run.error['message']}" if run.error else ""
-                    self.stdout.write(f"  {run.status:<10} {run.node_id} (attempt {run.attempt}){problem}")
-            if execution.has_ended or time.monotonic() > until:
-                return execution
-            time.sleep(LOOK_SECONDS)
+        watch_to_the_end(self, execution.pk, seconds=options["timeout"])
 
 
 def _find(name: str, project: str | None) -> Workflow:

@@ -16,13 +16,14 @@ from projects import failpoints
 from projects.access import Actor
 from projects.exceptions import TooLarge
 from tests.clock import NOON
-from tests.factories import EventFactory, EventMatchFactory, ProjectFactory, UserFactory
+from tests.factories import EventFactory, EventMatchFactory, ProjectFactory, UserFactory, VersionFactory
 from tests.threads import at_once
 from tests.triggers.stories import event, publish_again, published, started_by, trigger_of
 from triggers.events import listeners
 from triggers.exceptions import EventMismatch, InvalidEvent
 from triggers.models import Event, EventMatch, Subscription, Trigger
 from triggers.services import emit, remove_old_events, switch_trigger
+from workflows.models import Workflow
 from workflows.services import archive, disable, enable, pause
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,15 @@ def verdicts(event):
 
 
 class TestEmit:
+    def test_starts_agents_where_agents_wait(self, project):
+        workflow = listening(project, "order.created")
+        VersionFactory(workflow=workflow, number=2, definition=workflow.definition, has_agent=True)
+        Workflow.objects.filter(pk=workflow.pk).update(version=2)
+
+        send(project)
+
+        assert WorkflowExecution.objects.get().queue == "agents"
+
     def test_starts_what_listens_to_the_name(self, project):
         workflow = listening(project, "order.created")
 

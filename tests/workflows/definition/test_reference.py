@@ -30,7 +30,7 @@ TEXT = (ROOT / "docs" / "reference" / "definition.md").read_text()
 TRANSFORM = (ROOT / "docs" / "reference" / "transform.md").read_text()
 EXAMPLES = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)]
 VARIABLES = {"STOCK_URL": False, "API_KEY": True}
-NODE_TYPES = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
+NODE_TYPES = ["agent", "condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
 
 load()
 

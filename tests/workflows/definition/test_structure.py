@@ -60,13 +60,6 @@ class TestNodes:
 
         assert found(raw) == ([] if is_fine else [("invalid_format", "/nodes/1/id")])
 
-    @pytest.mark.parametrize("type_", ["agent"])
-    def test_of_types_of_later_versions_are_refused_with_that_word(self, type_):
-        (problem,) = problems(definition("start > end", end=node(type_)))
-
-        assert (problem.code, problem.path) == ("not_built_yet", "/nodes/1/type")
-        assert problem.message == f"Node type `{type_}` is not built yet in this version."
-
     def test_s_code_3_take_their_type_from_the_catalogue_and_nowhere_else(self):
         raw = definition(
             "start > a > b > c", a=node("tolo"), b=node("os.system"), c=node("workflows.nodes.tool.ToolNode")
@@ -161,7 +154,7 @@ class TestEdges:
             ({"source": "start", "target": "b", "source_port": "error"}, ("unknown_port", "/edges/2/source_port")),
             ({"source": "start", "target": "b", "source_port": ""}, ("invalid_format", "/edges/2/source_port")),
             ({"source": "start", "target": "b", "type": "condition"}, ("not_a_condition", "/edges/2/type")),
-            ({"source": "start", "target": "b", "type": "tool"}, ("not_built_yet", "/edges/2/type")),
+            ({"source": "start", "target": "b", "type": "tool"}, ("not_an_agent", "/edges/2/target")),
             ({"source": "start", "target": "b", "type": "arrow"}, ("invalid_choice", "/edges/2/type")),
             ({"source": "start", "target": "b", "type": "processed_data"}, ("missing_key", "/edges/2/transform")),
             ({"source": "start", "target": "b", "transform": "{{ input }}"}, ("unknown_key", "/edges/2/transform")),

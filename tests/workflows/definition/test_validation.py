@@ -85,7 +85,7 @@ class TestCheck:
             "nodes": [
                 {"id": "start", "type": "trigger", "config": {"kind": "schedule", "cron": "never"}},
                 {"id": "a", "type": "output", "config": {"status": 99, "value": "{{ vars.X }}"}, "retry": {"tries": 1}},
-                {"id": "a", "type": "agent"},
+                {"id": "a", "type": "agnt"},
                 {"id": "b", "type": "delay", "config": {"for": "PT2H"}},
             ],
             "edges": [
@@ -103,7 +103,7 @@ class TestCheck:
             ("unknown_timezone", "/settings/timezone"),
             ("unknown_key", "/version"),
             ("unknown_key", "/nodes/1/retry/tries"),
-            ("not_built_yet", "/nodes/2/type"),
+            ("unknown_node_type", "/nodes/2/type"),
             ("duplicate_id", "/nodes/2/id"),
             ("unknown_node", "/edges/1/target"),
             ("cycle", "/edges/2"),

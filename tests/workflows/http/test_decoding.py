@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from workflows.http.decoding import decode
+from workflows.http.decoding import decoded
 from workflows.http.errors import ProtocolBroken, TooLarge
 
 TEXT = b"The quick brown fox. " * 5000
@@ -28,7 +28,11 @@ def in_chunks(data: bytes, size: int = 1000) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-class TestDecode:
+def whole(chunks: list[bytes], encoding: str, *, max_bytes: int) -> bytes:
+    return b"".join(decoded(chunks, encoding, max_bytes=max_bytes))
+
+
+class TestDecoded:
     @pytest.mark.parametrize("size", [1, 1000, 10_000_000])
     @pytest.mark.parametrize(
         ("encoding", "encoded"),
@@ -45,18 +49,18 @@ class TestDecode:
             ("gzip", gzipped(TEXT) + b"\0" * 20),
         ],
     )
-    def test_returns_what_was_encoded_however_it_arrives(self, encoding, encoded, size):
-        assert decode(in_chunks(encoded, size), encoding, max_bytes=len(TEXT)) == TEXT
+    def test_yields_what_was_encoded_however_it_arrives(self, encoding, encoded, size):
+        assert whole(in_chunks(encoded, size), encoding, max_bytes=len(TEXT)) == TEXT
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate", ""])
     def test_no_body_is_no_body_whatever_its_encoding(self, encoding):
         """An answer to HEAD says how its body would have been encoded."""
-        assert decode([], encoding, max_bytes=10) == b""
+        assert whole([], encoding, max_bytes=10) == b""
 
     @pytest.mark.parametrize(("encoding", "encoded"), [("", TEXT), ("gzip", gzipped(TEXT))])
     def test_stops_at_one_byte_too_many(self, encoding, encoded):
         with pytest.raises(TooLarge, match="104,999 bytes"):
-            decode(in_chunks(encoded), encoding, max_bytes=len(TEXT) - 1)
+            whole(in_chunks(encoded), encoding, max_bytes=len(TEXT) - 1)
 
     @pytest.mark.parametrize("layers", [1, 2, 3])
     def test_a_bomb_does_not_go_off_in_memory(self, layers):
@@ -66,7 +70,7 @@ class TestDecode:
         tracemalloc.start()
 
         with pytest.raises(TooLarge):
-            decode(in_chunks(bomb, 65536), ", ".join(["gzip"] * layers), max_bytes=10 * 1024 * 1024)
+            whole(in_chunks(bomb, 65536), ", ".join(["gzip"] * layers), max_bytes=10 * 1024 * 1024)
 
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -78,16 +82,16 @@ class TestDecode:
         encoded = gzipped(empty_blocks)
 
         with pytest.raises(TooLarge):
-            decode([encoded], "deflate, gzip", max_bytes=10 * 1024 * 1024)
+            whole([encoded], "deflate, gzip", max_bytes=10 * 1024 * 1024)
 
     def test_five_encodings_are_the_most(self):
         encoded = TEXT
         for _ in range(5):
             encoded = gzipped(encoded)
-        assert decode([encoded], "gzip," * 5, max_bytes=len(TEXT)) == TEXT
+        assert whole([encoded], "gzip," * 5, max_bytes=len(TEXT)) == TEXT
 
         with pytest.raises(ProtocolBroken, match="encoded 6 times"):
-            decode([encoded], "gzip," * 6, max_bytes=len(TEXT))
+            whole([encoded], "gzip," * 6, max_bytes=len(TEXT))
 
     @pytest.mark.parametrize(
         ("encoding", "encoded", "reason"),
@@ -100,4 +104,4 @@ class TestDecode:
     )
     def test_refuses_what_is_not_encoded_as_it_says(self, encoding, encoded, reason):
         with pytest.raises(ProtocolBroken, match=reason):
-            decode([encoded], encoding, max_bytes=len(TEXT))
+            whole([encoded], encoding, max_bytes=len(TEXT))

@@ -15,6 +15,10 @@ DOOR = ROOT / "workflows" / "http"
 # Clients of other protocols, each in one module: the door gives the address, and the bounds of the wait.
 CLIENTS_OF_THEIR_OWN = {
     "executions/waiting.py": {"psycopg.connect"},  # To Segue's own database.
+    "workflows/llm/calling.py": {"openai", "anthropic", "pydantic_ai"},  # Over that transport.
+    "workflows/llm/transport.py": {
+        "httpx2"
+    },  # Its types, with the door below them; see tests/workflows/llm/test_wire.py.
     "workflows/tools/email_send/sending.py": {
         "smtplib",
         "ssl",
@@ -26,6 +30,7 @@ CLIENTS_OF_THEIR_OWN = {
 CLIENTS = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "h11", "requests", "urllib3", "aiohttp", "pycurl", "websockets"),
     *("urllib.request", "http.client", "xmlrpc.client", "ftplib", "smtplib", "poplib", "imaplib", "telnetlib", "ssl"),
+    *("openai", "anthropic", "pydantic_ai"),
     *("paramiko", "dns", "django.core.mail.backends.smtp"),
     *("psycopg.connect", "psycopg.Connection.connect", "psycopg_pool"),
     *("socket.socket", "socket.create_connection", "socket.getaddrinfo", "asyncio.open_connection"),

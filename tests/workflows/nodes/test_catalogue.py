@@ -15,7 +15,7 @@ from workflows.nodes.base import NodeType, catalogue, lies_at, register
 from workflows.nodes.loading import load
 from workflows.nodes.scopes import ScopeType
 
-BUILT = ["condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
+BUILT = ["agent", "condition", "delay", "loop", "output", "parallel", "tool", "transform", "trigger", "webhook"]
 SCOPES = ["loop", "parallel"]
 
 

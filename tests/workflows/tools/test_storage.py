@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from projects.files import PARTS
 from tests.builders import definition, node
 from tests.environment import ROOT
 from tests.workflows.definition.checks import problems
@@ -20,7 +21,6 @@ from tests.workflows.tools.world import PROJECT, World
 from workflows.nodes.base import Effect, NodeError
 from workflows.nodes.evaluation import validated
 from workflows.tools.base import catalogue
-from workflows.tools.storage import files
 
 OTHER_PROJECT = "01a21499-402b-7235-8eea-000000000000"
 
@@ -291,10 +291,10 @@ class TestCrash:
         assert done.returncode == -signal.SIGKILL
         assert call("read", name="a")["body"] == "old"
         assert [file["name"] for file in call("list")["files"]] == ["a"]
-        assert len(list(Path(settings.MEDIA_ROOT, files.PARTS).iterdir())) == 1
+        assert len(list(Path(settings.MEDIA_ROOT, PARTS).iterdir())) == 1
 
     def test_what_it_left_is_removed_after_a_day(self, folder, settings):
-        aside = Path(settings.MEDIA_ROOT, files.PARTS)
+        aside = Path(settings.MEDIA_ROOT, PARTS)
         aside.mkdir(parents=True)
         for name, age in (("old", 2 * 24 * 3600), ("new", 3600)):
             (aside / name).write_text("half")

@@ -40,6 +40,7 @@ class HttpRequest(Tool[RequestArguments]):
     Arguments = RequestArguments
     icon = "globe"
     items_at = "/body"
+    url_argument = "url"
     deferred = DEFERRED
     example: ClassVar[dict[str, Any]] = {
         "method": "POST",

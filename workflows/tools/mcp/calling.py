@@ -36,6 +36,7 @@ class McpCall(Tool[CallArguments]):
     Arguments = CallArguments
     icon = "plug"
     items_at = "/structured"
+    url_argument = "url"
     example: ClassVar[dict[str, Any]] = {
         "url": "https://mcp.example.com/mcp",
         "token": "{{ secret('MCP_TOKEN') }}",

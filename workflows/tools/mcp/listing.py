@@ -26,6 +26,7 @@ class McpTools(Tool[ListArguments]):
     Arguments = ListArguments
     icon = "plug"
     items_at = "/tools"
+    url_argument = "url"
     item_key = "{{ item.name }}"
     example: ClassVar[dict[str, Any]] = {
         "url": "https://mcp.example.com/mcp",

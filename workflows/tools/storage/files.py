@@ -1,35 +1,23 @@
-"""A project's files in Django's default storage: everything lies below ``projects/<id>/``.
-
-In a folder (``FileSystemStorage``) a file appears whole or not at all: it is written aside, and takes its name when it is
-complete and on the disk. Other storages promise what they promise.
-"""
+"""A project's files in Django's default storage: everything lies below ``projects/<id>/``."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.conf import DEFAULT_STORAGE_ALIAS, settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.conf import settings
+from django.core.files.storage import Storage
 from django.utils import timezone
 
-from projects.failpoints import failpoint
+from projects import files
+from projects.files import default_storage
 from workflows.nodes.base import NodeError
 
 IfExists = Literal["replace", "keep", "fail"]
-# Where files lie that are not complete yet. No name begins with a dot, so none of them can be read or listed.
-PARTS = ".parts"
-# What a process that died has left there is removed after this long.
-PART_SECONDS = 24 * 3600
-PARTS_LOOKED_AT = 100
 MAX_FOLDERS = 1_000
 
 
@@ -48,7 +36,7 @@ def read(project_id: str, name: str, *, max_bytes: int | None = None) -> bytes:
     :raises NodeError: ``file_not_found``; ``file_too_large``; ``storage_failed`` if the storage cannot be reached.
     """
     most = min(settings.STORAGE_MAX_FILE_BYTES, max_bytes or settings.STORAGE_MAX_FILE_BYTES)
-    with _as_node_errors(name), _storage().open(_path(project_id, name), "rb") as file:
+    with _as_node_errors(name), default_storage().open(_path(project_id, name), "rb") as file:
         data: bytes = file.read(most + 1)
     if len(data) > most:
         raise NodeError("file_too_large", f"The file {name!r} has more than {most:,} bytes (STORAGE_MAX_FILE_BYTES).")
@@ -69,12 +57,10 @@ def write(project_id: str, name: str, data: bytes, *, if_exists: IfExists, conte
             f"The content has {len(data):,} bytes; at most {settings.STORAGE_MAX_FILE_BYTES:,} are possible "
             "(STORAGE_MAX_FILE_BYTES).",
         )
-    storage, path = _storage(), _path(project_id, name)
     with _as_node_errors(name):
-        if isinstance(storage, FileSystemStorage):
-            is_written = _write_whole(storage, path, data, replaces=if_exists == "replace")
-        else:
-            is_written = _save(storage, path, data, content_type, replaces=if_exists == "replace")
+        is_written = files.write_whole(
+            _path(project_id, name), data, replaces=if_exists == "replace", content_type=content_type
+        )
         if not is_written and if_exists == "fail" and read(project_id, name) != data:
             raise NodeError(
                 "file_exists", f"There is a file {name!r} already. Choose another name, or `if_exists`: replace."
@@ -87,18 +73,8 @@ def delete(project_id: str, name: str) -> bool:
 
     :raises NodeError: ``name_taken`` if it is a folder; ``storage_failed``.
     """
-    storage, path = _storage(), _path(project_id, name)
     with _as_node_errors(name):
-        if isinstance(storage, FileSystemStorage):
-            try:
-                Path(storage.path(path)).unlink()
-            except FileNotFoundError:
-                return False
-            return True
-        if not storage.exists(path):
-            return False
-        storage.delete(path)
-        return True
+        return files.delete(_path(project_id, name))
 
 
 def facts(project_id: str, name: str) -> File:
@@ -107,7 +83,7 @@ def facts(project_id: str, name: str) -> File:
     :raises NodeError: ``file_not_found``, ``storage_failed``.
     """
     with _as_node_errors(name):
-        return _facts(_storage(), project_id, name)
+        return _facts(default_storage(), project_id, name)
 
 
 def files_below(project_id: str, folder: str, *, most: int) -> list[File]:
@@ -116,7 +92,7 @@ def files_below(project_id: str, folder: str, *, most: int) -> list[File]:
     :param folder: empty for the project's own.
     :raises NodeError: ``too_many_folders``, ``storage_failed``.
     """
-    storage, found = _storage(), []
+    storage, found = default_storage(), []
     with _as_node_errors(folder):
         for name in _walk(storage, project_id, folder):
             with contextlib.suppress(FileNotFoundError):  # Deleted in this moment.
@@ -156,73 +132,8 @@ def _facts(storage: Storage, project_id: str, name: str) -> File:
     return File(name, storage.size(path), modified_at)
 
 
-def _storage() -> Storage:
-    return storages[DEFAULT_STORAGE_ALIAS]
-
-
 def _path(project_id: str, name: str) -> str:
     return f"projects/{UUID(project_id)}/{name}".rstrip("/")
-
-
-def _write_whole(storage: FileSystemStorage, path: str, data: bytes, *, replaces: bool) -> bool:
-    target = Path(storage.path(path))
-    aside = Path(storage.path(PARTS))
-    for folder in (target.parent, aside):
-        folder.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(aside)
-    part = aside / uuid4().hex
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            failpoint("storage.aside")
-            os.fsync(file.fileno())
-        if storage.file_permissions_mode is not None:
-            part.chmod(storage.file_permissions_mode)
-        if replaces:
-            part.replace(target)
-        else:
-            try:
-                os.link(part, target)
-            except FileExistsError:
-                return False
-    finally:
-        part.unlink(missing_ok=True)
-    _sync_folder(target.parent)
-    return True
-
-
-def _save(storage: Storage, path: str, data: bytes, content_type: str, *, replaces: bool) -> bool:
-    if storage.exists(path):
-        if not replaces:
-            return False
-        storage.delete(path)
-    content = ContentFile(data)
-    content.content_type = content_type  # type: ignore[attr-defined]  # Storages that keep one look for it here.
-    saved_as = storage.save(path, content)
-    if saved_as != path:
-        # Another one was first, and this storage evades names that are taken.
-        storage.delete(saved_as)
-        raise NodeError("storage_busy", "Another node wrote this file in the same moment.", retryable=True)
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have a folder's entries on the disk too: without it, a power cut could take the new name away."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove_leftovers(aside: Path) -> None:
-    before = time.time() - PART_SECONDS
-    with os.scandir(aside) as entries:
-        for _, entry in zip(range(PARTS_LOOKED_AT), entries, strict=False):
-            with contextlib.suppress(OSError):
-                if entry.stat().st_mtime < before:
-                    os.unlink(entry.path)
 
 
 @contextlib.contextmanager
@@ -232,6 +143,8 @@ def _as_node_errors(name: str) -> Iterator[None]:
         yield
     except NodeError:
         raise
+    except files.NameBusy as error:
+        raise NodeError("storage_busy", "Another node wrote this file in the same moment.", retryable=True) from error
     except FileNotFoundError as error:
         raise NodeError("file_not_found", f"There is no file {name!r} in the project's storage.") from error
     except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:

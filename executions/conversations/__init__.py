@@ -1,0 +1,1 @@
+"""What agents remember of earlier executions: conversations by key, kept in the project."""

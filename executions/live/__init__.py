@@ -1,0 +1,1 @@
+"""What happens to an execution, told while it happens."""

@@ -1,0 +1,107 @@
+"""What a draft says of tools: over ``tool`` edges, and beside their configs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.builders import definition, graph, loop, node
+from tests.workflows.definition.checks import problems as problems_of
+
+MODEL = {"provider": "openai", "model": "m"}
+SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
+
+
+def agent(**more):
+    return node("agent", {"models": [MODEL], "prompt": "Do it.", **more.pop("config", {})}, **more)
+
+
+def fetch(url="https://api.example.com/{{ input.id }}", **as_tool):
+    return node("tool", {"tool": "http.request", "with": {"url": url}}, as_tool={"parameters": SCHEMA, **as_tool})
+
+
+def problems(*ways, **nodes):
+    return [(problem.code, problem.path) for problem in problems_of(definition("start > bot", *ways, **nodes))]
+
+
+def test_a_tool_of_an_agent_is_no_problem():
+    assert problems("fetch -o bot", bot=agent(), fetch=fetch()) == []
+
+
+def test_it_lies_in_its_agent():
+    drawn = graph("start > bot > end", "fetch -o bot", bot=agent(), fetch=fetch())
+
+    assert list(drawn.body_of("bot").nodes) == ["fetch"]
+    assert "fetch" not in drawn.body_of(None).nodes
+    assert drawn.is_tool("fetch")
+
+
+def test_the_arguments_that_it_leaves_open_are_not_missing():
+    open_tool = node("tool", {"tool": "storage.read"})
+
+    assert problems("read -o bot", bot=agent(), read=open_tool) == []
+
+
+def test_what_it_gives_is_checked_all_the_same():
+    wrong = node("tool", {"tool": "storage.read", "with": {"nam": "x"}})
+
+    assert problems("read -o bot", bot=agent(), read=wrong) == [("unknown_key", "/nodes/2/config/with/nam")]
+
+
+@pytest.mark.parametrize(
+    ("ways", "nodes", "found"),
+    [
+        (["fetch -o other"], {"other": node("delay", {"for_seconds": 0})}, ("not_an_agent", "/edges/1/target")),
+        (["wait -o bot"], {"wait": node("delay", {"for_seconds": 0})}, ("not_a_tool", "/edges/1/source")),
+        (["fetch -o bot", "fetch -o two"], {"two": agent()}, ("attached_twice", "/edges/2/source")),
+        (["fetch -o bot", "bot > fetch"], {}, ("tool_in_order", "/edges/2/target")),
+        (["fetch -o bot", "fetch > end"], {}, ("tool_in_order", "/edges/2/source")),
+        ([], {"fetch": fetch()}, ("not_attached", "/nodes/2/as_tool")),
+        (["fetch -o bot"], {"fetch": fetch(name="a b")}, ("invalid_format", "/nodes/2/as_tool/name")),
+        (["fetch -o bot"], {"fetch": fetch(parameters={"type": "string"})}, ("parameters_not_object", "/nodes/2/as_tool/parameters/type")),
+        (["fetch -o bot"], {"fetch": fetch(parameters={"type": "object", "properties": 1})}, ("invalid_schema", "/nodes/2/as_tool/parameters/properties")),
+        (["fetch -o bot"], {"fetch": fetch(approval="never")}, ("not_an_expression", "/nodes/2/as_tool/approval")),
+        (["fetch -o bot"], {"fetch": fetch(approval="{{ inpt.id }}")}, ("unknown_name", "/nodes/2/as_tool/approval")),
+        (["fetch -o bot", "again -o bot"], {"again": fetch(name="fetch")}, ("duplicate_tool", "/nodes/3/as_tool/name")),
+        (["run -o bot"], {"run": node("tool", {"tool": "workflow.run"})}, ("workflow_not_named", "/nodes/2/config/with/workflow")),
+        (["mcp -o bot"], {"mcp": node("tool", {"tool": "mcp.call", "with": {"url": "https://m.example.com"}})}, ("tools_not_listed", "/nodes/2/as_tool/tools")),
+        (["fetch -o bot"], {"fetch": fetch(tools=["a"])}, ("unknown_key", "/nodes/2/as_tool/tools")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong(ways, nodes, found):
+    given = {"bot": agent(), **({"fetch": fetch()} if any("fetch" in way for way in ways) else {}), **nodes}
+
+    assert found in problems(*ways, **given)
+
+
+def test_agents_that_are_tools_of_each_other():
+    found = problems("bot -o two", "two -o bot", bot=agent(), two=agent())
+
+    assert "agent_cycle" in {code for code, _ in found}
+
+
+@pytest.mark.parametrize("url", ["{{ input.url }}", "https://{{ input.host }}/x"])
+def test_a_model_that_chooses_the_host_needs_a_list(url):
+    listed = agent(config={"allowed_hosts": ["api.example.com"]})
+
+    assert problems("fetch -o bot", bot=agent(), fetch=fetch(url)) == [
+        ("hosts_not_bounded", "/nodes/1/config/allowed_hosts")
+    ]
+    assert problems("fetch -o bot", bot=listed, fetch=fetch(url)) == []
+
+
+def test_secrets_stand_where_they_are_sent_and_not_in_prompts():
+    told = problems(bot=agent(config={"instructions": "{{ secret('KEY') }}"}))
+    sent = problems(bot=agent(config={"models": [{**MODEL, "api_key": "{{ secret('KEY') }}"}]}))
+
+    assert told == [("not_available_here", "/nodes/1/config/instructions")]
+    assert sent == [("unknown_variable", "/nodes/1/config/models/0/api_key")]
+
+
+def test_in_a_loop_a_tool_lies_in_the_same_body():
+    inside = loop({"items": [1]}, "fetch -o bot", bot=agent(), fetch=fetch())
+    outside = definition("start > each", each=loop({"items": [1]}, "bot", bot=agent()))
+    outside["nodes"].append({"id": "fetch", **fetch(), "parent": "elsewhere"})
+    outside["edges"].append({"source": "fetch", "target": "bot", "type": "tool"})
+
+    assert problems_of(definition("start > each", each=inside)) == []
+    assert "edge_across_scopes" in {problem.code for problem in problems_of(outside)}

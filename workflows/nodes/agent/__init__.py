@@ -1,0 +1,1 @@
+"""The agent: a model with instructions, tools, limits, and a memory."""
