@@ -55,7 +55,7 @@ def end_execution(
     else:
         record()
     if execution.queue == ExecutionQueue.AGENTS:
-        _close_ledger(execution, now=now)
+        ledger.close_execution(execution.pk, now=now)
     children.cancel_below(execution, status, now=now)
     children.answer_parent(execution)
     failures.start_error_workflow(execution, now=now)
@@ -63,13 +63,6 @@ def end_execution(
     execution_ended.send(sender=WorkflowExecution, execution=execution, now=now)
     tell_who_waits(execution)
     limits.let_next_in(execution)  # Last: see "Locks" there.
-
-
-def _close_ledger(execution: WorkflowExecution, *, now: datetime) -> None:
-    """Leave nothing reserved, and say so if calls were under way of which nobody knows the cost."""
-    if ledger.close_execution(execution.pk, now=now):
-        execution.is_cost_complete = False
-        WorkflowExecution.objects.filter(pk=execution.pk).update(is_cost_complete=False)
 
 
 def tell_who_waits(execution: WorkflowExecution) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -30,6 +30,9 @@ from workflows.nodes.base import NodeError
 
 # The advisory locks of executions whose agents have limits of their own. A number that nothing else in the database uses.
 _EXECUTIONS = 5_360_129
+
+# What is still reserved so long after its execution has ended, was forgotten.
+FORGOTTEN_AFTER = timedelta(minutes=2)
 
 _OPEN = (CallStatus.RESERVED, CallStatus.UNCERTAIN)
 _LAST_DIGIT = Decimal("1e-9")
@@ -385,15 +388,34 @@ def mark_uncertain(key: Key, *, now: datetime) -> None:
     _close(ModelCall.objects.filter(**key.columns, status=CallStatus.RESERVED), CallStatus.UNCERTAIN, now)
 
 
-def close_execution(execution_id: UUID | str, *, now: datetime) -> bool:
+def close_execution(execution_id: UUID | str, *, now: datetime) -> None:
     """Leave nothing reserved for an execution that ends: what may have gone out is uncertain, the rest is given back.
 
-    Return whether there was something uncertain.
-
-    Two statements, which an execution of a version without agents can do without.
+    Then the execution says whether its cost is complete. Three statements, which one without agents can do without.
     """
     # In the words of the index.
-    open_calls = ModelCall.objects.filter(execution_id=execution_id, settled_at__isnull=True)
+    _close_all(ModelCall.objects.filter(execution_id=execution_id, settled_at__isnull=True), now)
+    _say_what_is_unknown(WorkflowExecution.objects.filter(pk=execution_id))
+
+
+@transaction.atomic
+def close_forgotten(*, now: datetime) -> int:
+    """Do the same for executions that have ended a while ago, and return for how many calls.
+
+    A call may be reserved in the moment in which somebody ends its execution.
+    """
+    awake = WorkflowExecution.objects.filter(pk=OuterRef("execution_id")).exclude(
+        completed_at__lt=now - FORGOTTEN_AFTER
+    )
+    forgotten = ModelCall.objects.filter(~Exists(awake), settled_at__isnull=True, created_at__lt=now - FORGOTTEN_AFTER)
+    calls = dict(forgotten.values_list("pk", "execution_id"))
+    if calls:
+        _close_all(ModelCall.objects.filter(pk__in=calls, settled_at__isnull=True), now)
+        _say_what_is_unknown(WorkflowExecution.objects.filter(pk__in=set(calls.values())))
+    return len(calls)
+
+
+def _close_all(open_calls: QuerySet[ModelCall], now: datetime) -> None:
     began = WorkflowExecutionLog.objects.filter(
         execution=OuterRef("execution_id"),
         node_id=OuterRef("node_id"),
@@ -401,8 +423,14 @@ def close_execution(execution_id: UUID | str, *, now: datetime) -> bool:
         attempt=OuterRef("attempt"),
     ).exclude(status=ExecutionStatus.PENDING)
     _close(open_calls.filter(~Exists(began)), CallStatus.RELEASED, now)
-    return _close(open_calls, CallStatus.UNCERTAIN, now) > 0
+    _close(open_calls, CallStatus.UNCERTAIN, now)
 
 
-def _close(calls: QuerySet[ModelCall], status: CallStatus, now: datetime) -> int:
-    return calls.update(status=status, settled_at=now)
+def _say_what_is_unknown(executions: QuerySet[WorkflowExecution]) -> None:
+    unknown = ModelCall.objects.filter(execution_id=OuterRef("pk"), cost__isnull=True)
+    unknown = unknown.exclude(status=CallStatus.RELEASED)
+    executions.filter(Exists(unknown), is_cost_complete=True).update(is_cost_complete=False)
+
+
+def _close(calls: QuerySet[ModelCall], status: CallStatus, now: datetime) -> None:
+    calls.update(status=status, settled_at=now)

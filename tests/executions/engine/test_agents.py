@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
 
-from executions.models import Approval, Verdict
+from executions import services
+from executions.models import Approval, ConversationMessage, LiveText, ModelCall, Verdict
 from executions.services import approvals
 from projects.access import Actor
 from tests.builders import definition, loop, node
@@ -16,8 +19,9 @@ from tests.executions.engine.agents import provider as provider
 from tests.executions.engine.carrying import carry, start
 from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
-from tests.factories import MemberFactory, WorkflowFactory
+from tests.factories import MemberFactory, ModelPriceFactory, WorkflowFactory
 from tests.providers import calls, fails, says
+from workflows.tools.storage import files
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -227,8 +231,6 @@ class TestOtherAgents:
         WorkflowFactory(name="Double", project=workflow.project, published=True, definition=inner)
         outer = WorkflowFactory(project=workflow.project, published=True, definition=raw)
         provider.play({"answers": [calls("double", number=4), says("Eight.")]})
-        from executions import services
-
         execution = services.start_manually(outer, input=ASK, by=None, now=timezone.now())
 
         assert carry(worker, execution).result == "Eight.", execution.error
@@ -341,3 +343,92 @@ class TestPlaces:
 
         assert execution.result == ["Rain.", "Rain."], execution.error
         assert ("weather", "1.1", 1, "completed") in runs(execution)
+
+
+class TestFiles:
+    PNG = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+
+    def test_go_to_the_model_and_into_no_row(self, worker, provider):
+        provider.play({"answers": [says("A dot.")]})
+        raw = definition("start > bot > end", bot=agent(provider, files=["shots/dot.png"]), end=output())
+        workflow = WorkflowFactory(published=True, definition=raw)
+        files.write(str(workflow.project_id), "shots/dot.png", self.PNG, if_exists="fail", content_type="image/png")
+
+        execution = carry(worker, services.start_manually(workflow, input=ASK, by=None, now=timezone.now()))
+
+        assert execution.result == "A dot.", execution.error
+        sent = json.dumps(asked(provider)["messages"])
+        assert base64.b64encode(self.PNG).decode() in sent
+        kept = json.dumps(list(execution.node_runs.values_list("input_data", "output_data")))
+        assert base64.b64encode(self.PNG).decode() not in kept
+        assert "shots/dot.png" in kept
+
+    def test_that_are_not_there_fail_the_agent_before_anything_is_asked(self, worker, provider):
+        raw = definition("start > bot > end", bot=agent(provider, files=["gone.png"]), end=output())
+
+        execution = carry(worker, start(raw, ASK))
+
+        assert (execution.error["code"], provider.requests) == ("file_not_found", [])
+
+
+class TestMemory:
+    def test_goes_on_from_execution_to_execution(self, worker, provider):
+        provider.play({"rules": [{"answer": says("I said: {{ user }}")}]})
+        bot = agent(provider, memory={"key": "{{ input.customer }}", "window": 10})
+        workflow = WorkflowFactory(published=True, definition=definition("start > bot > end", bot=bot, end=output()))
+        for customer, question in (("ann", "One?"), ("bob", "Two?"), ("ann", "Three?")):
+            value = {"customer": customer, "question": question}
+            carry(worker, services.start_manually(workflow, input=value, by=None, now=timezone.now()))
+
+        told = [(message["role"], message["content"]) for message in asked(provider)["messages"]]
+
+        assert told == [("user", "One?"), ("assistant", "I said: One?"), ("user", "Three?")]
+
+    def test_an_agent_that_fails_remembers_nothing(self, worker, provider):
+        provider.play({"rules": [{"answer": fails(401)}]})
+        bot = agent(provider, memory={"key": "k"})
+
+        carry(worker, start(definition("start > bot > end", bot=bot, end=output()), ASK))
+
+        assert ConversationMessage.objects.count() == 0
+
+
+class TestWatchers:
+    def test_see_the_answer_while_it_comes(self, worker, provider):
+        provider.play({"answers": [says("A long answer, piece by piece.", chunk_chars=6, chunk_delay_seconds=0.1)]})
+
+        execution = carry(worker, start(definition("start > bot > end", bot=agent(provider), end=output()), ASK))
+
+        row = execution.node_runs.get(node_id="bot.model")
+        pieces = LiveText.objects.filter(node_run_id=row.pk).order_by("number").values_list("text", flat=True)
+        assert "".join(pieces) == execution.result
+        assert len(pieces) > 1
+
+
+class TestMoney:
+    def test_is_recorded_with_each_call_and_summed(self, worker, provider):
+        ModelPriceFactory(provider="127.0.0.1", model="test-model", input=Decimal(1), output=Decimal(2))
+        usage = {"input_tokens": 1_000, "output_tokens": 500}
+        provider.play({"answers": [says("Cheap.", usage=usage)]})
+
+        raw = definition("start > bot > end", bot=agent(provider), end=output("{{ input }}"))
+        execution = carry(worker, start(raw, ASK))
+
+        assert Decimal(execution.result["cost"]) == Decimal("0.002")
+        assert (execution.cost, execution.tokens_used, execution.is_cost_complete) == (Decimal("0.002"), 1_500, True)
+        assert {row.node_id: row.cost for row in execution.node_runs.filter(node_id__startswith="bot")} == {
+            "bot": Decimal("0.002"),
+            "bot.model": Decimal("0.002"),
+        }
+        assert ModelCall.objects.get().status == "settled"
+
+    def test_without_a_price_is_unknown_and_not_nothing(self, worker, provider):
+        provider.play({"answers": [says("Free?")]})
+
+        raw = definition("start > bot > end", bot=agent(provider), end=output("{{ input }}"))
+        execution = carry(worker, start(raw, ASK))
+
+        assert (execution.result["cost"], execution.is_cost_complete) == (None, False)
+        assert execution.node_runs.get(node_id="bot.model").cost is None
