@@ -47,7 +47,7 @@ from workflows.llm.messages import (
     UserPart,
     tool_calls_in,
 )
-from workflows.llm.requests import BASE_URLS, ModelAnswer, ModelRequest
+from workflows.llm.requests import BASE_URLS, ModelAnswer, ModelRequest, sendable_name
 from workflows.llm.transport import DoorTransport, client
 from workflows.nodes.base import NodeError
 
@@ -259,7 +259,7 @@ def _request_parts(message: UserMessage | ToolMessage, request: ModelRequest) ->
         return [library.UserPromptPart(content=content)]
     return [
         library.ToolReturnPart(
-            tool_name=part["name"],
+            tool_name=sendable_name(part["name"]),
             content=part["content"],
             tool_call_id=part["id"],
             outcome="failed" if part["is_error"] else "success",
@@ -294,7 +294,7 @@ def _response_parts(message: AssistantMessage, system: str) -> Iterator[library.
                 is_ours = part.get("provider") == system
                 arguments = part["arguments"]
                 yield library.ToolCallPart(
-                    tool_name=part["name"],
+                    tool_name=sendable_name(part["name"]),
                     args={_MALFORMED: part.get("malformed", "")} if arguments is None else arguments,
                     tool_call_id=part["id"],
                     provider_name=system if is_ours else None,

@@ -103,6 +103,13 @@ class ModelAnswer:
         return asdict(self)
 
 
+def sendable_name(name: str) -> str:
+    """Return the name of a tool as providers take it. A model may call one by a name that no tool can have, which it is told; and then
+    the call is part of the conversation, which providers would refuse from then on.
+    """
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:64] or "_"
+
+
 def estimated_tokens(request: ModelRequest) -> int:
     """Return how many tokens of input a request has at most, to reserve their price before it is sent.
 

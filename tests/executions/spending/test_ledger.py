@@ -243,8 +243,8 @@ class TestBudgets:
         for _ in range(20):
             ModelCallFactory(workflow=workflow)
 
-        # A savepoint and its release, the price, the budgets, the row, the sum, the insert.
-        with django_assert_num_queries(7):
+        # A savepoint and its release, the price, the budgets, the execution, the row, the sum, the insert.
+        with django_assert_num_queries(8):
             reserve(ask(workflow), now=NOON)
 
 

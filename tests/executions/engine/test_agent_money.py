@@ -1,0 +1,174 @@
+"""What agents spend: never more than they may, whoever is at it at once, and nothing any more once their execution has ended."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from executions import services
+from executions.engine.clock import database_now
+from executions.engine.model_calls import Ask
+from executions.invariants import check_all
+from executions.models import Approval, Verdict
+from executions.services import approvals
+from executions.spending import ledger
+from executions.spending.ledger import ExecutionOver
+from executions.spending.models import ModelCall
+from projects.access import Actor
+from tests.builders import definition, node
+from tests.executions.engine.agents import agent, model
+from tests.executions.engine.agents import provider as provider
+from tests.executions.engine.carrying import carry, hurry, start
+from tests.executions.engine.carrying import worker as worker
+from tests.factories import BudgetFactory, MemberFactory, ModelPriceFactory, WorkflowFactory
+from tests.providers import calls, fails, says
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+USAGE = {"input_tokens": 100, "output_tokens": 50}
+
+
+def priced():
+    """A dollar for a thousand tokens, whichever way they go."""
+    ModelPriceFactory(model="test-model", provider="openai", input=Decimal(1000), output=Decimal(1000))
+
+
+def bot(provider, *ways, **config):
+    nodes = {key: config.pop(key) for key in list(config) if isinstance(config[key], dict) and "type" in config[key]}
+    end = node("output", {"value": "{{ input }}"})
+    return definition("start > bot > end", *ways, bot=agent(provider, "Ask.", **config), **nodes, end=end)
+
+
+def broken():
+    return {rule.name for rule, ids in check_all(database_now()) if ids}
+
+
+class TestBudget:
+    def test_ten_agents_at_once_never_overspend_together(self, worker, provider):
+        priced()
+        provider.play({"default": says("Done.", usage=USAGE, latency_seconds=0.2)})
+        raw = bot(provider, models=[model(provider, max_tokens=50)])
+        workflow = WorkflowFactory(published=True, definition=raw)
+        BudgetFactory(project=workflow.project, amount=Decimal(2))
+        executions = [services.start_manually(workflow, input={}, by=None, now=timezone.now()) for _ in range(10)]
+
+        for execution in executions:
+            carry(worker, execution, seconds=60)
+
+        gone = sum(call.cost or call.reserved for call in ModelCall.objects.exclude(status="released"))
+        ends = [execution.status for execution in executions]
+        assert 0 < gone <= 2
+        assert ends.count("completed") == len(provider.requests) > 0
+        assert {each.error["code"] for each in executions if each.status == "failed"} == {"budget_exceeded"}
+        assert broken() == set()
+
+    @pytest.mark.parametrize(
+        ("answer", "status", "is_complete"),
+        [
+            (fails(429), "released", True),
+            (fails(401), "released", True),
+            (says("half", cut_after_chunks=1), "uncertain", False),
+        ],
+    )
+    def test_a_call_that_fails_keeps_only_what_may_be_charged(self, worker, provider, answer, status, is_complete):
+        priced()
+        provider.play({"default": answer})
+        raw = bot(provider, limits={"cost": "5"})
+        raw["nodes"][1]["retry"] = {"max_attempts": 1}
+
+        execution = carry(worker, start(raw))
+
+        assert execution.status == "failed"
+        assert ModelCall.objects.get().status == status
+        assert execution.is_cost_complete == is_complete
+        assert execution.node_runs.get(node_id="bot.model").cost == (0 if is_complete else None)
+        assert broken() == set()
+
+    def test_an_unknown_price_is_not_nothing(self, worker, provider):
+        provider.play({"default": says("Done.", usage=USAGE)})
+
+        execution = carry(worker, start(bot(provider)))
+        refused = carry(worker, start(bot(provider, limits={"cost": "5"})))
+
+        assert (execution.status, execution.result["cost"], execution.is_cost_complete) == ("completed", None, False)
+        assert refused.error["code"] == "price_unknown"
+        assert len(provider.requests) == 1
+        assert broken() == set()
+
+
+class TestEnd:
+    def test_a_call_under_way_is_abandoned_and_no_other_one_is_made(self, worker, provider):
+        priced()
+        provider.play({"default": {"hang": True}})
+        execution = start(bot(provider))
+        until = time.monotonic() + 20
+        while not provider.requests and time.monotonic() < until:
+            worker.work(seconds=1)
+        asked = ModelCall.objects.get()
+
+        services.cancel_execution(execution, by=None, now=timezone.now())
+
+        asked.refresh_from_db()
+        execution.refresh_from_db()
+        assert (asked.status, execution.status, execution.is_cost_complete) == ("uncertain", "cancelled", False)
+        with pytest.raises(ExecutionOver):
+            ledger.reserve(self.another(execution, asked), now=timezone.now())
+        assert ModelCall.objects.count() == 1
+        assert broken() == set()
+
+    def another(self, execution, call):
+        return Ask(
+            project_id=execution.project_id,
+            workflow_id=execution.workflow_id,
+            execution_id=execution.pk,
+            node_id=call.node_id,
+            iteration="7",
+            attempt=1,
+            agent_id=call.agent_id,
+            provider=call.provider,
+            model=call.model,
+            base_url=call.base_url,
+            input_tokens=1,
+            output_tokens=1,
+        )
+
+
+class TestLimits:
+    def test_the_tokens_of_sub_agents_count_for_the_agent_whose_tool_they_are(self, worker, provider):
+        provider.play(
+            {
+                "rules": [
+                    {
+                        "when": {"user_contains": "sub"},
+                        "answer": says("Yes.", usage={"input_tokens": 900, "output_tokens": 100}),
+                    }
+                ],
+                "default": {**calls("expert", task="sub"), "usage": {"input_tokens": 5, "output_tokens": 5}},
+            }
+        )
+        raw = bot(provider, "expert -o bot", limits={"tokens": 1500}, expert=agent(provider, "{{ input.task }}"))
+
+        execution = carry(worker, start(raw))
+
+        assert (execution.status, execution.error["code"]) == ("failed", "limit_exceeded")
+        assert execution.error["details"]["used"] == 2020
+        assert len(provider.requests) == 4
+
+    def test_where_no_tool_may_be_called_people_allow_one_after_the_other(self, worker, provider):
+        provider.play({"rules": [{"turns": [calls("expert", task="sub"), says("Done.")]}]})
+        with type(provider)({"default": says("Yes.")}) as other:
+            expert = agent(other, "{{ input.task }}")
+            raw = bot(provider, "expert -o bot", limits={"tool_calls": 0}, on_exceeded="approve", expert=expert)
+            execution = start(raw)
+            worker.work()
+            execution.refresh_from_db()
+            assert execution.blocked_on == "budget"
+            member = MemberFactory(project=execution.project, role="admin")
+            approval = Approval.objects.get(execution=execution)
+            approvals.decide(approval, Verdict.APPROVE, by=Actor(member.user), now=timezone.now())
+            hurry(execution)
+
+            assert carry(worker, execution, seconds=60).result["answer"] == "Done."
