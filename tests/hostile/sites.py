@@ -32,7 +32,7 @@ class Site:
                 self.end_headers()
                 self.wfile.write(text.encode())
 
-            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_CONNECT = answer  # noqa: N815
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_CONNECT = answer
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""

@@ -54,7 +54,7 @@ def pages(attacker):
             return (
                 200,
                 {"Link": f'<http://localhost:{attacker.port}/2>; rel="next"', "Content-Type": "application/json"},
-                '{"items": [1], "next": "http://localhost:%d/3"}' % attacker.port,
+                json.dumps({"items": [1], "next": f"http://localhost:{attacker.port}/3"}),
             )
         if path.startswith("/order/"):
             return 200, {"Content-Type": "text/plain"}, orders[int(path.rpartition("/")[2])]

@@ -36,6 +36,7 @@ class SqlQuery(Tool[SqlArguments]):
     """
 
     Arguments = SqlArguments
+    authors_alone = ("connection",)
     icon = "database"
     items_at = "/rows"
     example: ClassVar[dict[str, Any]] = {
