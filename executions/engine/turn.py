@@ -701,8 +701,8 @@ class Turn:
         except NodeError as error:
             if isinstance(error, EndpointGone):
                 self._gone.append(without_marks(compiled.type.endpoint(job.config)))
-            if job.context.planned is not None:
-                self._settlements.failed(row, error)
+            if job.context.planned is not None and not self._settlements.failed(row, error):
+                self._is_cost_complete = False
             self._fail(compiled, here, row, error)
         else:
             self._learn(here, row.node_id)
@@ -711,7 +711,8 @@ class Turn:
         """Note what a call of a model has used, for its node run, its agent, its execution and the ledger."""
         agent = job.here.scope
         assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
-        cost, tokens = cost_of(planned, answer, now=self.now()), tokens_of(answer)
+        at = job.context.reserved_at or self.now()
+        cost, tokens = cost_of(planned, answer, at=at), tokens_of(answer)
         answer["cost"] = None if cost is None else str(cost)
         self._journal.note_spent(job.row, tokens=tokens, cost=cost)
         agent.spend(tokens, cost)
