@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
+from executions.models import LIVE, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.spending.models import IN_WORDS, Budget, BudgetPeriod, CallStatus, ModelCall
 from executions.spending.prices import price_of
 from executions.spending.pricing import Tokens, plain
@@ -167,6 +167,15 @@ class BudgetExceeded(NodeError):
         )
 
 
+class ExecutionOver(NodeError):
+    """Nothing is spent any more for an execution that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "execution_over", "The execution has ended, so that no model is called.", details={"was_sent": False}
+        )
+
+
 class PriceUnknown(NodeError):
     """Money is limited, and nobody knows what the call costs."""
 
@@ -200,6 +209,7 @@ class _Limit:
 def reserve(ask: Ask, *, now: datetime) -> Reserved:
     """Set aside what a call can cost at most. Asked again for the same node run, it is the same reservation.
 
+    :raises ExecutionOver: if its execution has ended: whoever asks has only not heard of it yet.
     :raises BudgetExceeded: if a budget or the agent's limit has less left.
     :raises PriceUnknown: if one applies and no price is known.
     """
@@ -207,6 +217,7 @@ def reserve(ask: Ask, *, now: datetime) -> Reserved:
     price = price_of(ask.provider, ask.model, now, ask.base_url)
     amount = price.most(input_tokens=ask.input_tokens, output_tokens=ask.output_tokens) if price else None
     budgets = _locked(ask)
+    _refuse_ended(ask)
     call = ModelCall.objects.select_for_update().filter(**ask.key.columns).first()
     if call is not None and call.status != CallStatus.RELEASED:
         return _taken_again(call, ask)
@@ -232,6 +243,13 @@ def reserve(ask: Ask, *, now: datetime) -> Reserved:
     else:
         ModelCall.objects.filter(pk=call.pk).update(**columns)
     return Reserved(ask.key, CallStatus.RESERVED, amount)
+
+
+def _refuse_ended(ask: Ask) -> None:
+    # Locked: who ends it waits for this reservation, and finds it; or this waits, and finds the end.
+    rows = WorkflowExecution.objects.select_for_update(no_key=True).filter(pk=ask.execution_id)
+    if rows.exclude(status__in=LIVE).values_list("pk").first() is not None:
+        raise ExecutionOver
 
 
 def _check(limit: _Limit, ask: Ask, amount: Decimal | None) -> None:
