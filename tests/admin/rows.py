@@ -218,7 +218,7 @@ def harmful(model: type[Model]) -> Any:
             "error": {"message": SCRIPT},
         },
         OutgoingLimit: {"project": project, "host": SCRIPT},
-        LiveText: {"execution__workflow_version__workflow": workflow, "text": SCRIPT},
+        LiveText: {"execution__workflow_version": version, "text": SCRIPT},
         OutgoingCall: {"limit__project": project, "limit__host": SCRIPT},
         OutgoingHold: {"project": project, "host": SCRIPT},
         ModelPrice: {"provider": SCRIPT, "model": SCRIPT, "note": SCRIPT},
