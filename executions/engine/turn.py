@@ -711,7 +711,8 @@ class Turn:
         """Note what a call of a model has used, for its node run, its agent, its execution and the ledger."""
         agent = job.here.scope
         assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
-        cost, tokens = cost_of(planned, answer, now=self.now()), tokens_of(answer)
+        at = job.context.reserved_at or self.now()
+        cost, tokens = cost_of(planned, answer, at=at), tokens_of(answer)
         answer["cost"] = None if cost is None else str(cost)
         self._journal.note_spent(job.row, tokens=tokens, cost=cost)
         agent.spend(tokens, cost)
@@ -722,10 +723,9 @@ class Turn:
 
     def _note_refusal(self, job: Job, error: NodeError) -> None:
         """Note that a call of a model has failed. Nobody knows what one has cost that went out."""
-        if error.details.get("was_sent", True):
+        if not self._settlements.failed(job.row, error):
             self._journal.note_spent(job.row, tokens=0, cost=None)
             self._is_cost_complete = False
-        self._settlements.failed(job.row, error)
 
     def _postpone(self, job: Job, put_off: Postponed) -> None:
         """Have a node run sleep until its call may go out, and then go on as the same attempt.
