@@ -179,6 +179,12 @@ class AgentRun(Scope):
                 wanted = node.as_tool.tools if node.as_tool else None
                 found += tools_of(node.id, wanted or (), result.output["tools"])
             by_name = {tool.name: tool for tool in found}
+            if len(by_name) < len(found):
+                raise NodeError(
+                    "duplicate_tool",
+                    f"Two tools of `{self.node_id}` have one name, or names of which only signs that no provider takes differ. "
+                    "Shorten the ids of its servers' nodes, or list fewer of their tools.",
+                )
             if not self.history.steps or not is_known:
                 return by_name
             self._tools = by_name

@@ -95,8 +95,9 @@ class ToolNode(NodeType[ToolConfig]):
         key = catalogue()[tool].url_argument
         if not key or (key not in arguments and arguments.get("server") is not None):
             return False
-        url = arguments.get(key)
-        return not isinstance(url, str) or "{{" in (re.match(r"[^/]*//[^/]*|.*", url, re.DOTALL) or [url])[0]
+        auth = arguments.get("auth")
+        token_url = auth.get("token_url", "") if isinstance(auth, Mapping) else ""
+        return _has_open_host(arguments.get(key)) or _has_open_host(token_url)
 
     def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Without a schema of the author's own, what the model gave are arguments of the tool."""
@@ -117,6 +118,11 @@ class ToolNode(NodeType[ToolConfig]):
         tool = catalogue()[config.tool]
         answer = tool.call(validated(tool.Arguments, config.arguments, below="/with"), context)
         return answer if isinstance(answer, Outcome) else Done(answer)
+
+
+def _has_open_host(url: Any) -> bool:
+    """Return whether the host of a raw URL is not written out."""
+    return not isinstance(url, str) or "{{" in (re.match(r"[^/]*//[^/]*|.*", url, re.DOTALL) or [url])[0]
 
 
 def _is_for_the_model(problem: Problem, tool: str) -> bool:

@@ -410,7 +410,9 @@ class TestWatchers:
 
 class TestMoney:
     def test_is_recorded_with_each_call_and_summed(self, worker, provider):
-        ModelPriceFactory(provider=urlsplit(provider.openai_url).netloc, model="test-model", input=Decimal(1), output=Decimal(2))
+        ModelPriceFactory(
+            provider=urlsplit(provider.openai_url).netloc, model="test-model", input=Decimal(1), output=Decimal(2)
+        )
         usage = {"input_tokens": 1_000, "output_tokens": 500}
         provider.play({"answers": [says("Cheap.", usage=usage)]})
 

@@ -25,7 +25,7 @@ Money = Annotated[str, Form(r"(0|[1-9][0-9]{0,8})(\.[0-9]{1,9})?", "An amount in
 HostPattern = Annotated[
     str,
     Form(
-        r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[?[0-9a-f:.]+\]?",
+        r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+",
         "A host in small letters: `api.example.com`, `*.example.com`, or `*`.",
     ),
 ]
