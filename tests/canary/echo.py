@@ -14,12 +14,17 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 from xml.sax.saxutils import escape
 
+import httpx2
+
+from tests.providers import FakeProvider
+
 HANG_SECONDS = 120.0
 
 
 class Echo:
-    """Answers ``/echo`` with 200, ``/fail`` with 500, ``/feed`` with a feed, ``/mcp`` as an MCP server.
+    """Answers ``/echo`` with 200, ``/fail`` with 500, ``/feed`` with a feed, ``/mcp`` as an MCP server, ``/v1`` as a model.
 
+    The model calls the tool ``repeat``, if it has one, and then says all that it was ever told.
     It never answers ``/hang``, and ``/stuck`` not before :meth:`release`.
     """
 
@@ -28,6 +33,8 @@ class Echo:
         self._told: dict[str, None] = {}
         self._open = threading.Event()
         self.stuck = 0
+        self._model = FakeProvider()
+        self._model.start()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -37,6 +44,7 @@ class Echo:
         self.release()
         self._server.shutdown()
         self._server.server_close()
+        self._model.stop()
 
     def release(self) -> None:
         """Let those go on that are stuck, and all that come."""
@@ -52,6 +60,14 @@ class Echo:
         with self._lock:
             told = list(self._told)
         return [spelling for text in told for spelling in _spellings(text)]
+
+    def think(self, path: str, body: str) -> tuple[int, str, bytes]:
+        """Return what a model answers that knows all that was told: the status, the content type, the content."""
+        call = {"when": {"has_tool": "repeat", "turn": 0}, "answer": {"tool_calls": [{"name": "repeat"}]}}
+        self._model.play({"rules": [call], "default": {"text": " ".join(self.repeated())}})
+        headers = {"Authorization": "Bearer any", "Content-Type": "application/json"}
+        answer = httpx2.post(self._model.url + path, content=body, headers=headers, timeout=60, trust_env=False)
+        return answer.status_code, answer.headers["content-type"], answer.content
 
     def _hear(self, *texts: str) -> None:
         with self._lock:
@@ -76,12 +92,15 @@ class Echo:
                         echo.stuck += 1
                     echo._open.wait(HANG_SECONDS)
                 if parts.path == "/mcp":
-                    return self._say(*_mcp_answer(json.loads(body or "{}"), echo.repeated()))
-                self._send(500 if parts.path == "/fail" else 200, feed=parts.path == "/feed")
+                    status, content = _mcp_answer(json.loads(body or "{}"), echo.repeated())
+                    return self._say(status, "application/json", content)
+                if parts.path.startswith("/v1/"):
+                    return self._say(*echo.think(parts.path, body))
+                self._send(500 if parts.path.startswith("/fail") else 200, feed=parts.path == "/feed")
 
-            def _say(self, status: int, content: bytes) -> None:
+            def _say(self, status: int, content_type: str, content: bytes) -> None:
                 self.send_response(status)
-                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -18,6 +18,8 @@ class Pair(NamedTuple):
 
     works: dict[str, Any]
     fails: dict[str, Any]
+    # What is attached to them as tools, by its id.
+    attached: dict[str, dict[str, Any]] = {}
 
 
 # A file that is there from the beginning.
@@ -86,10 +88,23 @@ NODES: dict[str, Scenario] = {
         parallel({}, "ask", ask=node("webhook", APPROVE)),
         node("webhook", {"action": "approve", "title": f"{{{{ {HEARD}.join(' ') }}}}"}),
     ),
+    # The model's key is a secret; what the tool brings, and what the model says, holds all of them.
+    "agent": lambda url: Pair(
+        node("agent", THINK | {"models": [{"provider": "openai", "base_url": f"{url}/v1", **MODEL}]}),
+        node("agent", THINK | {"models": [{"provider": "anthropic", "base_url": f"{url}/fail", **MODEL}]}),
+        {"repeat": {**request(f"{url}/echo"), "as_tool": {"description": "What was told."}}},
+    ),
     "output": lambda url: Pair(
         node("output", {"value": f"{{{{ {HEARD} }}}}", "headers": {"X-Heard": f"{{{{ String({HEARD}.length) }}}}"}}),
         node("output", {"status": f"{{{{ {HEARD}[0] }}}}"}),
     ),
+}
+
+MODEL = {"model": "any", "api_key": OWN, "headers": {"X-Team": "{{ secret('OWN_2') }}"}}
+THINK = {
+    "instructions": f"{{{{ {HEARD}.join(' ').slice(0, 20000) }}}}",
+    "prompt": f"{{{{ {HEARD}.join(' ').slice(0, 20000) }}}}",
+    "memory": {"key": "canary"},
 }
 
 SEND = {
@@ -171,21 +186,25 @@ TRIES_ONCE = {"max_attempts": 1}
 
 def made_for(scenario: Scenario, mode: str, url: str) -> dict[str, Any]:
     """Return a definition: tell the service the secrets, do what the scenario is about, and end as the mode says."""
-    works, fails = scenario(url)
+    works, fails, attached = scenario(url)
+    ways = [f"{name} -o it" for name in attached]
     tell = request(f"{url}/echo")
     end = node("output", {"value": "{{ nodes.tell.output }}"})
     if mode == "success":
-        return definition("start > tell > it > end", tell=tell, it=works, end=end)
+        return definition("start > tell > it > end", *ways, tell=tell, it=works, end=end, **attached)
     if mode == "failure":
         once = {} if "body" in fails else {"retry": TRIES_ONCE}  # A scope is not tried again as a whole.
-        return definition("start > tell > it", tell=tell, it={**fails, **once})
+        return definition("start > tell > it", *ways, tell=tell, it={**fails, **once}, **attached)
     if mode == "timeout":
         late = request(f"{url}/hang", timeout_seconds=20)
         return definition(
             "start > tell > it > late > end",
+            *ways,
+            **attached,
             tell=tell,
             it=works,
             late={**late, "timeout_seconds": 2, "retry": TRIES_ONCE},
             end=end,
         )
-    return definition("start > tell > it > stuck > end", tell=tell, it=works, stuck=request(f"{url}/stuck"), end=end)
+    stuck = request(f"{url}/stuck")
+    return definition("start > tell > it > stuck > end", *ways, tell=tell, it=works, stuck=stuck, end=end, **attached)

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Dynamic, Fixed
 from workflows.nodes.forms import Form
-from workflows.nodes.headers import HeaderName, HeaderValue
+from workflows.nodes.headers import HeaderName
 from workflows.nodes.moments import DurationText
 from workflows.nodes.webhook.approve import WhoDecides
 from workflows.tools.storage.names import FileName
@@ -42,7 +42,10 @@ class Model(Config):
     base_url: Dynamic[Annotated[str, Field(min_length=1, max_length=2_000)]] | None = Field(
         default=None, description="Where it is, if not at the provider's own address: http://llm.example.com/v1."
     )
-    headers: Dynamic[dict[HeaderName, HeaderValue]] = Field(default={}, description="Other headers to send.")
+    # Secrets may stand in them, which are filled in at the door: it looks at what is sent.
+    headers: Dynamic[dict[HeaderName, Annotated[str, Field(max_length=4_000)]]] = Field(
+        default={}, description="Other headers to send. Secrets may stand in them."
+    )
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=4_096, description="How long one answer may be, in tokens. So many are reserved before each call."
     )

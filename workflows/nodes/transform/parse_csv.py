@@ -34,6 +34,10 @@ class ParseCsv(FieldOperation):
     ragged: Literal["fail", "fill"] = Field(
         default="fail", description="Rows with fewer cells than there are columns: fail, or fill up with empty ones."
     )
+    required: Annotated[list[str], Field(max_length=MAX_COLUMNS)] = Field(
+        default=[],
+        description="Columns that must be there; without one of them the node fails, whatever the rows hold.",
+    )
     encoded: ByteEncoding | None = Field(default=None, description="How bytes are written, if it is not text already.")
     charset: Charset = Field(default="utf-8", description="With `encoded`: how the bytes mean text.")
 
@@ -58,9 +62,19 @@ class ParseCsv(FieldOperation):
         if names is None and self.header:
             _, names = next(rows, (0, []))
             _refuse_unclear(names)
+        self._refuse_missing(names or [])
         if names is None:
             return gathered(list(map(self._cell, row)) for _, row in rows)
         return gathered(self._object(names, line, row) for line, row in rows)
+
+    def _refuse_missing(self, names: list[str]) -> None:
+        if missing := [name for name in self.required if name not in names]:
+            raise NodeError(
+                "missing_column",
+                f"There is no column {missing[0][:60]!r}. There {'is' if len(names) == 1 else 'are'}: "
+                f"{', '.join(names)[:300] or 'none'}.",
+                details={"missing": missing},
+            )
 
     def _rows(self, source: str) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the line on which it ends."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import output
 from tests.workflows.nodes.transform.stepping import failure, problems, result
+from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import MAX_ITEMS
 from workflows.nodes.transform.csv_dialect import MAX_CELL_CHARS, MAX_CELLS, MAX_COLUMNS
 
@@ -152,6 +153,20 @@ class TestBuild:
         text = result(rows, "build_csv", delimiter=delimiter, quoting=quoting, formulas="keep")
 
         assert result(text, "parse_csv", delimiter=delimiter) == rows
+
+
+class TestRequired:
+    def test_columns_that_are_there_in_any_order(self):
+        step = {"required": ["b", "a"]}
+
+        assert result("a,b,c\n1,2,3\n", "parse_csv", **step) == [{"a": "1", "b": "2", "c": "3"}]
+
+    @pytest.mark.parametrize("text", ["a,c\n1,2\n", "a,c\n", ""])
+    def test_one_that_is_missing_fails_the_node(self, text):
+        with pytest.raises(NodeError) as failed:
+            result(text, "parse_csv", required=["a", "b"])
+
+        assert failed.value.code == "missing_column"
 
 
 class TestConfig:
