@@ -10,6 +10,7 @@ from executions.engine import recovery
 from executions.engine.clock import database_now
 from executions.engine.worker import Worker
 from executions.outputs import removal
+from executions.spending import ledger
 from projects.failpoints import failpoint
 
 
@@ -35,8 +36,9 @@ def remove_orphans(**_: object) -> None:
 @shared_task(ignore_result=True)
 def clean_up(**_: object) -> None:
     """Remove a batch of what has ended, was paid, or was not used, for long."""
-    retention.clean_up()
-    retention.clean_up_ledger()
     now = database_now()
+    retention.clean_up()
+    ledger.close_forgotten(now=now)
+    retention.clean_up_ledger(now=now)
     conversations.clean_up(now)
     worker_processes.forget_gone(now)

@@ -3,6 +3,7 @@
 A secret comes back in many spellings: services echo headers, error messages quote URLs, libraries print what they were given.
 A :class:`Masker` knows some secrets and finds them as they are, in base64 at any of the three places at which they may begin
 in it (so also within the user and password of basic authentication), encoded for URLs, escaped for JSON and HTML, and in hex.
+Base64 and hex are found across the ends of lines as well: e-mails and many tools break them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,21 @@ _SAFE_IN_URLS = ("", "/", "!*'()", ";,/?:@&=+$-_.!~*'()#")
 _RUNS = re.compile(r"[A-Za-z0-9]+")
 _PASSWORD = re.compile(r"\b(?:password|pwd|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)+)'|([^\s;&']+))", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
+# The end of a line, also as JSON (of JSON, and so on) and URLs spell it, and what the next line is indented by.
+_LINE_END = r"(?:[\r\n]|\\++[rn]|%0[AaDd])++[ \t]*+"
+_LINE_ENDS = re.compile(_LINE_END)
+# Base64 or hex in several lines. Nobody breaks them after fewer characters than the first line must have here.
+_IN_LINES = re.compile(rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{16,}}+(?:{_LINE_END}[A-Za-z0-9+/_=-]++)++")
+# A word that is not complete, or such lines.
+_LAST_WORD = re.compile(
+    rf"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{{16,}}+(?:{_LINE_END}[A-Za-z0-9+/_=-]++)*+(?:{_LINE_END})?+(?:\\++|%0?+)?+"
+    r"|[A-Za-z0-9+/_-]++)\Z"
+)
+# What stands where a secret was, until all are found. No line of base64 has it.
+_HOLE = "\0"
+_HOLES = re.compile(f"{_HOLE}+")
+# Most texts have no such line. This finds out fast.
+_MAY_BE_IN_LINES = re.compile(r"[\r\n\\%](?<=[A-Za-z0-9+/_-]{16}[\r\n\\%])")
 
 
 class Masker:
@@ -104,6 +120,8 @@ class _Matcher:
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, MASK)
+        if self._are_in_lines(text):
+            text = _IN_LINES.sub(self._masked_lines, text)
         return self._words.sub(MASK, text) if self._words is not None else text
 
     def settled(self, text: str) -> int:
@@ -111,7 +129,32 @@ class _Matcher:
         # Before what has only begun, another one may be complete that reaches into it.
         while (earlier := min((_across(spelling, text, cut) for spelling in self._all), default=cut)) < cut:
             cut = earlier
-        return cut
+        # Lines that belong together are masked together, and not before the last of them is there: so words wait for their ends.
+        if self._spellings and (word := _LAST_WORD.search(text)):
+            cut = min(cut, word.start())
+        lines = (found.span() for found in _IN_LINES.finditer(text))
+        return min((begin for begin, end in lines if begin < cut < end), default=cut)
+
+    def _are_in_lines(self, text: str) -> bool:
+        """Whether a secret can be read if lines of a text are put together."""
+        if _MAY_BE_IN_LINES.search(text) is None:
+            return False
+        return any(self._masked_lines(lines) != lines[0] for lines in _IN_LINES.finditer(text))
+
+    def _masked_lines(self, lines: re.Match[str]) -> str:
+        parts = [part for part in _LINE_ENDS.split(lines[0]) if part]
+        bare = "".join(parts)
+        for spelling in self._spellings:
+            bare = bare.replace(spelling, _HOLE * len(spelling))
+        if _HOLE not in bare:
+            return lines[0]
+        # The lines again, with their ends: a secret that goes over several leaves one mask.
+        ends, at, masked = [*_LINE_ENDS.findall(lines[0]), ""], 0, ""
+        for part, end in zip(parts, ends, strict=True):
+            masked += bare[at : at + len(part)]
+            at += len(part)
+            masked += "" if bare[at - 1 : at + 1] == 2 * _HOLE else end
+        return _HOLES.sub(MASK, masked)
 
     def _is_clean(self, value: Any) -> bool:
         if self._words is not None:
@@ -120,7 +163,7 @@ class _Matcher:
             text = orjson.dumps(value)
         except TypeError:
             return False  # Lone surrogates, numbers beyond 64 bits: to be looked at one by one.
-        return not any(spelling in text for spelling in self._in_json)
+        return not any(spelling in text for spelling in self._in_json) and not self._are_in_lines(text.decode())
 
     def _masked(self, value: Any) -> Any:
         match value:

@@ -117,9 +117,14 @@ class AgentRun(Scope):
         self.history.results[here.index] = Result(output)
 
     def spend(self, tokens: int, cost: Decimal | None) -> None:
-        """Count what a step has used."""
+        """Count what a model call has used."""
         self.tokens += tokens
         self.cost = None if cost is None or self.cost is None else self.cost + cost
+
+    def spend_below(self, tokens: int, cost: Decimal | None) -> None:
+        """Count what an agent that is a tool of this one has used."""
+        self.history.tokens_below += tokens
+        self.spend(tokens, cost)
 
     def note_failed(self, index: int, row: WorkflowExecutionLog) -> None:
         """Note that a step has failed."""
@@ -140,8 +145,10 @@ class AgentRun(Scope):
                 continue
             in_pass = {row.node_id: row for row in rows if row.iteration == self.path_of(index)}
             for row in in_pass.values():
-                if row.node_type == AGENT:
+                if step.kind == "model" and row.status == ExecutionStatus.COMPLETED:
                     self.spend(row.tokens_used, row.cost)
+                elif step.kind == "tool" and row.node_type == AGENT:
+                    self.spend_below(row.tokens_used, row.cost)
             uncaught = [row for row in in_pass.values() if row.status == ExecutionStatus.FAILED and not row.ports]
             failed = next(iter(uncaught), None)
             if failed is not None:

@@ -66,7 +66,7 @@ def start(
     parent: WorkflowExecution,
     node_run_id: UUID,
     deadline: datetime | None,
-    allowed_hosts: Sequence[Sequence[str]],
+    allowed_hosts: Sequence[Sequence[str]] = (),
     now: datetime,
 ) -> WorkflowExecution:
     """Start what :func:`check` has allowed, in the transaction that records the node run and holds the parent's row.

@@ -62,6 +62,7 @@ class RunContext:
     clock: Callable[[], datetime] | None = None
     reserve_with: Callable[[Any, datetime], None] | None = None
     planned: PlannedCall | None = None
+    reserved_at: datetime | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -97,8 +98,9 @@ class RunContext:
         """
         if self.ask_of is None or self.clock is None or self.reserve_with is None:
             raise NodeError("not_available_here", "No model can be called here.")
-        self.reserve_with(self.ask_of(call), self.clock())
-        self.planned = call
+        now = self.clock()
+        self.reserve_with(self.ask_of(call), now)
+        self.planned, self.reserved_at = call, now
 
     @contextmanager
     def saying(self) -> Iterator[Callable[[str], None]]:

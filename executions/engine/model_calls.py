@@ -76,13 +76,16 @@ def reserve(desk: Desk, ask: Ask, now: datetime) -> None:
         raise Postponed(UNKNOWN_SECONDS, "until the database says again what may be spent") from error
 
 
-def cost_of(planned: PlannedCall, answer: Mapping[str, Any], *, now: datetime) -> Decimal | None:
-    """Return what an answered call has cost, as the ledger will have it; None if nobody knows."""
+def cost_of(planned: PlannedCall, answer: Mapping[str, Any], *, at: datetime) -> Decimal | None:
+    """Return what an answered call has cost, as the ledger will have it; None if nobody knows.
+
+    :param at: when it was reserved.
+    """
     tokens = Tokens.of(answer.get("usage"))
     if not tokens.are_known:
         return None
     for model in (str(answer.get("model") or ""), planned.model):
-        if model and (price := price_of(planned.provider, model, now, planned.base_url or "")) is not None:
+        if model and (price := price_of(planned.provider, model, at, planned.base_url or "")) is not None:
             return price.cost(tokens)
     return None
 
@@ -98,11 +101,12 @@ class Settlements:
         key, usage, model = key_of(row), answer.get("usage"), str(answer.get("model") or "")
         self._to_do.append(lambda now: ledger.settle(key, usage, model=model, now=now))
 
-    def failed(self, row: WorkflowExecutionLog, error: NodeError) -> None:
-        """Note a call that has failed. Only one that surely was not charged gives back what was reserved."""
+    def failed(self, row: WorkflowExecutionLog, error: NodeError) -> bool:
+        """Note a call that has failed, and return whether it surely was not charged: then what was reserved is given back."""
         key, was_sent = key_of(row), error.details.get("was_sent", True)
         settle = ledger.mark_uncertain if was_sent else ledger.release
         self._to_do.append(lambda now: settle(key, now=now))
+        return not was_sent
 
     def write(self, *, now: datetime) -> None:
         """Write what was noted. Belongs into the commit that records the node runs."""

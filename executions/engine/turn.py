@@ -462,7 +462,7 @@ class Turn:
         """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
         self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
         if isinstance(agent.within.scope, AgentRun):
-            agent.within.scope.spend(agent.tokens, agent.cost)
+            agent.within.scope.spend_below(agent.tokens, agent.cost)
 
     def _finish_agent(self, agent: AgentRun, finish: Finish) -> None:
         output = agent.output(finish)
@@ -702,7 +702,7 @@ class Turn:
             if isinstance(error, EndpointGone):
                 self._gone.append(without_marks(compiled.type.endpoint(job.config)))
             if job.context.planned is not None:
-                self._settlements.failed(row, error)
+                self._note_refusal(job, error)
             self._fail(compiled, here, row, error)
         else:
             self._learn(here, row.node_id)
@@ -711,7 +711,8 @@ class Turn:
         """Note what a call of a model has used, for its node run, its agent, its execution and the ledger."""
         agent = job.here.scope
         assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
-        cost, tokens = cost_of(planned, answer, now=self.now()), tokens_of(answer)
+        at = job.context.reserved_at or self.now()
+        cost, tokens = cost_of(planned, answer, at=at), tokens_of(answer)
         answer["cost"] = None if cost is None else str(cost)
         self._journal.note_spent(job.row, tokens=tokens, cost=cost)
         agent.spend(tokens, cost)
@@ -719,6 +720,12 @@ class Turn:
         self._spent += cost or 0
         self._is_cost_complete = self._is_cost_complete and cost is not None
         self._settlements.answered(job.row, answer)
+
+    def _note_refusal(self, job: Job, error: NodeError) -> None:
+        """Note that a call of a model has failed. Nobody knows what one has cost that went out."""
+        if not self._settlements.failed(job.row, error):
+            self._journal.note_spent(job.row, tokens=0, cost=None)
+            self._is_cost_complete = False
 
     def _postpone(self, job: Job, put_off: Postponed) -> None:
         """Have a node run sleep until its call may go out, and then go on as the same attempt.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from executions.models import ExecutionStatus, WorkflowExecutionLog
+from executions.models import LIVE, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.spending.models import IN_WORDS, Budget, BudgetPeriod, CallStatus, ModelCall
 from executions.spending.prices import price_of
 from executions.spending.pricing import Tokens, plain
@@ -30,6 +30,9 @@ from workflows.nodes.base import NodeError
 
 # The advisory locks of executions whose agents have limits of their own. A number that nothing else in the database uses.
 _EXECUTIONS = 5_360_129
+
+# What is still reserved so long after its execution has ended, was forgotten.
+FORGOTTEN_AFTER = timedelta(minutes=2)
 
 _OPEN = (CallStatus.RESERVED, CallStatus.UNCERTAIN)
 _LAST_DIGIT = Decimal("1e-9")
@@ -164,6 +167,15 @@ class BudgetExceeded(NodeError):
         )
 
 
+class ExecutionOver(NodeError):
+    """Nothing is spent any more for an execution that has ended."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "execution_over", "The execution has ended, so that no model is called.", details={"was_sent": False}
+        )
+
+
 class PriceUnknown(NodeError):
     """Money is limited, and nobody knows what the call costs."""
 
@@ -197,6 +209,7 @@ class _Limit:
 def reserve(ask: Ask, *, now: datetime) -> Reserved:
     """Set aside what a call can cost at most. Asked again for the same node run, it is the same reservation.
 
+    :raises ExecutionOver: if its execution has ended: whoever asks has only not heard of it yet.
     :raises BudgetExceeded: if a budget or the agent's limit has less left.
     :raises PriceUnknown: if one applies and no price is known.
     """
@@ -204,6 +217,7 @@ def reserve(ask: Ask, *, now: datetime) -> Reserved:
     price = price_of(ask.provider, ask.model, now, ask.base_url)
     amount = price.most(input_tokens=ask.input_tokens, output_tokens=ask.output_tokens) if price else None
     budgets = _locked(ask)
+    _refuse_ended(ask)
     call = ModelCall.objects.select_for_update().filter(**ask.key.columns).first()
     if call is not None and call.status != CallStatus.RELEASED:
         return _taken_again(call, ask)
@@ -229,6 +243,13 @@ def reserve(ask: Ask, *, now: datetime) -> Reserved:
     else:
         ModelCall.objects.filter(pk=call.pk).update(**columns)
     return Reserved(ask.key, CallStatus.RESERVED, amount)
+
+
+def _refuse_ended(ask: Ask) -> None:
+    # Locked: who ends it waits for this reservation, and finds it; or this waits, and finds the end.
+    rows = WorkflowExecution.objects.select_for_update(no_key=True).filter(pk=ask.execution_id)
+    if rows.exclude(status__in=LIVE).values_list("pk").first() is not None:
+        raise ExecutionOver
 
 
 def _check(limit: _Limit, ask: Ask, amount: Decimal | None) -> None:
@@ -370,10 +391,31 @@ def mark_uncertain(key: Key, *, now: datetime) -> None:
 def close_execution(execution_id: UUID | str, *, now: datetime) -> None:
     """Leave nothing reserved for an execution that ends: what may have gone out is uncertain, the rest is given back.
 
-    Two statements, which an execution of a version without agents can do without.
+    Then the execution says whether its cost is complete. Three statements, which one without agents can do without.
     """
     # In the words of the index.
-    open_calls = ModelCall.objects.filter(execution_id=execution_id, settled_at__isnull=True)
+    _close_all(ModelCall.objects.filter(execution_id=execution_id, settled_at__isnull=True), now)
+    _say_what_is_unknown(WorkflowExecution.objects.filter(pk=execution_id))
+
+
+@transaction.atomic
+def close_forgotten(*, now: datetime) -> int:
+    """Do the same for executions that have ended a while ago, and return for how many calls.
+
+    A call may be reserved in the moment in which somebody ends its execution.
+    """
+    awake = WorkflowExecution.objects.filter(pk=OuterRef("execution_id")).exclude(
+        completed_at__lt=now - FORGOTTEN_AFTER
+    )
+    forgotten = ModelCall.objects.filter(~Exists(awake), settled_at__isnull=True, created_at__lt=now - FORGOTTEN_AFTER)
+    calls = dict(forgotten.values_list("pk", "execution_id"))
+    if calls:
+        _close_all(ModelCall.objects.filter(pk__in=calls, settled_at__isnull=True), now)
+        _say_what_is_unknown(WorkflowExecution.objects.filter(pk__in=set(calls.values())))
+    return len(calls)
+
+
+def _close_all(open_calls: QuerySet[ModelCall], now: datetime) -> None:
     began = WorkflowExecutionLog.objects.filter(
         execution=OuterRef("execution_id"),
         node_id=OuterRef("node_id"),
@@ -382,6 +424,12 @@ def close_execution(execution_id: UUID | str, *, now: datetime) -> None:
     ).exclude(status=ExecutionStatus.PENDING)
     _close(open_calls.filter(~Exists(began)), CallStatus.RELEASED, now)
     _close(open_calls, CallStatus.UNCERTAIN, now)
+
+
+def _say_what_is_unknown(executions: QuerySet[WorkflowExecution]) -> None:
+    unknown = ModelCall.objects.filter(execution_id=OuterRef("pk"), cost__isnull=True)
+    unknown = unknown.exclude(status=CallStatus.RELEASED)
+    executions.filter(Exists(unknown), is_cost_complete=True).update(is_cost_complete=False)
 
 
 def _close(calls: QuerySet[ModelCall], status: CallStatus, now: datetime) -> None:

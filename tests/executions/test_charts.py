@@ -15,7 +15,7 @@ from executions.statistics import Figures
 
 def figures(**by_status: int) -> Figures:
     counts = {status: by_status.get(status, 0) for status in ExecutionStatus.values}
-    return Figures(sum(counts.values()), counts, None, None, None, 0, Decimal(0))
+    return Figures(sum(counts.values()), counts, None, None, None, 0, Decimal(0), is_cost_complete=True)
 
 
 def elements(svg: str, tag: str) -> list[ElementTree.Element]:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import threading
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -45,6 +46,16 @@ SPELLINGS = {
 }
 
 
+LINE_ENDS = {
+    "LF": "\n",
+    "CR and LF": "\r\n",
+    "with an indent": "\n    ",
+    "in JSON": "\\n",
+    "in JSON within JSON": "\\\\r\\\\n",
+    "in a URL": "%0D%0A",
+}
+
+
 class TestMasker:
     @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
     def test_masks_a_secret(self, spelled):
@@ -61,6 +72,37 @@ class TestMasker:
 
         assert MASK in masked
         assert len(masked.replace(MASK, "")) <= len(base64_at(offset, "")) + 4
+
+    @pytest.mark.parametrize("width", [16, 60, 64, 76])
+    @pytest.mark.parametrize("offset", range(3))
+    @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
+    def test_masks_base64_and_hex_that_are_broken_over_lines(self, line_end, offset, width):
+        before, secret = b"u" * (60 + offset), b"hunter2-hunter2-hunter2-hunter2"
+        for text in (base64.b64encode(before + secret + b"t" * 70).decode(), (before + secret).hex()):
+            lines = line_end.join(text[at : at + width] for at in range(0, len(text), width))
+
+            for value in (lines, {"body": [f"A file:\n{lines}\nThat is all."]}):
+                masked = json.dumps(Masker([secret.decode()]).mask(value), ensure_ascii=False)
+                together = masked.replace(json.dumps(line_end)[1:-1], "")
+
+                assert MASK in masked
+                assert "aHVudGVyM" not in together
+                assert secret.hex()[:20] not in together
+                assert not [core for at in range(3) if (core := masking._base64_core(secret, at)[:16]) in together]
+
+    def test_lines_without_a_secret_stay_as_they_are(self):
+        lines = "\n".join(["QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="] * 3)
+
+        assert Masker(["hunter2-hunter2"]).mask({"a": lines}) == {"a": lines}
+
+    def test_a_long_line_costs_little(self):
+        """Looking for the end of the line from each of its characters would take minutes."""
+        for text in ("A" * 1_000_000, "A" * 1_000_000 + "\\" * 100_000, ("A" * 76 + "\n") * 10_000):
+            started = time.process_time()
+
+            Masker(["hunter2-hunter2"]).mask(text)
+
+            assert time.process_time() - started < 2
 
     def test_masks_basic_authentication(self):
         header = "Basic " + base64.b64encode(b"alice:hunter2-hunter2").decode()
@@ -241,6 +283,18 @@ class TestSettled:
 
         assert self.shown(masker, ["It is abc", "defg"]) == "It is abcdefg"
         assert self.shown(masker, ["It is abc", "."]) == f"It is {MASK}."
+
+    @pytest.mark.parametrize("size", [1, 7, 50])
+    def test_base64_over_several_lines_waits_for_the_last_of_them(self, size):
+        masker = Masker(["hunter2-hunter2-hunter2-hunter2"])
+        encoded = base64.b64encode(b"u" * 40 + b"hunter2-hunter2-hunter2-hunter2" + b"t" * 9).decode()
+        text = f"It is:\n{encoded[:60]}\n{encoded[60:]}\nIs it not?"
+
+        shown = self.shown(masker, [text[at : at + size] for at in range(0, len(text), size)])
+
+        assert shown.count(MASK) == 1
+        assert "aHVudGVyM" not in shown.replace("\n", "")
+        assert shown.endswith("\nIs it not?")
 
     @given(st.lists(st.text("abc", min_size=6, max_size=9), max_size=3), st.lists(st.text("abc ", max_size=5)))
     def test_whatever_the_pieces_no_secret_can_be_read(self, secrets, pieces):

@@ -56,6 +56,20 @@ class TestSendingOne:
         assert answer.status_code == 200
         assert answer.json() == first | {"duplicate": True}
 
+    @pytest.mark.parametrize(
+        ("claimed", "path"),
+        [
+            ({"name": "schedule.paused"}, "/name"),
+            ({"name": "poll.paused"}, "/name"),
+            ({"name": "order.created", "source": " Segue"}, "/source"),
+        ],
+    )
+    def test_what_segue_alone_says_is_refused(self, api, project, claimed, path):
+        answer = post(api("owner"), project, **claimed)
+
+        assert (answer.status_code, answer.json()["code"], answer.json()["path"]) == (400, "invalid_event", path)
+        assert not Event.objects.exists()
+
     def test_again_with_other_data_is_refused(self, api, project):
         client = api("operator")
         post(client, project, name="order.created", data={"total": 42}, id="a-1")

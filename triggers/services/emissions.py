@@ -11,7 +11,7 @@ from executions.engine.context import without_marks
 from executions.models import WorkflowExecution
 from projects.exceptions import SegueError
 from triggers.models import Event
-from triggers.services.events import Plan, first_like, new_event, plan_sent, same_again, write_event
+from triggers.services.events import Plan, first_like, new_event, plan_sent, refuse_own, same_again, write_event
 from workflows.nodes.base import EmitEvent, NodeError
 
 
@@ -48,6 +48,7 @@ def plan_emission(
     :raises NodeError: ``invalid_event``, ``too_large``, or ``idempotency_mismatch`` if its id had another name or other data.
     """
     try:
+        refuse_own(asked.name)
         event = new_event(
             execution.project_id,
             asked.name,

@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 MAX_REASON = 500
 MAX_ID = 255
 MAX_SOURCE = 200
+# What Segue itself sends is believed by those who listen: nobody else may call an event so, or say that Segue is its source.
+OWN_SOURCE = "segue"
+SCHEDULE_PAUSED, POLL_PAUSED = "schedule.paused", "poll.paused"
+OWN_NAMES = frozenset((SCHEDULE_PAUSED, POLL_PAUSED))
 REMOVED_AT_ONCE = 500
 
 
@@ -77,15 +81,18 @@ def emit(
 
     :param name: parts with dots between them: ``order.created``.
     :param id: the sender's id of it.
+    :param by: who sends it; nobody, if Segue itself does.
     :param depth: how many executions lie above those that it starts: one more than that of an execution that emits it.
         Beyond ``WORKFLOW_MAX_DEPTH`` it starts nothing, so that no circle goes on for ever.
     :param hops: through how many workflows its request came.
     :param emitted_by: the execution that emits it.
-    :raises InvalidEvent: if the name, the id or the source is none.
+    :raises InvalidEvent: if the name, the id or the source is none, or is Segue's own.
     :raises TooLarge: if the data is larger than ``WEBHOOK_MAX_BODY_BYTES``.
     :raises EventMismatch: if the id was here with another name or other data.
     :raises TooMany: if the project may start nothing now.
     """
+    if by is not None:
+        refuse_own(name, source)
     event = new_event(
         project.pk,
         name,
@@ -238,6 +245,17 @@ def _check(name: str, *, id: str | None, source: str) -> None:
         raise InvalidEvent(f"The id of an event has 1 to {MAX_ID} characters.", path="/id")
     if len(source) > MAX_SOURCE:
         raise InvalidEvent(f"The source of an event has at most {MAX_SOURCE} characters.", path="/source")
+
+
+def refuse_own(name: str, source: str = "") -> None:
+    """Refuse a name and a source that only Segue itself may use.
+
+    :raises InvalidEvent: if it is one.
+    """
+    if name in OWN_NAMES:
+        raise InvalidEvent(f"Events with the name {name} are sent by Segue alone.", path="/name")
+    if source.strip().casefold() == OWN_SOURCE:
+        raise InvalidEvent(f"The source {OWN_SOURCE} is Segue's own.", path="/source")
 
 
 def _kept(data: Any) -> Any:

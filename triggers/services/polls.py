@@ -25,7 +25,7 @@ from triggers.exceptions import NotPolling
 from triggers.models import Poll, PollKey, PollQuerySet
 from triggers.polling.asking import CALL_SECONDS, Answer, PollFailed, ask, settings_of
 from triggers.polling.selection import Chosen, Unusable, choose
-from triggers.services.events import emit
+from triggers.services.events import OWN_SOURCE, POLL_PAUSED, emit
 from workflows.http import Postponed
 from workflows.models import TriggerType, Workflow
 from workflows.nodes.trigger.polling import MAX_ITEMS, PollingTrigger
@@ -40,8 +40,6 @@ LONGEST_BACKOFF = timedelta(hours=1)
 MAX_KEYS_KEPT = 10_000
 MAX_REASON = 500
 WORKER_LOST = PollFailed("worker_lost", "The process that looked was lost.")
-# The event that a poll sends when it pauses itself.
-PAUSED = "poll.paused"
 
 
 # --- Looking ------------------------------------------------------------------------------------------------------------
@@ -214,7 +212,7 @@ def _note_failure(poll: Poll, owner: str, failed: PollFailed, *, now: datetime, 
     if is_enough:
         logger.warning("A poll paused itself.", extra={"poll_id": str(poll.pk), "reason": changes["paused_reason"]})
         _note("poll.paused", poll, by=None, reason=changes["paused_reason"])
-        emit(poll.workflow.project, PAUSED, _described(poll, changes["paused_reason"]), source="segue", now=now)
+        emit(poll.workflow.project, POLL_PAUSED, _described(poll, changes["paused_reason"]), source=OWN_SOURCE, now=now)
     return is_enough
 
 

@@ -71,7 +71,7 @@ class ToolNode(NodeType[ToolConfig]):
         """Check it, but for the arguments that the model gives."""
         found = [replace(problem, path=f"/config{problem.path}") for problem in self.check(config)]
         if as_tool.get("parameters") is None:
-            found = [each for each in found if not (each.code == "missing_key" and each.path.count("/") == 3)]
+            found = [each for each in found if not _is_for_the_model(each, config.tool)]
         if config.tool == "workflow.run" and not isinstance(config.arguments.get("workflow"), str):
             message = "Which workflow a model may run is for you to say: `workflow` must be written out."
             found.append(Problem("workflow_not_named", "/config/with/workflow", message))
@@ -117,6 +117,13 @@ class ToolNode(NodeType[ToolConfig]):
         tool = catalogue()[config.tool]
         answer = tool.call(validated(tool.Arguments, config.arguments, below="/with"), context)
         return answer if isinstance(answer, Outcome) else Done(answer)
+
+
+def _is_for_the_model(problem: Problem, tool: str) -> bool:
+    """Return whether what is missing is an argument that a model may give."""
+    key = problem.path.rpartition("/")[2]
+    is_argument = problem.code == "missing_key" and problem.path.count("/") == 3
+    return is_argument and key not in catalogue()[tool].authors_alone
 
 
 def _of_servers(key: str) -> Problem:

@@ -38,6 +38,9 @@ class Tool(Generic[A]):
     deferred: ClassVar[tuple[str, ...]] = ()
     # The argument that is a URL, and so chooses which host is called, if there is one.
     url_argument: ClassVar[str] = ""
+    # Arguments that are an author's alone to give, where an agent has the tool: they say who calls whom with which credentials,
+    # or hold expressions, and a model's are never evaluated.
+    authors_alone: ClassVar[tuple[str, ...]] = ()
 
     def effect(self, arguments: Mapping[str, Any]) -> Effect:
         """Return what a call with these raw arguments does to the outside. Never raises."""
@@ -58,13 +61,14 @@ class Tool(Generic[A]):
     def open_schema(self, fixed: Mapping[str, Any]) -> dict[str, Any]:
         """Return the JSON Schema of what a caller still has to give where the raw arguments ``fixed`` are given. Never raises."""
         schema: dict[str, Any] = _without_marks(self.Arguments.model_json_schema())
-        schema["properties"] = {key: each for key, each in schema.get("properties", {}).items() if key not in fixed}
-        schema["required"] = [key for key in schema.get("required", []) if key not in fixed]
+        closed = {*fixed, *self.authors_alone}
+        schema["properties"] = {key: each for key, each in schema.get("properties", {}).items() if key not in closed}
+        schema["required"] = [key for key in schema.get("required", []) if key not in closed]
         return schema
 
     def with_given(self, fixed: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return evaluated arguments together with what a caller gave of them. What is fixed stays."""
-        return {**given, **fixed}
+        """Return evaluated arguments together with what a caller gave of them. What is fixed stays, and what is the author's alone."""
+        return {**{key: each for key, each in given.items() if key not in self.authors_alone}, **fixed}
 
     def call(self, arguments: A, context: Context) -> Any:
         """Do it and return JSON data, or an :data:`~workflows.nodes.base.Outcome` where the engine has to do something.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -32,7 +33,12 @@ def test_nothing_is_wrong_with_what_is_added_up_rightly():
     assert broken() == set()
 
 
-@pytest.mark.parametrize("execution_id", [lambda: ExecutionFactory(ended=True, is_cost_complete=False).pk, new_id])
+def long_ended():
+    long_ago = NOON - timedelta(minutes=10)
+    return ExecutionFactory(ended=True, is_cost_complete=False, started_at=long_ago, completed_at=long_ago).pk
+
+
+@pytest.mark.parametrize("execution_id", [long_ended, new_id])
 def test_finds_money_that_is_reserved_for_nobody(execution_id):
     ModelCallFactory(execution_id=execution_id(), open=True)
 

@@ -423,6 +423,41 @@ class TestCloseExecution:
         ]
         assert call_of(other.key).status == "reserved"
 
-    def test_asks_two_queries(self, django_assert_num_queries):
-        with django_assert_num_queries(2):
+    @pytest.mark.parametrize(("becomes", "is_complete"), [("settled", True), ("released", True), ("uncertain", False)])
+    def test_has_the_execution_say_whether_its_cost_is_complete(self, workflow, becomes, is_complete):
+        execution = ExecutionFactory(workflow_version__workflow=workflow)
+        known = becomes == "settled"
+        ModelCallFactory(workflow=workflow, execution_id=execution.pk, status=becomes, cost=1 if known else None)
+
+        ledger.close_execution(execution.pk, now=NOON)
+
+        execution.refresh_from_db()
+        assert execution.is_cost_complete == is_complete
+
+    def test_asks_three_queries(self, django_assert_num_queries):
+        with django_assert_num_queries(3):
             ledger.close_execution(new_id(), now=NOON)
+
+
+class TestCloseForgotten:
+    def test_closes_what_was_reserved_while_its_execution_ended(self, workflow):
+        long_ago, just_now = NOON - timedelta(minutes=10), NOON - timedelta(seconds=10)
+        ended, live = ExecutionFactory(ended=True, completed_at=long_ago), ExecutionFactory()
+        young = ExecutionFactory(ended=True, completed_at=just_now)
+        NodeRunFactory(execution=ended, node_id="agent.model", node_type="agent", iteration="0")
+        sent = ModelCallFactory(execution_id=ended.pk, iteration="0", open=True)
+        never_sent = ModelCallFactory(execution_id=ended.pk, iteration="1", open=True)
+        of_others = [ModelCallFactory(execution_id=each.pk, open=True) for each in (live, young)]
+
+        assert ledger.close_forgotten(now=NOON) == 2
+
+        for call in (sent, never_sent, *of_others):
+            call.refresh_from_db()
+        ended.refresh_from_db()
+        assert (sent.status, never_sent.status) == ("uncertain", "released")
+        assert {call.status for call in of_others} == {"reserved"}
+        assert not ended.is_cost_complete
+
+    def test_asks_one_query_and_its_savepoint_where_nothing_is_forgotten(self, django_assert_num_queries):
+        with django_assert_num_queries(3):
+            ledger.close_forgotten(now=NOON)

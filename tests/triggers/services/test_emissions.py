@@ -80,7 +80,11 @@ class TestEmit:
 
     @pytest.mark.parametrize(
         ("more", "code"),
-        [({"name": "no name"}, "invalid_event"), ({"data": "x" * 3_000}, "too_large")],
+        [
+            ({"name": "no name"}, "invalid_event"),
+            ({"name": "poll.paused"}, "invalid_event"),
+            ({"data": "x" * 3_000}, "too_large"),
+        ],
     )
     def test_what_is_no_event_fails_the_node(self, worker, settings, more, code):
         settings.WEBHOOK_MAX_BODY_BYTES = 2_000

@@ -11,14 +11,12 @@ from django.db.models import F
 from executions.models import ExecutionStatus, WorkflowExecution
 from projects import audit
 from triggers.models import ScheduledJob
-from triggers.services.events import emit
+from triggers.services.events import OWN_SOURCE, SCHEDULE_PAUSED, emit
 from workflows.models import TriggerType
 
 logger = logging.getLogger(__name__)
 
 MAX_REASON = 500
-# The event that a schedule sends when it pauses itself.
-PAUSED = "schedule.paused"
 
 
 def note_end(execution: WorkflowExecution, *, now: datetime) -> None:
@@ -65,7 +63,7 @@ def pause_itself(job: ScheduledJob, reason: str, *, now: datetime) -> None:
     if row.update(is_active=False, paused_reason=reason, updated_at=now):
         logger.warning("A schedule paused itself.", extra={"job_id": str(job.pk), "reason": reason})
         audit.record("scheduled_job.paused", job, project=job.workflow.project, by=None, details={"reason": reason})
-        emit(job.workflow.project, PAUSED, _described(job, reason), source="segue", now=now)
+        emit(job.workflow.project, SCHEDULE_PAUSED, _described(job, reason), source=OWN_SOURCE, now=now)
 
 
 def _described(job: ScheduledJob, reason: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,10 @@ from workflows.nodes.agent.steps import History, Result, Step, calls_in
 # What comes back from tools is cut to so many characters; so many of its end are kept, where errors like to stand.
 MOST_OF_A_RESULT = 24_000
 KEPT_OF_ITS_END = 2_000
+
+# A mark, however it is spelled: models are not particular. And what no tool's name has, but one that a model made up may have.
+_MARK = re.compile(r"[<\uff1c\ufe64](\s*[/\uff0f]?\s*data)", re.IGNORECASE)
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
 
 # Comes behind the author's instructions. A model cannot be held to it; what it may do is bounded by its tools, not by this.
 ABOUT_DATA = (
@@ -91,7 +96,8 @@ def _told(name: str, step: Step | None, result: Result | None) -> tuple[str, boo
     if result.rejected:
         return result.rejected, True
     if result.error is not None:
-        return f"The tool failed ({result.error.get('code')}): {_cut(str(result.error.get('message', '')))}", True
+        # A server of tools says itself why it failed.
+        return f"The tool failed ({result.error.get('code')}): {as_data(name, result.error.get('message', ''))}", True
     return as_data(name, result.output), False
 
 
@@ -99,8 +105,8 @@ def as_data(name: str, output: Any) -> str:
     """Return what a tool put out, marked as data, and cut to size."""
     text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
     # It cannot end the mark itself.
-    harmless = _cut(text).replace("</data", "<\\/data").replace("<data", "<\\data")
-    return f'<data from="{name}">\n{harmless}\n</data>'
+    harmless = _MARK.sub(r"<\\\1", _cut(text))
+    return f'<data from="{_NO_NAME.sub("", name)}">\n{harmless}\n</data>'
 
 
 def _cut(text: str) -> str:

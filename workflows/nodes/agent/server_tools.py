@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from workflows.nodes.tool import ToolConfig
 from workflows.tools.base import catalogue
 
 MOST_OF_A_DESCRIPTION = 4_000
+# Of its schema as JSON: it goes along with every call of the model, and is paid with each.
+MOST_OF_A_SCHEMA = 40_000
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
@@ -57,6 +60,7 @@ def _tool(node_id: str, name: str, by_name: Mapping[Any, Mapping[str, Any]]) -> 
     if (
         not isinstance(parameters, Mapping)
         or parameters.get("type") != "object"
+        or len(json.dumps(parameters)) > MOST_OF_A_SCHEMA
         or schema_problems(parameters, below="")
     ):
         raise NodeError(

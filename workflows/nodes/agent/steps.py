@@ -6,11 +6,12 @@ go on, the look-up of a server's tools. The engine runs each as a pass of the ag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from projects.exceptions import Invalid, TooLarge
+from projects.payloads import parse_json
 from workflows.definition.json_schema import value_problems
 from workflows.llm.messages import ToolCallPart, text_in
 from workflows.nodes.agent.config import AgentConfig
@@ -20,6 +21,7 @@ Kind = Literal["model", "tool", "refused", "ask", "list"]
 # Codes of the errors with which a model call says that there is no money for it.
 BUDGET_EXCEEDED, PRICE_UNKNOWN = "budget_exceeded", "price_unknown"
 MOST_OF_A_PROBLEM = 5
+_MOST_OF_AN_ANSWER = 4 * 1024 * 1024
 # What people may be asked about.
 MONEY, TURNS, TOKENS, TOOL_CALLS = "money", "turns", "tokens", "tool_calls"
 # The choice of the model that is cheaper.
@@ -125,6 +127,8 @@ class History:
 
     steps: list[Step] = field(default_factory=list)
     results: dict[int, Result] = field(default_factory=dict)
+    # Tokens of the agents that are tools of this one.
+    tokens_below: int = 0
 
     @property
     def is_at_rest(self) -> bool:
@@ -141,8 +145,8 @@ class History:
 
     @property
     def tokens(self) -> int:
-        """The tokens of all model calls."""
-        return sum(tokens_of(answer) for _, _, answer in self.answers())
+        """The tokens of all model calls, those of the agents that are its tools among them."""
+        return sum(tokens_of(answer) for _, _, answer in self.answers()) + self.tokens_below
 
     @property
     def tool_calls(self) -> int:
@@ -237,15 +241,11 @@ def read_structured(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
     if stripped.startswith("```") and stripped.endswith("```") and "\n" in stripped:
         stripped = stripped[stripped.index("\n") + 1 : -3].strip()
     try:
-        value = json.loads(stripped, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        return None, f"The answer is no JSON: {error}."
+        value = parse_json(stripped.encode(errors="replace"), max_bytes=_MOST_OF_AN_ANSWER)
+    except (Invalid, TooLarge) as error:
+        return None, f"The answer is no JSON: {error.message}"
     problems = value_problems(schema, value)[:MOST_OF_A_PROBLEM]
     return value, " ".join(f"At {problem.path or 'the top'}: {problem.message}" for problem in problems)
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
 
 
 def _tool_calls(
@@ -256,7 +256,9 @@ def _tool_calls(
     calls: Sequence[tuple[int, ToolCallPart]],
 ) -> Decision:
     steps: list[Step] = []
-    room = config.limits.tool_calls * (1 + _times_allowed(history, TOOL_CALLS)) - history.tool_calls
+    # Where none are allowed, people allow one after the other.
+    more = max(config.limits.tool_calls, 1) * _times_allowed(history, TOOL_CALLS)
+    room = config.limits.tool_calls + more - history.tool_calls
     for at, call in calls:
         tool = tools.get(call["name"])
         if tool is None:

@@ -42,6 +42,7 @@ class HttpRequest(Tool[RequestArguments]):
     items_at = "/body"
     url_argument = "url"
     deferred = DEFERRED
+    authors_alone = ("auth", "pagination")
     example: ClassVar[dict[str, Any]] = {
         "method": "POST",
         "url": "https://api.example.com/orders/{{ encodeURIComponent(input.id) }}/confirm",

@@ -37,6 +37,7 @@ class McpCall(Tool[CallArguments]):
     icon = "plug"
     items_at = "/structured"
     url_argument = "url"
+    authors_alone = ("server", "token")
     example: ClassVar[dict[str, Any]] = {
         "url": "https://mcp.example.com/mcp",
         "token": "{{ secret('MCP_TOKEN') }}",

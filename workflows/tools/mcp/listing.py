@@ -27,6 +27,7 @@ class McpTools(Tool[ListArguments]):
     icon = "plug"
     items_at = "/tools"
     url_argument = "url"
+    authors_alone = ("server", "token")
     item_key = "{{ item.name }}"
     example: ClassVar[dict[str, Any]] = {
         "url": "https://mcp.example.com/mcp",
