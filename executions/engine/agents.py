@@ -220,6 +220,12 @@ class AgentRun(Scope):
         refuse_misfit(tool.name, tool.parameters, arguments)
         return {"tool": tool.remote, "arguments": arguments} if tool.remote else arguments
 
+    def seen_of(self, here: Pass, node_id: str, given: Any) -> Any:
+        """Return what the expressions of a node of a step see as ``input``, of what the node is given."""
+        step = self.history.steps[here.index]
+        # ``approval`` is written for the arguments, as everything that a tool says is.
+        return given["arguments"] if step.kind == "tool" and node_id == approval_node(step.node) else given
+
     def shown_of(self, index: int, given: Any) -> dict[str, Any]:
         """Return what a node run records of what it was given: of a model call only what is new, the rest is recorded already."""
         step = self.history.steps[index]

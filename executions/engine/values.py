@@ -70,8 +70,9 @@ class Values:
         may_have_secrets = compiled.takes_secrets or bool(compiled.type.secret_fields)
         mark = secrets.token_hex(8) if may_have_secrets else ""
         input = self.input_of(here, row.node_id)
+        seen = here.scope.seen_of(here, row.node_id, input) if isinstance(here.scope, AgentRun) else input
         given = self._given(
-            mentions, here, now=row.started_at, input=input, secret_mark=mark if may_have_secrets else None
+            mentions, here, now=row.started_at, input=seen, secret_mark=mark if may_have_secrets else None
         )
         places = self._linked(mentions.links, here)
         if places:

@@ -157,10 +157,10 @@ def payloads() -> list[tuple[str, dict]]:
     ]
 
 
-def deliver(url: str, event: str, payload: dict, delivery_id: str) -> httpx2.Response:
+def deliver(url: str, event: str, payload: dict, delivery_id: str, *, secret: str = SECRET) -> httpx2.Response:
     """Send a delivery as GitHub does; try again, with the same id, when the server says that it was not accepted."""
     body = json.dumps(payload).encode()
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "GitHub-Hookshot/044aadd",

@@ -18,9 +18,10 @@ FILES = {file.slug: file for file in read_gallery()}
 BY_SLUG = pytest.mark.parametrize("file", FILES.values(), ids=FILES)
 
 
-def test_there_are_fifteen():
+def test_there_are_twenty():
     assert sorted(FILES) == [
         "contact-import",
+        "customer-answers",
         "daily-issue-digest",
         "delayed-follow-up",
         "failure-email",
@@ -28,12 +29,16 @@ def test_there_are_fifteen():
         "file-report",
         "github-to-chat",
         "invoice-approval",
+        "issue-triage",
         "lead-intake",
         "order-batch",
         "order-fulfilment",
+        "order-lookup",
         "order-of-a-batch",
+        "order-refund",
         "order-webhook",
         "rates-to-postgresql",
+        "research-and-post",
         "website-health-check",
     ]
 
@@ -78,6 +83,14 @@ class TestTemplate:
         used = set(re.findall(r"vars\.([A-Z_0-9]+)", text)) | set(re.findall(r"secret\('([A-Z_0-9]+)'\)", text))
 
         assert {variable.name for variable in file.required_variables} == used
+
+    def test_names_the_models_that_it_asks(self, file):
+        """What is asked without changes: the default where the name is a variable."""
+        defaults = {f"{{{{ vars.{each.name} }}}}": each.default for each in file.required_variables if each.has_default}
+        agents = [node["config"] for node in file.workflow_definition["nodes"] if node["type"] == "agent"]
+        asked = {model["model"] for agent in agents for model in agent["models"]}
+
+        assert set(file.required_models) == {defaults.get(name, name) for name in asked}
 
     def test_says_what_each_variable_must_be(self, file):
         assert all(variable.value_schema for variable in file.required_variables)

@@ -139,8 +139,8 @@ class TestLoadGalleryCommand:
         call_command("load_gallery")
 
         assert capsys.readouterr().out.splitlines() == [
-            "Gallery: 15 new, 0 updated, 0 unchanged.",
-            "Gallery: 0 new, 0 updated, 15 unchanged.",
+            "Gallery: 20 new, 0 updated, 0 unchanged.",
+            "Gallery: 0 new, 0 updated, 20 unchanged.",
         ]
 
     def test_loads_a_folder_of_ones_own(self, write, folder, capsys):

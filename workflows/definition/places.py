@@ -25,6 +25,8 @@ _FOR_THE_OUTSIDE = frozenset({"secret", "links"})
 _ON_EDGES = frozenset({"input", "trigger", "now"})
 _EDGE_HINT = "On an edge there are `input`, what its source put out, and `trigger`. Do the rest in a node."
 _BEFOREHAND_HINT = "This is evaluated before there is an execution. Do the rest in a node."
+_VARIABLES = frozenset({"vars"})
+_VARIABLES_HINT = "What is allowed here must not depend on what comes in: use `vars`."
 _KEY_HINT = "Which executions are counted together is known before they start: only `trigger` is there."
 
 # What to do about a root that is not there, by root.
@@ -121,6 +123,10 @@ class _Bodies:
             if (early := roots_beforehand(node_type, path)) is not None:
                 hint = dict.fromkeys(ROOTS, _BEFOREHAND_HINT)
                 yield Place(f"{node.at}/config{path}", early, node_id=node.id, instead=hint), text
+                continue
+            if lies_at(keys, node_type.variable_fields):
+                hint = dict.fromkeys(ROOTS, _VARIABLES_HINT)
+                yield Place(f"{node.at}/config{path}", _VARIABLES, node_id=node.id, instead=hint), text
                 continue
             if isinstance(node_type, ScopeType) and lies_at(keys, node_type.before_pass):
                 place = before_pass

@@ -289,6 +289,8 @@ class NodeType(Generic[C]):
     accepts_secrets: ClassVar[bool] = False
     # Config paths (dotted, ``*`` for any index) at which secret() is allowed, if it is not everywhere.
     secret_fields: ClassVar[tuple[str, ...]] = ()
+    # Config paths (dotted, ``*`` for any index) whose expressions see ``vars`` and nothing else.
+    variable_fields: ClassVar[tuple[str, ...]] = ()
     starts_workflow: ClassVar[bool] = False  # A trigger node: nothing leads into it.
     is_scope: ClassVar[bool] = False  # Nodes may have it as their ``parent``: see workflows.nodes.scopes.
     # If its nodes may not lie in a scope: what to do instead, a sentence.

@@ -304,6 +304,17 @@ class TestApproval:
         execution = carry(worker, start(self.raw(provider, httpserver, "{{ input.amount > 100 }}"), ASK))
 
         assert execution.result == "Done.", execution.error
+        assert not Approval.objects.exists()
+
+    def test_waits_where_its_expression_says_so(self, worker, provider, httpserver):
+        provider.play({"answers": [calls("pay", amount=101, to="ACME"), says("Done.")]})
+        execution = start(self.raw(provider, httpserver, "{{ input.amount > 100 }}"), ASK)
+
+        worker.work()
+
+        execution.refresh_from_db()
+        assert (execution.status, execution.blocked_on) == ("running", "approval"), execution.error
+        assert httpserver.log == []
 
 
 class TestHosts:

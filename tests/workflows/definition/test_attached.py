@@ -89,6 +89,18 @@ def test_a_model_that_chooses_the_host_needs_a_list(url):
     assert problems("fetch -o bot", bot=listed, fetch=fetch(url)) == []
 
 
+def test_hosts_may_be_variables_and_nothing_that_comes_in():
+    def hosts(value):
+        bot = agent(config={"allowed_hosts": value})
+        raw = definition("start > bot", "fetch -o bot", bot=bot, fetch=fetch("{{ input.url }}"))
+        return [(each.code, each.path) for each in problems_of(raw, variables={"HOST": False, "HOSTS": False})]
+
+    assert hosts("{{ vars.HOSTS }}") == hosts(["{{ vars.HOST }}"]) == [], "and which there are is known later"
+    assert hosts("{{ input.hosts }}") == [("not_available_here", "/nodes/1/config/allowed_hosts")]
+    assert hosts(["{{ trigger.host }}"]) == [("not_available_here", "/nodes/1/config/allowed_hosts/0")]
+    assert ("hosts_are_null", "/nodes/1/config/allowed_hosts") in hosts(None)
+
+
 def test_secrets_stand_where_they_are_sent_and_not_in_prompts():
     told = problems(bot=agent(config={"instructions": "{{ secret('KEY') }}"}))
     sent = problems(bot=agent(config={"models": [{**MODEL, "api_key": "{{ secret('KEY') }}"}]}))

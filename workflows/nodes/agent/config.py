@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config
@@ -126,11 +126,20 @@ class AgentConfig(Config):
     on_tool_error: Literal["tell", "fail"] = Field(
         default="tell", description="A tool that fails: the model is told, and may try otherwise; or the agent fails."
     )
-    allowed_hosts: Annotated[list[HostPattern], Field(max_length=100)] | None = Field(
+    allowed_hosts: Dynamic[Annotated[list[HostPattern], Field(max_length=100)]] | None = Field(
         default=None,
-        description="The only hosts that its tools may call, in sub-workflows too. Left out: what the tools say.",
+        description="The only hosts that its tools may call, in sub-workflows too; expressions over `vars` alone. Left out: what the tools say.",
     )
     approvals: Approvals = Field(default=Approvals(), description="How people are asked.")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts_are_said(cls, hosts: list[str] | None) -> list[str] | None:
+        # An expression may come to null: it was meant as a bound, and null would be none.
+        if hosts is None:
+            hint = "List the hosts; or leave `allowed_hosts` out, if what the tools say is enough."
+            raise PydanticCustomError("hosts_are_null", "These are no hosts: null.", {"hint": hint})
+        return hosts
 
     @model_validator(mode="after")
     def _cheaper_where_it_is_asked_for(self) -> Self:

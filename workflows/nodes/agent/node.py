@@ -36,6 +36,8 @@ class Agent(ScopeType[AgentConfig]):
     icon = "bot"
     is_scope = False  # Nodes become part of it over ``tool`` edges.
     secret_fields = tuple(f"{model}.{key}" for model in ("models.*", "cheaper") for key in _SECRETS)
+    # Which hosts its tools may call is for people to say, not for what comes in.
+    variable_fields = ("allowed_hosts", "allowed_hosts.*")
     # Of models, for each call anew: what a secret's placeholder is good for ends with its node run.
     before_pass = ("models", "cheaper")
     example = {
