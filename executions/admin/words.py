@@ -18,7 +18,7 @@ WAITS_FOR: dict[BlockedOn, str] = {
     BlockedOn.APPROVAL: "Waits for somebody's approval.",
     BlockedOn.CONCURRENCY: "Waits until fewer executions of its workflow are under way.",
     BlockedOn.PAUSED: "Its workflow is paused.",
-    BlockedOn.BUDGET: "Its budget is used up.",
+    BlockedOn.BUDGET: "Waits for somebody to let it go on beyond a limit or a budget.",
 }
 # What is due is taken within seconds, if there is a worker for it.
 UNUSUAL = timedelta(seconds=30)

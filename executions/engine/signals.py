@@ -16,7 +16,7 @@ from executions import bell
 from executions.models import LIVE, BlockedOn, ExecutionQueue, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 
 # What is due already stays where it stands in the queue; what somebody holds back looks at everything once it is let on.
-UNMOVED = (BlockedOn.QUEUE, BlockedOn.PAUSED, BlockedOn.CONCURRENCY, BlockedOn.BUDGET)
+UNMOVED = (BlockedOn.QUEUE, BlockedOn.PAUSED, BlockedOn.CONCURRENCY)
 
 
 def lock(execution_id: UUID) -> str | None:

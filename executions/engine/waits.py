@@ -85,4 +85,6 @@ def _awaited(output: object, reason: BlockedOn) -> str:
         case {"title": str(title)}:
             return f"an approval ({title if len(title) <= MOST_OF_A_TITLE else title[: MOST_OF_A_TITLE - 1] + '…'})"
         case _:
-            return {BlockedOn.APPROVAL: "an approval"}.get(reason, "a call of its link")
+            return dict.fromkeys((BlockedOn.APPROVAL, BlockedOn.BUDGET), "an approval").get(
+                reason, "a call of its link"
+            )

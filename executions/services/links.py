@@ -186,7 +186,9 @@ class OpenWait:
 def open_waits(execution: WorkflowExecution, *, most: int = MOST_WAITS) -> list[OpenWait]:
     """Return the nodes of an execution that wait for a call or an approval now, without their links; the first so many."""
     waiting = execution.node_runs.filter(
-        status=ExecutionStatus.RUNNING, waits_for__in=[BlockedOn.CALLBACK, BlockedOn.APPROVAL], answer__isnull=True
+        status=ExecutionStatus.RUNNING,
+        waits_for__in=[BlockedOn.CALLBACK, BlockedOn.APPROVAL, BlockedOn.BUDGET],
+        answer__isnull=True,
     )
     rows = waiting.order_by("started_at", "id").values_list(
         "pk", "node_id", "iteration", "waits_for", "started_at", "wake_at"
