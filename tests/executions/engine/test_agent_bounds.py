@@ -8,6 +8,7 @@ from decimal import Decimal
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from executions import services
@@ -133,7 +134,14 @@ class TestCancel:
     def test_ends_a_call_in_flight_and_leaves_nothing_reserved(self, worker, provider):
         provider.play({"default": says("Too late.", latency_seconds=10)})
         execution = start(definition("start > bot > end", bot=agent(provider, "Ask."), end=END))
-        working = threading.Thread(target=worker.work)
+
+        def work():
+            try:
+                worker.work()
+            finally:
+                connection.close()
+
+        working = threading.Thread(target=work)
         working.start()
         until = time.monotonic() + 15
         while not provider.requests and time.monotonic() < until:

@@ -58,7 +58,7 @@ class TestSignal:
         assert state(execution) == ("queue", True, False)
         assert execution.wake_at == NOON
 
-    @pytest.mark.parametrize("blocked_on", ["paused", "concurrency", "budget"])
+    @pytest.mark.parametrize("blocked_on", ["paused", "concurrency"])
     def test_one_that_is_held_back_stays_where_it_is(self, blocked_on):
         execution = sleeping(blocked_on)
 
