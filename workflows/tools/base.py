@@ -1,4 +1,4 @@
-"""What a tool is: something with a name and typed arguments that tool nodes (and later agents) call."""
+"""What a tool is: something with a name and typed arguments that tool nodes and agents call."""
 
 from __future__ import annotations
 
