@@ -313,7 +313,7 @@ class TestInstall:
         }
 
     def test_refuses_what_this_installation_does_not_have(self, install):
-        response = install(TemplateFactory(workflow_definition=definition("start > think", think=node("agent"))))
+        response = install(TemplateFactory(workflow_definition=definition("start > think", think=node("oracle"))))
 
         assert (response.status_code, response.json()["code"]) == (409, "missing_requirements")
 

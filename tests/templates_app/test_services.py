@@ -243,10 +243,10 @@ class TestInstallTemplate:
         assert_untouched(template)
 
     def test_refuses_what_this_installation_does_not_have(self):
-        raw = definition("start > think > call", think=node("agent"), call=node("tool", {"tool": "fax.send"}))
+        raw = definition("start > think > call", think=node("oracle"), call=node("tool", {"tool": "fax.send"}))
         template = TemplateFactory(name="Think", workflow_definition=raw)
 
-        with pytest.raises(MissingRequirements, match=r"'Think' needs .*: node type agent, tool fax\.send"):
+        with pytest.raises(MissingRequirements, match=r"'Think' needs .*: node type oracle, tool fax\.send"):
             install(template)
 
         assert_untouched(template)

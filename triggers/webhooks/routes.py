@@ -80,7 +80,7 @@ _WORKFLOW: _Columns = {
     "version": _same,
 }
 _PROJECT: _Columns = {"id": _uuid, "data_key": _same}
-_VERSION: _Columns = {"id": _uuid, "number": _same}
+_VERSION: _Columns = {"id": _uuid, "number": _same, "has_agent": bool}
 
 # A path of no webhook is longer, nor one of its parts: the rest is parameters.
 MAX_PATH = 1000
