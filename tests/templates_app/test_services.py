@@ -316,4 +316,4 @@ def test_two_at_once_are_both_counted(db):
 def test_the_gallery_loaded_twice_at_once_is_there_once(db):
     at_once(lambda: load_gallery(now=NOON), lambda: load_gallery(now=NOON))
 
-    assert WorkflowTemplate.objects.count() == 15
+    assert WorkflowTemplate.objects.count() == 20

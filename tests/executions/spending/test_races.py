@@ -57,7 +57,8 @@ class TestTenAtOnce:
 
         let_out = at_once(*[tries(ask(each)) for each in [workflow, neighbour] * (CALLERS // 2)])
 
-        assert (sum(let_out[::2]), sum(let_out[1::2])) == (2, 3)
+        assert sum(let_out) == 5
+        assert sum(let_out[::2]) <= 2
 
     def test_never_overspend_the_limit_of_an_agent_without_any_budget(self, workflow):
         asked = ask(workflow, node_limit=Decimal(4))

@@ -677,12 +677,12 @@ class TestFinished:
         assert only_delivery().execution == skipped
 
     def test_answers_202_when_all_places_to_wait_are_taken(self, monkeypatch):
-        monkeypatch.setattr(waiting, "_places", Semaphore(0))
+        monkeypatch.setattr(waiting, "places", Semaphore(0))
 
         assert send(a_hook(respond="finished", response_timeout_seconds=120), 1).status_code == 202
 
     def test_a_place_is_free_again_after_each_wait(self, monkeypatch):
-        monkeypatch.setattr(waiting, "_places", Semaphore(1))
+        monkeypatch.setattr(waiting, "places", Semaphore(1))
         hook = a_hook(respond="finished")
 
         for _ in range(2):

@@ -50,7 +50,7 @@ class TestEveryNodeType:
         if key in SCOPES:
             raw["nodes"].append({"id": "inside", "type": "delay", "parent": "it", "config": {"for_seconds": 0}})
 
-        assert problems(raw) == []
+        assert problems(raw, variables={"ANTHROPIC_API_KEY": True}) == []
 
     def test_says_in_a_line_what_it_is_for(self, key):
         first_line = (node_type(key).__doc__ or "").splitlines()[0]
