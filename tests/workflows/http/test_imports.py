@@ -14,6 +14,7 @@ ROOMS = ("projects", "workflows", "executions", "triggers", "templates_app")
 DOOR = ROOT / "workflows" / "http"
 # Clients of other protocols, each in one module: the door gives the address, and the bounds of the wait.
 CLIENTS_OF_THEIR_OWN = {
+    "executions/live/streams.py": {"ssl", "socket.socket"},  # Asks whether a caller of ours has hung up.
     "executions/waiting.py": {"psycopg.connect"},  # To Segue's own database.
     "workflows/llm/calling.py": {"openai", "anthropic", "pydantic_ai"},  # Over that transport.
     "workflows/llm/transport.py": {
