@@ -308,5 +308,5 @@ def _rejected(decision: Any) -> str:
     if not isinstance(decision, Mapping) or decision.get("decision") != REJECTED:
         return "This call was not made."
     by = f" by {decision['decided_by']}" if decision.get("decided_by") else ""
-    comment = decision.get("comment")
+    comment = str(decision.get("comment") or "").rstrip(".")
     return f"A person had to approve this call, and it was rejected{by}{f': {comment}' if comment else ''}. It was not made."

@@ -56,7 +56,7 @@ class _Printer:
             self._speaker = None
 
     def _execution(self, told: dict[str, Any]) -> None:
-        if told["blocked_on"]:
+        if told["blocked_detail"]:
             self.end_line()
             self._write(f"  ({told['blocked_on']}: {told['blocked_detail']})")
 
