@@ -291,6 +291,9 @@ CELERY_TASK_STORE_EAGER_RESULT = False
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SEND_TASK_EVENTS = False
+# Nothing here asks workers over the broker, nor should whoever reaches it stop them; and on RabbitMQ the queue for that can
+# have one owner, so that a second worker of the same machine would not start.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 5000
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = 400_000  # KiB

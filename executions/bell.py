@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from celery import current_app
 from django.conf import settings
@@ -89,18 +90,19 @@ class _Ringer:
 
 def _publish(queue: str) -> None:
     name = settings.BELL_QUEUES[queue]
-    with current_app.producer_or_acquire() as producer:
-        if _waiting(producer.channel, name) < MOST_WAITING:
+    # A connection on which something fails is replaced: RabbitMQ closes the channel whenever it refuses a command.
+    with current_app.pool.acquire(block=True) as connection:
+        if _waiting(connection.default_channel, name) < MOST_WAITING:
+            producer = current_app.amqp.Producer(connection, auto_declare=False)
             current_app.send_task(
                 TASK, producer=producer, queue=name, expires=EXPIRES_SECONDS, retry=False, ignore_result=True
             )
 
 
-def _waiting(channel: object, queue: str) -> int:
-    """Return how many bells lie in the queue; none, if there is no queue yet."""
-    try:
-        return int(channel.queue_declare(queue=queue, passive=True).message_count)  # type: ignore[attr-defined]
-    except Exception as error:
-        if "NOT_FOUND" in str(error) or getattr(error, "code", None) == 404:
-            return 0
-        raise
+def _waiting(channel: Any, name: str) -> int:
+    """Return how many bells lie in the queue, which is made if no worker has made it yet."""
+    queue = current_app.amqp.queues[name]
+    declared = channel.queue_declare(
+        queue=name, durable=queue.durable, auto_delete=queue.auto_delete, arguments=queue.queue_arguments
+    )
+    return int(declared.message_count)

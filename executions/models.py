@@ -233,6 +233,12 @@ class WorkflowExecution(models.Model):
             models.Index(fields=["project", "status", "-created_at", "-id"], name="executions_status_newest"),
             models.Index(fields=["project", "triggered_by", "-created_at", "-id"], name="executions_trigger_newest"),
             models.Index(fields=["-created_at", "-id"], name="executions_newest"),
+            # What operators look for over all projects, and what is rare among what has ended.
+            models.Index(
+                fields=["status", "-created_at", "-id"],
+                name="executions_ended_badly",
+                condition=Q(status__in=[ExecutionStatus.FAILED, ExecutionStatus.CANCELLED, ExecutionStatus.TIMEOUT]),
+            ),
             # The conditions speak of NULL and not of statuses: SQLite matches them with no other kind. The CHECKs make
             # them the same.
             models.Index(

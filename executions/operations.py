@@ -59,7 +59,7 @@ class Broker:
 
 def operations(now: datetime) -> Operations:
     """Return how the engine is at a moment, which is the database's."""
-    live = WorkflowExecution.objects.filter(status__in=LIVE)
+    live = WorkflowExecution.objects.filter(status__in=LIVE, completed_at__isnull=True)  # For its index.
     due = live.filter(wake_at__lte=now).aggregate(count=Count("pk"), since=Min("wake_at"))
     leases = WorkflowExecution.objects.filter(lease_expires_at__isnull=False)
     held = leases.aggregate(count=Count("pk"), expired=Count("pk", filter=Q(lease_expires_at__lt=now)))

@@ -1,4 +1,4 @@
-"""What processes ask of PostgreSQL for their connections."""
+"""What processes ask of PostgreSQL for their connections, and how its plans stay right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.models import Value
+from django.db.models.sql.compiler import SQLCompiler
 
 # In leases: nobody thinks for so long in the middle of a transaction, unless stopped, frozen, or behind a broken network.
 IDLE_LEASES = 3
@@ -25,3 +27,17 @@ def _limit_idling(connection: BaseDatabaseWrapper, **_: Any) -> None:
         milliseconds = settings.ENGINE_LEASE_SECONDS * IDLE_LEASES * 1000
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, false)", [str(milliseconds)])
+
+
+class Literal(Value):
+    """A whole number that stands in the statement itself and is no parameter of it.
+
+    For the conditions of partial indexes: a prepared statement is planned for any parameters, and then PostgreSQL cannot
+    know that such an index has all the rows that are asked for.
+    """
+
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        return str(int(self.value)), []

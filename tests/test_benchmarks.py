@@ -31,7 +31,7 @@ TINY = {
     ],
     schedules: ["--idle", "4", "--ticks", "2", "--crowd", "4", "--stream", "2", "--seconds", "3"],
     idle: ["--seconds", "0.2", "--settle", "0"],
-    history: ["--executions", "60", "--rounds", "1"],
+    history: ["--executions", "60", "--rounds", "1", "--rest", "1"],
     floors: ["--tasks", "5", "--rows", "5", "--requests", "5", "--rounds", "1", "--connections", "1"],
 }
 

@@ -530,6 +530,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='workflowexecution',
+            index=models.Index(condition=models.Q(('status__in', ['failed', 'cancelled', 'timeout'])), fields=['status', '-created_at', '-id'], name='executions_ended_badly'),
+        ),
+        migrations.AddIndex(
+            model_name='workflowexecution',
             index=models.Index(condition=models.Q(('completed_at__isnull', False)), fields=['completed_at', 'id'], name='executions_ended'),
         ),
         migrations.AddIndex(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from executions.admin.health import health_context
+from executions.health import health_context
 
 register = template.Library()
 

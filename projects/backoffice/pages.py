@@ -164,6 +164,9 @@ class NoDeletion:
 class ReadOnlyPage(NoDeletion, Page[M]):
     """Rows that the admin shows, and neither makes, changes nor removes."""
 
+    # Nobody comes back from saving a row, and to carry the filters along costs each link of a list a look through all routes.
+    preserve_filters = False
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -212,6 +212,21 @@ def production(**changes: str) -> dict[str, str]:
     }
 
 
+def test_say_the_same_of_the_admin_in_whatever_order_they_run():
+    """Django keeps its checks in a set. The one of templates loads their tags, and with them must come no part of the admin."""
+    code = (
+        "import django; django.setup()\n"
+        "from django.core.checks import run_checks\n"
+        "print(run_checks(tags=['templates']), run_checks(tags=['admin']))"
+    )
+    environment = production() | {"DJANGO_SETTINGS_MODULE": "config.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "[] []"
+
+
 class TestCheckDeploy:
     """As operators run it: a process of its own, with the environment of a production."""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import uuid
 
 import pytest
+from celery import Celery
+from django.conf import settings
 from django.db import transaction
 from kombu import Connection, Queue
+from kombu.exceptions import ChannelError
 
 from executions import bell
 from projects.models import Project
@@ -41,6 +45,49 @@ class TestPublish:
             bell._publish("default")
 
         assert len(queue()) == bell.MOST_WAITING
+
+
+@pytest.fixture
+def rabbitmq(settings, monkeypatch):
+    """Let the bells of this process ring on RabbitMQ, into queues that nobody has made yet."""
+    if "TEST_RABBITMQ_URL" not in os.environ:
+        pytest.skip("TEST_RABBITMQ_URL names no RabbitMQ")
+    name = f"bells-{uuid.uuid4().hex}"
+    settings.BELL_QUEUES = {"default": name, "agents": f"{name}-of-agents"}
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # It would count for more than the argument.
+    app = Celery("bells", broker=os.environ["TEST_RABBITMQ_URL"], set_as_current=False)
+    with app.connection_for_write() as connection:
+        yield app, connection
+        for queue in settings.BELL_QUEUES.values():
+            connection.default_channel.queue_delete(queue)
+
+
+class TestPublishOnRabbitMQ:
+    """It closes the channel of whoever asks for what is not there, or is refused."""
+
+    @pytest.fixture(autouse=True)
+    def its_app(self, rabbitmq, monkeypatch):
+        app, self.connection = rabbitmq
+        monkeypatch.setattr(bell, "current_app", app)
+
+    def waiting(self, queue: str) -> int:
+        name = settings.BELL_QUEUES[queue]
+        return self.connection.default_channel.queue_declare(name, passive=True).message_count
+
+    def test_rings_where_no_worker_has_made_a_queue_yet(self):
+        bell._publish("default")
+        bell._publish("agents")
+
+        assert (self.waiting("default"), self.waiting("agents")) == (1, 1)
+
+    def test_rings_again_after_the_broker_has_refused_something(self):
+        Queue(settings.BELL_QUEUES["agents"], durable=False, channel=self.connection.default_channel).declare()
+        with pytest.raises(ChannelError, match="PRECONDITION_FAILED"):
+            bell._publish("agents")
+
+        bell._publish("default")
+
+        assert self.waiting("default") == 1
 
 
 class TestRing:

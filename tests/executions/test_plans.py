@@ -37,6 +37,10 @@ QUERIES = {
         executions.filter(project=ANY, triggered_by="webhook").order_by(*newest),
         "executions_trigger_newest",
     ),
+    "executions of all projects that failed": (
+        executions.filter(status="failed").order_by(*newest),
+        "executions_ended_badly",
+    ),
     "executions by time": (executions.filter(created_at__gte=NOON).order_by(*newest), "executions_newest"),
     "what is due in a project": (
         live.filter(project=ANY, wake_at__lte=NOON).order_by("wake_at", "id"),

@@ -49,6 +49,15 @@ def workflows(segue):
     return ordinary, agents
 
 
+@pytest.fixture(autouse=True)
+def no_worker_stays(segue):
+    """End the workers of each test with it, and let them strike themselves off the list."""
+    yield
+    for name in ("worker", "worker-2"):
+        if name in segue.names():
+            segue.terminate(name)
+
+
 def test_each_worker_takes_what_is_its_own(segue, workflows):
     ordinary, agents = (segue.run(workflow_id) for workflow_id in workflows)
     assert (ordinary["queue"], agents["queue"]) == ("default", "agents")
@@ -69,9 +78,6 @@ def test_each_worker_takes_what_is_its_own(segue, workflows):
 
 
 def test_each_worker_is_woken_by_its_own_bell(segue, workflows):
-    for name in ("worker", "worker-2"):
-        if segue.is_running(name):
-            segue.terminate(name)
     segue.launch("worker", WORKER_QUEUES="agents", **LOOKS_SELDOM)
     segue.launch("worker-2", WORKER_QUEUES="default", **LOOKS_SELDOM)
 
