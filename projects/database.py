@@ -39,5 +39,5 @@ class Literal(Value):
     def __init__(self, value: int) -> None:
         super().__init__(value)
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
-        return str(int(self.value)), []
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
+        return str(int(self.value)), ()
