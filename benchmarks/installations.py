@@ -75,6 +75,15 @@ class Measured(Installation):
         )
         return {_uuid(pk): _moment(at).timestamp() for pk, at in found}
 
+    def others(self, workflow_id: str) -> list[tuple[Any, ...]]:
+        """Return how each execution of a workflow stands that has not completed, and when the first ones that did so ended."""
+        key = self.key(workflow_id)
+        asked = "SELECT id, status, error, created_at, completed_at FROM workflow_executions WHERE workflow_id = ? AND "
+        return [
+            *self.ask(f"{asked} status <> 'completed' LIMIT 5", key),
+            *self.ask(f"{asked} status = 'completed' ORDER BY completed_at DESC LIMIT 2", key),
+        ]
+
     def key(self, text: str) -> object:
         """Return an id as the database compares it."""
         return UUID(text).hex if self.environment["DATABASE_URL"].startswith("sqlite") else UUID(text)

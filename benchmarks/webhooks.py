@@ -58,7 +58,8 @@ def measure(segue: Measured, workflow_id: str, path: str, *, requests: int, conn
     after = segue.cpu_seconds()
     ends = segue.ends(workflow_id)
     first = min(answers.sent_at)
-    assert sum(end >= first for end in ends.values()) == requests, "Executions are missing."
+    found = sum(end >= first for end in ends.values())
+    assert found == requests, f"{found} of {requests} completed since {first}: {segue.others(workflow_id)}"
     figures = {
         "executions/s": requests / (max(ends.values()) - first),
         "answers/s": requests / answers.duration,
