@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import random
 import threading
 import time
 
+from billiard.util import get_pdeathsig
 from celery import signals
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
@@ -40,6 +42,9 @@ def get_agents_ready(**_: object) -> None:
 def forget_the_last_end(**_: object) -> None:
     """A worker starts: nobody has asked it to end."""
     stopping.reset()
+    # Celery has each child ask Linux to be told of its parent's end, through a parser of C that it would load six megabytes for.
+    with contextlib.suppress(OSError):
+        get_pdeathsig()
     # What is there before the children are forked stays shared with them: the collector does not touch it any more.
     gc.collect()
     gc.freeze()

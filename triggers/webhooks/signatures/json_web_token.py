@@ -11,19 +11,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from jwt.types import Options
+from typing import TYPE_CHECKING, Any
 
 from triggers.webhooks.signatures.base import LONGEST_SECRET, Request, Scheme, Verdict, refused, register
 from triggers.webhooks.signatures.bearer import bearer_token
 from triggers.webhooks.signatures.macs import hmac_sha256
 from triggers.webhooks.signatures.made_here import new_secret
 from triggers.webhooks.signatures.reading import ascii_header, base64url, short_id, strict_base64url
+
+if TYPE_CHECKING:
+    # What reads tokens and keys takes four megabytes, and workers, which load this, read none: it is imported where it is used.
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from jwt.types import Options
 
 # RFC 7518, 3.2 and 3.3.
 SHORTEST_HS256_BYTES = 32
@@ -101,6 +100,8 @@ class JsonWebToken(Scheme):
         return forged
 
     def _read(self, token: str, key: str | RSAPublicKey, place: int, now: datetime) -> Verdict:
+        import jwt
+
         try:
             claims = jwt.decode(
                 token, key, algorithms=[self.algorithm], audience=self.audience, issuer=self.issuer, options=_OPTIONS
@@ -144,6 +145,8 @@ class JsonWebToken(Scheme):
         return {"iss": self.issuer, "aud": self.audience, "iat": moment, "exp": moment + LIFETIME_SECONDS}
 
     def _header_with(self, claims: dict[str, Any], key: str | None, algorithm: str) -> dict[str, str]:
+        import jwt
+
         return self._header_with_text(jwt.encode(claims, key or "", algorithm=algorithm))
 
     def _header_with_text(self, token: str) -> dict[str, str]:
@@ -169,6 +172,10 @@ def _hs256(key: bytes, claims: dict[str, Any]) -> str:
 
 
 def _public_key(pem: str) -> RSAPublicKey | None:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         key = load_pem_public_key(pem.encode())
     except (ValueError, UnsupportedAlgorithm):
