@@ -8,8 +8,10 @@ import sys
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
+from django.db import Error as DatabaseError
 
 from config.supervisor import command as supervisor
+from projects.database_errors import advice
 from projects.management.commands import make_encryption_key
 
 if __name__ == "__main__":
@@ -22,4 +24,10 @@ if __name__ == "__main__":
         settings.configure()
         make_encryption_key.Command().run_from_argv(sys.argv)
         sys.exit()
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError as error:
+        hint = advice(error)
+        if hint is None or "--traceback" in sys.argv:
+            raise
+        sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}\n{hint}")

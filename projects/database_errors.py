@@ -8,6 +8,9 @@ from django.db import Error, InterfaceError, OperationalError
 # statement may be, and more time than it may take.
 _OF_THE_STATEMENT = ("54", "57014")
 
+# An unknown table or column.
+_UNKNOWN = {"42P01", "42703"}
+
 
 def is_transient(error: BaseException) -> bool:
     """Return whether an error lay in the state of the database, and not in what it was asked: gone away, deadlocked, full.
@@ -19,3 +22,13 @@ def is_transient(error: BaseException) -> bool:
         return False
     state = getattr(error.__cause__, "sqlstate", None) or ""
     return isinstance(error, (OperationalError, InterfaceError)) and not state.startswith(_OF_THE_STATEMENT)
+
+
+def advice(error: Error) -> str | None:
+    """Return what whoever runs a command should do about an error, if it is one that a fresh installation meets."""
+    state = getattr(error.__cause__, "sqlstate", None)
+    if state in _UNKNOWN or str(error).startswith(("no such table", "no such column")):
+        return "The database is not that of this version of Segue. Run `manage.py migrate` first."
+    if isinstance(error, OperationalError) and (state is None or state.startswith(("28", "3D", "57P"))):
+        return "The database does not answer. See that it runs, and that DATABASE_URL names it and somebody whom it lets in."
+    return None

@@ -49,6 +49,32 @@ class TestMakeEncryptionKey:
             run("make_encryption_key", "--id", "a:b")
 
 
+class TestEveryCommand:
+    """At a terminal, on a database that is not ready."""
+
+    def run(self, database_url: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", "issue_token", "alice", "Shop"],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": database_url},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def test_asks_for_the_migrations_where_tables_are_missing(self, tmp_path):
+        done = self.run(f"sqlite:///{tmp_path / 'new.sqlite3'}")
+
+        assert (done.returncode, "Run `manage.py migrate` first." in done.stderr) == (1, True)
+        assert "Traceback" not in done.stderr
+
+    def test_says_that_the_database_does_not_answer(self):
+        done = self.run("postgres://postgres@127.0.0.1:1/segue")
+
+        assert (done.returncode, "The database does not answer." in done.stderr) == (1, True)
+        assert "Traceback" not in done.stderr
+
+
 @pytest.mark.django_db
 class TestIssueToken:
     def test_prints_a_key_that_works(self):
