@@ -8,7 +8,14 @@ import sys
 
 SAMPLE_KEY = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 # What only the web process shows or answers with.
-OF_THE_WEB = ("rest_framework.fields", "drf_spectacular.settings", "projects.openapi", "workflows.admin", "requests", "jwt")
+OF_THE_WEB = (
+    "rest_framework.fields",
+    "drf_spectacular.settings",
+    "projects.openapi",
+    "workflows.admin",
+    "requests",
+    "jwt",
+)
 
 
 def test_a_worker_does_not_start_with_an_installation_that_is_wrong():
