@@ -17,7 +17,9 @@ MOST_NAMED = 64
 # The mark of nothing.
 UNKNOWN = "0" * 8
 
-_ID = re.compile(r"(\d{1,17})\.([0-9a-f]{32})\.(\d{1,18})\.([0-9a-f]{8})\.((?:[0-9a-f]{40})*)(\.end)?")
+_ID = re.compile(
+    rf"(\d{{1,17}})\.([0-9a-f]{{32}})\.(\d{{1,18}})\.([0-9a-f]{{8}})\.((?:[0-9a-f]{{40}}){{0,{MOST_NAMED}}})(\.end)?"
+)
 
 
 class UnknownPosition(Invalid):

@@ -48,7 +48,15 @@ class TestPosition:
 
     @pytest.mark.parametrize(
         "text",
-        ["7", "", "1.2.3", Position().to_id() + "\n", Position().to_id() + "00", "9" * 30 + Position().to_id()],
+        [
+            "7",
+            "",
+            "1.2.3",
+            Position().to_id() + "\n",
+            Position().to_id() + "00",
+            "9" * 30 + Position().to_id(),
+            Position().to_id() + "0" * 40 * (MOST_NAMED + 1),
+        ],
     )
     def test_refuses_anything_else(self, text):
         with pytest.raises(UnknownPosition, match="not the id of an event"):
