@@ -213,7 +213,10 @@ class Turn:
             if job.deadline is not None and job.deadline + timedelta(seconds=LATE_SECONDS) < now:
                 self._forget_job(job)
                 job.abandon()
-                self._fail(job.compiled, job.here, job.row, _late(job.deadline))
+                late = _late(job.deadline)
+                if job.context.planned is not None:
+                    self._note_refusal(job, late)
+                self._fail(job.compiled, job.here, job.row, late)
                 self.is_ready = True
         if self._next_timer_at is not None and self._next_timer_at <= now:
             for here in self._top.within():
@@ -677,6 +680,7 @@ class Turn:
 
     def _settle(self, job: Job) -> None:
         compiled, here, row = job.compiled, job.here, job.row
+        unsettled = job.context.planned  # A call of a model of which nothing was noted yet.
         try:
             if job.put_off is not None:
                 self._postpone(job, job.put_off)
@@ -684,7 +688,8 @@ class Turn:
             outcome = job.result()
             match outcome:
                 case Done(output=output, ports=ports):
-                    if (planned := job.context.planned) is not None:
+                    if unsettled is not None:
+                        planned, unsettled = unsettled, None
                         self._note_answer(job, planned, output)
                     output = self._values.kept_output(output)
                     self._journal.complete(row, ports=ports, output=output, now=self.now())
@@ -701,7 +706,7 @@ class Turn:
         except NodeError as error:
             if isinstance(error, EndpointGone):
                 self._gone.append(without_marks(compiled.type.endpoint(job.config)))
-            if job.context.planned is not None:
+            if unsettled is not None:
                 self._note_refusal(job, error)
             self._fail(compiled, here, row, error)
         else:

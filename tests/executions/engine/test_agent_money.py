@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from threading import Event
 
 import pytest
 from django.utils import timezone
@@ -21,6 +22,7 @@ from tests.executions.engine.carrying import carry, start
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import BudgetFactory, ModelPriceFactory, WorkflowFactory
 from tests.providers import calls, fails, says
+from workflows import llm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -81,6 +83,35 @@ class TestBudget:
         assert ModelCall.objects.get().status == status
         assert execution.is_cost_complete == is_complete
         assert execution.node_runs.get(node_id="bot.model").cost == (0 if is_complete else None)
+        assert broken() == set()
+
+    def test_an_answer_that_is_too_large_to_be_kept_was_paid_all_the_same(self, worker, provider, settings):
+        settings.NODE_OUTPUT_MAX_BYTES = 1000
+        priced()
+        provider.play({"default": says("a" * 2000, usage=USAGE)})
+
+        execution = carry(worker, start(bot(provider)))
+
+        call, run = ModelCall.objects.get(), execution.node_runs.get(node_id="bot.model")
+        assert execution.error["code"] == "output_too_large"
+        assert (call.status, run.cost, run.tokens_used) == ("settled", call.cost, 150)
+        assert (execution.cost, execution.is_cost_complete) == (call.cost, True)
+
+    def test_a_call_that_does_not_come_back_has_a_cost_that_nobody_knows(self, worker, provider, settings, monkeypatch):
+        settings.WORKFLOW_NODE_TIMEOUT = 0.2
+        priced()
+        is_over = Event()
+        monkeypatch.setattr(llm, "call", lambda *_, **__: is_over.wait(20) and None)
+        raw = bot(provider, limits={"cost": "5"})
+        raw["nodes"][1]["retry"] = {"max_attempts": 1}
+
+        try:
+            execution = carry(worker, start(raw))
+        finally:
+            is_over.set()
+
+        assert execution.error["code"] == "node_timeout"
+        assert execution.node_runs.get(node_id="bot.model").cost is None
         assert broken() == set()
 
     def test_an_unknown_price_is_not_nothing(self, worker, provider):
