@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 
 from executions.models import (
     Approval,
+    ApprovalQuerySet,
     ApprovalStatus,
     ExecutionQueue,
     ExecutionStatus,
@@ -72,12 +73,16 @@ class ApprovalFilter(django_filters.FilterSet):
     project = django_filters.UUIDFilter(field_name="project_id")
     workflow = django_filters.UUIDFilter(field_name="workflow_id")
     execution = django_filters.UUIDFilter(field_name="execution_id")
-    status = django_filters.MultipleChoiceFilter(choices=ApprovalStatus.choices, distinct=False)
+    status = django_filters.MultipleChoiceFilter(choices=ApprovalStatus.choices, method="of_status")
     open = django_filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull")
 
     class Meta:
         model = Approval
         fields: list[str] = []
+
+    def of_status(self, queryset: ApprovalQuerySet, name: str, statuses: list[str]) -> QuerySet[Approval]:
+        """Keep those with one of some statuses. The few that are open have an index of their own."""
+        return queryset.open() if statuses == [ApprovalStatus.OPEN] else queryset.filter(status__in=statuses)
 
 
 class GoneEndpointFilter(django_filters.FilterSet):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +41,22 @@ def rows_read_in_order_of_the_table(*tables: str) -> Iterator[dict[str, int]]:
     found |= {table: after[table] - before[table] for table in tables if after[table] > before[table]}
 
 
+@contextlib.contextmanager
+def rows_read() -> Iterator[Counter[str]]:
+    """Yield a counter that says afterwards how many rows of each table were read, by an index or without."""
+    found: Counter[str] = Counter()
+    before = Counter(_statistics("seq_tup_read + coalesce(idx_tup_fetch, 0)"))
+    yield found
+    found += Counter(_statistics("seq_tup_read + coalesce(idx_tup_fetch, 0)")) - before
+
+
 def _sequential_scans() -> dict[str, int]:
-    # The statistics of the present transaction: the others' come late.
+    return _statistics("seq_scan")
+
+
+def _statistics(figure: str) -> dict[str, int]:
+    # Those of the present transaction: the others' come late.
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname, seq_scan FROM pg_stat_xact_user_tables")
+        cursor.execute(f"SELECT relname, {figure} FROM pg_stat_xact_user_tables")
         rows: list[Any] = cursor.fetchall()
     return dict(rows)

@@ -77,9 +77,9 @@ def recall(project_id: UUID, key: str, window: int, *, is_test: bool = False) ->
 
     :param key: as :func:`usable_key` returns it.
     """
-    rows = ConversationMessage.objects.filter(
-        conversation__project_id=project_id, conversation__is_test=is_test, conversation__key=key
-    ).order_by("-position")
+    # Not as a join: for that, PostgreSQL would read and sort all messages of the conversation, whatever the window is.
+    conversation = Conversation.objects.filter(project_id=project_id, is_test=is_test, key=key).values("pk")[:1]
+    rows = ConversationMessage.objects.filter(conversation_id=models.Subquery(conversation)).order_by("-position")
     found: list[Message] = []
     room = settings.CONVERSATION_RECALL_MAX_BYTES
     while len(found) < window:

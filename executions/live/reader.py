@@ -28,7 +28,8 @@ LOOK_SECONDS = 0.3
 QUIET_SECONDS = 1.0
 _SLOWER = 1.1
 
-# Both parts by an index, however many node runs there are: an OR would read them all.
+# Both parts by an index, however many node runs there are: an OR would read them all. Nor may the execution be asked for beside
+# ids: PostgreSQL may then read all of its node runs, and look which of them have such an id.
 _NEWS = """
 SELECT id FROM (
     SELECT id FROM workflow_execution_logs
@@ -118,11 +119,9 @@ class Reader:
         moment = connection.ops.adapt_datetimefield_value(started_at)
         parameters = [execution_id, moment, after_id, PAGE, *open_ids]
         wanted = RawSQL(_NEWS.format(", ".join(["%s"] * len(open_ones))), parameters)  # noqa: S611 - placeholders
-        return list(
-            WorkflowExecutionLog.objects.filter(execution=self.execution_id, pk__in=wanted)
-            .only(*NODE_RUN_COLUMNS)
-            .order_by("started_at", "id")
-        )
+        rows = WorkflowExecutionLog.objects.filter(pk__in=wanted).only("execution", *NODE_RUN_COLUMNS)
+        # Who comes back says which ones had not ended, and may name those of any execution.
+        return [row for row in rows.order_by("started_at", "id") if row.execution_id == self.execution_id]
 
     def _about(self, execution: WorkflowExecution) -> Iterator[Event]:
         mark = mark_of(execution.status, execution.blocked_on, execution.blocked_detail, execution.wake_at)
