@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
 
 from executions import retention, worker_processes
@@ -12,6 +14,17 @@ from executions.engine.worker import Worker
 from executions.outputs import removal
 from executions.spending import ledger
 from projects.failpoints import failpoint
+
+logger = logging.getLogger(__name__)
+
+# Money that is held for nothing first: what takes longest must not keep it.
+_CLEAN_UPS = (
+    ledger.close_forgotten,
+    retention.clean_up,
+    retention.clean_up_ledger,
+    conversations.clean_up,
+    worker_processes.forget_gone,
+)
 
 
 @shared_task(ignore_result=True)
@@ -37,8 +50,8 @@ def remove_orphans(**_: object) -> None:
 def clean_up(**_: object) -> None:
     """Remove a batch of what has ended, was paid, or was not used, for long."""
     now = database_now()
-    retention.clean_up()
-    ledger.close_forgotten(now=now)
-    retention.clean_up_ledger(now=now)
-    conversations.clean_up(now)
-    worker_processes.forget_gone(now)
+    for each in _CLEAN_UPS:
+        try:
+            each(now=now)
+        except Exception:  # One fault must not stop the others.
+            logger.exception("A part of the clean-up failed.", extra={"part": f"{each.__module__}.{each.__qualname__}"})

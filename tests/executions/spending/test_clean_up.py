@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from executions import retention, tasks
+from executions.live import texts
 from executions.spending.models import ModelCall
 from tests.clock import NOON
 from tests.factories import ExecutionFactory, ModelCallFactory
@@ -53,6 +54,18 @@ class TestCleanUpLedger:
         tasks.clean_up()
 
         assert not ModelCall.objects.exists()
+
+    def test_happens_whatever_becomes_of_the_clean_up_of_executions(self, monkeypatch, caplog):
+        def fail(**_):
+            raise OSError("The storage is away.")
+
+        monkeypatch.setattr(texts, "remove_leftovers", fail)
+        aged(5000)
+
+        tasks.clean_up()
+
+        assert not ModelCall.objects.exists()
+        assert [record.part for record in caplog.records] == ["executions.retention.clean_up"]
 
 
 def test_a_call_outlives_its_execution():
