@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from executions.models import LiveText
@@ -28,6 +30,10 @@ class LiveTextPage(ReadOnlyPage[LiveText]):
     search_fields = ("node_run_id__exact",)
     search_help_text = "The id of a node run."
     fields = ("execution", "node_run_id", "number", "text", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LiveText]:
+        # A list of pieces of one answer would read what went into its execution, which may be megabytes, with each.
+        return super().get_queryset(request).defer("execution__execution_context", "execution__result")
 
     @admin.display(description="execution")
     def execution_link(self, piece: LiveText) -> SafeString | str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -24,6 +25,7 @@ from projects.backoffice.counting import TooSlow, patience
 from projects.backoffice.filters import ProjectFilter
 from projects.backoffice.pages import Page, ReadOnlyPage
 from projects.backoffice.panels import panel
+from projects.backoffice.searching import found_by_id
 from projects.models import Project
 from workflows.models import Workflow
 
@@ -127,8 +129,8 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
     )
     list_select_related = ("project", "workflow")
     list_filter = ("status", "provider", "is_test", ProjectFilter)
-    search_fields = ("model", "execution_id")
-    search_help_text = "A part of the model's name, or the id of an execution."
+    search_fields = ("model",)
+    search_help_text = "A part of the model's name, or the id of a call or of an execution."
     fields = (
         "project_link",
         "workflow_link",
@@ -153,6 +155,12 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         "settled_at",
     )
     readonly_fields = ("project_link", "workflow_link", "execution_link", "status_shown")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ModelCall], search_term: str
+    ) -> tuple[QuerySet[ModelCall], bool]:
+        found = found_by_id(queryset, search_term.strip(), belonging_to="execution_id")
+        return super().get_search_results(request, queryset, search_term) if found is None else (found, False)
 
     @admin.display(description="status")
     def status_shown(self, call: ModelCall) -> SafeString | str:
