@@ -126,8 +126,19 @@ def form_of(parameters: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict
         if all(field is not None for field in fields.values()):
             return {"type": "object", "properties": fields}
     text = json.dumps(arguments, ensure_ascii=False, indent=2)
-    field = {"type": "string", "title": "Arguments", "description": "JSON.", "maxLength": _LONG_TEXT, "default": text}
+    field = {
+        "type": "string",
+        "title": "Arguments",
+        "description": "JSON.",
+        "maxLength": _room_for(text),
+        "default": text,
+    }
     return {"type": "object", "properties": {AS_JSON: field}}
+
+
+def _room_for(text: Any) -> int:
+    """Return how long a text may be that people fill in: never shorter than what stands there already."""
+    return max(_LONG_TEXT, len(text)) if isinstance(text, str) else _LONG_TEXT
 
 
 def _field(schema: Any, value: Any) -> dict[str, Any] | None:
@@ -139,7 +150,7 @@ def _field(schema: Any, value: Any) -> dict[str, Any] | None:
         if isinstance(schema.get("enum"), list) and all(isinstance(each, str) for each in schema["enum"]):
             field["enum"] = schema["enum"]
         else:
-            field["maxLength"] = _LONG_TEXT
+            field["maxLength"] = _room_for(value)
     return field if value is None else field | {"default": value}
 
 
