@@ -143,12 +143,13 @@ class AgentRun(Scope):
             if step.kind not in _RUN:
                 self.history.results[index] = Result(error={"code": "refused", "message": step.said})
                 continue
-            in_pass = {row.node_id: row for row in rows if row.iteration == self.path_of(index)}
-            for row in in_pass.values():
-                if step.kind == "model" and row.status == ExecutionStatus.COMPLETED:
+            attempts = [row for row in rows if row.iteration == self.path_of(index)]
+            for row in attempts:
+                if step.kind == "model":
                     self.spend(row.tokens_used, row.cost)
                 elif step.kind == "tool" and row.node_type == AGENT:
                     self.spend_below(row.tokens_used, row.cost)
+            in_pass = {row.node_id: row for row in attempts}  # The last one of each node.
             uncaught = [row for row in in_pass.values() if row.status == ExecutionStatus.FAILED and not row.ports]
             failed = next(iter(uncaught), None)
             if failed is not None:

@@ -179,11 +179,11 @@ class Journal:
         return list(found.values())
 
     def ended_in(self, iterations: Collection[str], node_ids: Collection[str]) -> list[WorkflowExecutionLog]:
-        """Read what ended in some passes: the last attempt of each of these nodes, with what it put out. What is not written is not seen."""
+        """Read what ended in some passes: all attempts of these nodes, the last one last, with what they put out. What is not written is not seen."""
         rows = WorkflowExecutionLog.objects.filter(
             execution_id=self._execution_id, iteration__in=iterations, node_id__in=node_ids, completed_at__isnull=False
-        ).defer("input_data")
-        return list({(row.iteration, row.node_id): row for row in rows.order_by("attempt")}.values())
+        )
+        return list(rows.defer("input_data").order_by("attempt"))
 
     def answers(self) -> list[WorkflowExecutionLog]:
         """Read what has come for the node runs that wait, and return those for which something has."""

@@ -728,8 +728,11 @@ class Turn:
 
     def _note_refusal(self, job: Job, error: NodeError) -> None:
         """Note that a call of a model has failed. Nobody knows what one has cost that went out."""
+        agent = job.here.scope
+        assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
         if not self._settlements.failed(job.row, error):
             self._journal.note_spent(job.row, tokens=0, cost=None)
+            agent.spend(0, None)
             self._is_cost_complete = False
 
     def _postpone(self, job: Job, put_off: Postponed) -> None:

@@ -12,15 +12,19 @@ from executions import services
 from executions.engine.clock import database_now
 from executions.engine.model_calls import Ask
 from executions.invariants import check_all
+from executions.models import Approval, Verdict
+from executions.services import approvals
 from executions.spending import ledger
 from executions.spending.ledger import ExecutionOver
 from executions.spending.models import ModelCall
+from projects.access import Actor
 from tests.builders import definition, node
-from tests.executions.engine.agents import agent, model
+from tests.executions.engine.agents import agent, http_tool, model
 from tests.executions.engine.agents import provider as provider
 from tests.executions.engine.carrying import carry, start
+from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
-from tests.factories import BudgetFactory, ModelPriceFactory, WorkflowFactory
+from tests.factories import BudgetFactory, MemberFactory, ModelPriceFactory, WorkflowFactory
 from tests.providers import calls, fails, says
 from workflows import llm
 
@@ -124,6 +128,37 @@ class TestBudget:
         assert refused.error["code"] == "price_unknown"
         assert len(provider.requests) == 1
         assert broken() == set()
+
+
+class TestCostOfAnAgent:
+    BROKEN = says("half", cut_after_chunks=1)
+
+    def raw(self, provider, *ways, **more):
+        priced()
+        raw = bot(provider, *ways, models=[model(provider), model(provider)], **more)
+        raw["nodes"][1]["retry"] = {"max_attempts": 1}
+        return raw
+
+    def test_is_unknown_where_a_call_may_have_been_charged(self, worker, provider):
+        provider.play({"answers": [self.BROKEN, says("Done.", usage=USAGE)]})
+
+        execution = carry(worker, start(self.raw(provider)))
+
+        assert (execution.result["answer"], execution.result["cost"]) == ("Done.", None)
+        assert execution.node_runs.get(node_id="bot").cost is None
+
+    def test_is_so_after_it_has_waited_for_people(self, worker, provider, httpserver):
+        httpserver.expect_request("/pay").respond_with_json({})
+        provider.play({"answers": [self.BROKEN, calls("pay", id="1"), says("Done.", usage=USAGE)]})
+        pay = http_tool(httpserver.url_for("/pay"), approval="always")
+        execution = start(self.raw(provider, "pay -o bot", pay=pay))
+        worker.work()
+
+        member = MemberFactory(project=execution.project, role="admin")
+        asked = Approval.objects.get(execution=execution)
+        approvals.decide(asked, Verdict.APPROVE, by=Actor(member.user), now=timezone.now())
+
+        assert carry(worker, execution).result["cost"] is None
 
 
 class TestEnd:
