@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -46,7 +45,7 @@ class ApprovalSerializer(serializers.ModelSerializer[Approval]):
 
     def get_url(self, approval: Approval) -> str:
         """Return the address for members."""
-        return f"{settings.WEBHOOK_BASE_URL}/{approvals.PATH}/{approval.pk}"
+        return approvals.url_of(approval)
 
 
 class DecisionSerializer(serializers.ModelSerializer[ApprovalDecision]):

@@ -11,7 +11,8 @@ from django.core.management.base import OutputWrapper
 
 from executions.live.events import Event, Kind
 from executions.live.reader import Reader, looks
-from executions.models import WorkflowExecution
+from executions.models import Approval, BlockedOn, WorkflowExecution
+from executions.services import approvals
 
 # What models and services say must not steer the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -40,6 +41,7 @@ class _Printer:
         self._out = out
         self._names: dict[str, str] = {}
         self._speaker: str | None = None  # Whose text the present line is.
+        self._asked: set[UUID] = set()  # Approvals that were told of.
 
     def show(self, event: Event) -> None:
         match event.kind:
@@ -59,6 +61,14 @@ class _Printer:
         if told["blocked_detail"]:
             self.end_line()
             self._write(f"  ({told['blocked_on']}: {told['blocked_detail']})")
+        if told["blocked_on"] in (BlockedOn.APPROVAL, BlockedOn.BUDGET):
+            self._approvals(told["id"])
+
+    def _approvals(self, execution_id: str) -> None:
+        waiting = Approval.objects.open().filter(execution=execution_id).exclude(pk__in=self._asked)
+        for approval in waiting.only("pk").order_by("created_at", "id"):
+            self._asked.add(approval.pk)
+            self._write(f"  decide at {approvals.url_of(approval)}")
 
     def _node_run(self, told: dict[str, Any]) -> None:
         self.end_line()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from executions import links
@@ -51,6 +52,19 @@ def why_not(approval: Approval, by: Actor, *, has_link: bool) -> str:
     if by.token is None and by.user.get_username() in approval.users:
         return ""
     return f"This may be decided by {who_decides(approval)}; you are {role.value}."
+
+
+def until(approval: Approval) -> tuple[datetime | None, bool]:
+    """Return until when it can be decided, and whether it is the end of its execution that ends this."""
+    own, executions = approval.deadline_at, approval.execution.deadline_at
+    if executions is not None and (own is None or executions < own):
+        return executions, True
+    return own, False
+
+
+def url_of(approval: Approval) -> str:
+    """Return the address of the page on which members decide."""
+    return f"{settings.WEBHOOK_BASE_URL}/{PATH}/{approval.pk}"
 
 
 def who_decides(approval: Approval) -> str:

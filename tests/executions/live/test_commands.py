@@ -9,14 +9,18 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from executions.engine.worker import Worker
-from executions.live import console
+from executions.live import console, reader
 from executions.live.events import Event, Kind
 from executions.models import WorkflowExecution
 from projects.ids import new_id
-from tests.factories import ExecutionFactory, NodeRunFactory, WorkflowFactory
+from tests.factories import ApprovalFactory, ExecutionFactory, NodeRunFactory, WorkflowFactory
 from tests.threads import beside
 
 pytestmark = pytest.mark.django_db
+
+
+def _press_ctrl_c(seconds):
+    raise KeyboardInterrupt
 
 
 def printed(command, *arguments, **options):
@@ -51,6 +55,33 @@ class TestWatchExecution:
 
         with pytest.raises(CommandError, match=r"still running \(Waits for `nap`\.\)"):
             printed("watch_execution", execution.pk, timeout=0)
+
+    def test_says_where_to_decide_what_it_waits_for(self, settings):
+        settings.WEBHOOK_BASE_URL = "https://segue.example.com"
+        approval = ApprovalFactory()
+        out = StringIO()
+
+        with pytest.raises(CommandError):
+            call_command("watch_execution", str(approval.execution_id), timeout=0, stdout=out)
+
+        assert f"  decide at https://segue.example.com/approvals/{approval.pk}\n" in out.getvalue()
+
+    @pytest.mark.parametrize("ends", ["time", "ctrl-c"])
+    def test_says_how_to_see_more_of_what_goes_on(self, monkeypatch, ends):
+        execution = ExecutionFactory(waiting=True)
+        if ends == "ctrl-c":
+            monkeypatch.setattr(reader.time, "sleep", _press_ctrl_c)
+
+        with pytest.raises(CommandError, match=f"It goes on; .*: manage.py watch_execution {execution.pk}"):
+            printed("watch_execution", execution.pk, timeout=0 if ends == "time" else 60)
+
+    def test_says_to_the_shell_that_it_was_interrupted(self, monkeypatch):
+        monkeypatch.setattr(reader.time, "sleep", _press_ctrl_c)
+
+        with pytest.raises(CommandError) as caught:
+            printed("watch_execution", ExecutionFactory(waiting=True).pk)
+
+        assert caught.value.returncode == 130
 
     def test_says_that_there_is_none(self):
         with pytest.raises(CommandError, match="There is no execution"):
@@ -125,7 +156,12 @@ class TestPrinter:
         assert shown.splitlines()[2:] == ["  a: One ", "  b: Uno ", "  a: two.", "  a: Anew."]
 
     def test_says_what_it_waits_for(self):
-        waits = {"status": "running", "blocked_on": "approval", "blocked_detail": "Waits for `ask`."}
+        waits = {
+            "id": str(new_id()),
+            "status": "running",
+            "blocked_on": "approval",
+            "blocked_detail": "Waits for `ask`.",
+        }
 
         shown = self.show((Kind.EXECUTION, waits), self.run("ask", waits_for="approval"))
 
