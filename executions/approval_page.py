@@ -144,13 +144,17 @@ def _show(
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     decisions = list(approval.decisions.order_by("created_at", "id"))
+    until, ends_with_execution = approvals.until(approval)
     own = next((each for each in decisions if each.user_id is not None and each.user_id == actor.user_id), None)
     reason = approvals.why_not(approval, actor, has_link=has_link)
     context = {
         "approval": approval,
         "details": values.payload(approval.details) if approval.details is not None else "",
-        "decisions": decisions,
+        "decisions": [(each, values.payload(each.form) if each.form else "") for each in decisions],
         "who": approvals.who_decides(approval),
+        "until": until,
+        "ends_with_execution": ends_with_execution,
+        "execution_url": _execution_url(approval, actor),
         "own": own,
         "reason": reason,
         "may_decide": approval.is_open and not reason and own is None,
@@ -169,6 +173,14 @@ def _show(
         }.get(ApprovalStatus(approval.status), ""),
     }
     return render(request, "approvals/page.html", context, status=status)
+
+
+def _execution_url(approval: Approval, actor: Actor) -> str:
+    """Return where to see the execution, for those who may use the admin."""
+    person = actor.person
+    if person is None or not (person.is_staff and person.has_perm("executions.view_workflowexecution")):
+        return ""
+    return reverse("admin:executions_workflowexecution_change", args=[approval.execution_id])
 
 
 def _fields(approval: Approval, problems: list[dict[str, Any]], given: Mapping[str, Any] | None) -> list[Shown]:

@@ -20,6 +20,7 @@ from projects.backoffice.filters import ProjectFilter
 from projects.backoffice.pages import ReadOnlyPage
 from projects.backoffice.panels import panel
 from projects.backoffice.searching import found_by_id
+from workflows.nodes.webhook.form import answer_problems
 
 MOST = 20
 
@@ -43,7 +44,7 @@ class _OpenFilter(admin.SimpleListFilter):
 
 @admin.register(Approval)
 class ApprovalPage(ReadOnlyPage[Approval]):
-    """What waits for people. Here operators decide; a form is filled in on the approval's own page."""
+    """What waits for people. Here operators decide; a form is filled in on the approval's own page, if it has to be."""
 
     list_display = ("created_at", "title_shown", "state", "execution_link", "node_id", "deadline_at", "needed")
     list_select_related = ("project", "execution")
@@ -63,7 +64,7 @@ class ApprovalPage(ReadOnlyPage[Approval]):
         "who",
         "needed",
         "created_at",
-        "deadline_at",
+        "until_shown",
         "ended_at",
         "form_shown",
         "page_link",
@@ -74,6 +75,7 @@ class ApprovalPage(ReadOnlyPage[Approval]):
         "who",
         "message_shown",
         "details_shown",
+        "until_shown",
         "form_shown",
         "page_link",
         "created_at",
@@ -116,6 +118,11 @@ class ApprovalPage(ReadOnlyPage[Approval]):
     def details_shown(self, approval: Approval) -> SafeString | str:
         return values.payload(approval.details)
 
+    @admin.display(description="until")
+    def until_shown(self, approval: Approval) -> str:
+        until, ends_with_execution = approvals.until(approval)
+        return f"{values.cell(until)}{'; then the execution ends' if ends_with_execution else ''}"
+
     @admin.display(description="form")
     def form_shown(self, approval: Approval) -> SafeString | str:
         return values.payload(approval.form)
@@ -124,7 +131,7 @@ class ApprovalPage(ReadOnlyPage[Approval]):
     def page_link(self, approval: Approval) -> SafeString:
         return format_html('<a href="{}">Where people decide</a>', reverse("approval-page", args=[approval.pk]))
 
-    @action("Approve", applies=lambda approval: approval.is_open and not approval.form)
+    @action("Approve", applies=lambda approval: approval.is_open and not answer_problems(approval.form, {}))
     def approve(self, request: HttpRequest, approval: Approval) -> str:
         approvals.decide(approval, Verdict.APPROVE, by=Actor.of(request), now=timezone.now())
         return "approved." if not approval.is_open else "noted; others have to approve as well."
@@ -260,11 +267,12 @@ def approvals_of_execution(request: HttpRequest, execution: WorkflowExecution) -
             each.iteration,
             values.pill(each.status),
             each.created_at,
-            each.deadline_at,
+            each.deadline_at or execution.deadline_at,
+            format_html('<a href="{}">Decide</a>', reverse("approval-page", args=[each.pk])) if each.is_open else "",
         )
         for each in found[: MOST + 1]
     ]
-    headings = ["Approval", "Node", "Pass", "Status", "Asked", "Until"]
+    headings = ["Approval", "Node", "Pass", "Status", "Asked", "Until", ""]
     return values.table(headings, rows, most=MOST, more=values.list_link(Approval, execution__id__exact=execution.pk))
 
 

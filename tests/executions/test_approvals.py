@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from executions import services
 from executions.exceptions import ApprovalEnded
-from executions.models import Approval, ApprovalDecision
+from executions.models import Approval, ApprovalDecision, WorkflowExecution
 from executions.services import approvals
 from projects.access import Actor
 from projects.exceptions import SegueError
@@ -361,6 +361,35 @@ class TestPage:
         places = [text.index(f'name="form.{name}"') for name in ("account", "amount", "reason", "share", "urgent")]
         assert places == sorted(places)
 
+    def test_shows_afterwards_what_was_filled_in(self):
+        approval = asked(form={"type": "object", "properties": {"amount": {"type": "integer", "default": 500}}})
+        browser = browser_of(member(approval))
+
+        answer = browser.post(link(approval), {"verdict": "approve", "form.amount": "50"}, follow=True)
+
+        assert "&quot;amount&quot;: 50\n" in answer.content.decode()
+
+    @pytest.mark.parametrize(
+        ("minutes", "told"),
+        [(5, "12:05 UTC</dd>"), (90, "13:00 UTC; then the execution ends</dd>"), (None, "13:00 UTC; then")],
+    )
+    def test_says_until_when(self, minutes, told):
+        noon = datetime(2026, 11, 26, 12, tzinfo=UTC)
+        approval = ApprovalFactory(deadline_at=minutes and noon + timedelta(minutes=minutes))
+        WorkflowExecution.objects.update(deadline_at=noon + timedelta(hours=1))
+
+        text = browser_of(member(approval)).get(page(approval)).content.decode()
+
+        assert f"<dt>Until</dt><dd>2026-11-26 {told}" in text
+
+    @pytest.mark.parametrize(("traits", "is_told"), [({}, False), ({"superuser": True}, True)])
+    def test_leads_those_to_the_execution_who_may_see_it_there(self, traits, is_told):
+        approval = ApprovalFactory()
+
+        text = browser_of(member(approval, **traits)).get(page(approval)).content.decode()
+
+        assert (f"/admin/executions/workflowexecution/{approval.execution_id}/change/" in text) is is_told
+
     def test_rejects_without_the_form(self):
         approval = asked(form=FORM)
 
@@ -414,6 +443,21 @@ class TestAdmin:
 
         approval.refresh_from_db()
         assert approval.status == status
+
+    @pytest.mark.parametrize(("required", "is_offered"), [([], True), (["amount"], False)])
+    def test_offers_to_approve_where_the_form_needs_nothing(self, browser, required, is_offered):
+        approval = asked(form={"type": "object", "properties": {"amount": {"type": "integer"}}, "required": required})
+
+        text = browser.get(f"/admin/executions/approval/{approval.pk}/change/").content.decode()
+
+        assert (f"{approval.pk}/act/approve/" in text) is is_offered
+
+    def test_leads_from_an_execution_to_where_people_decide(self, browser):
+        approval = asked()
+
+        text = browser.get(f"/admin/executions/workflowexecution/{approval.execution_id}/change/").content.decode()
+
+        assert f'<a href="/approvals/{approval.pk}">Decide</a>' in text
 
     def test_shows_an_execution_what_it_asks(self, browser):
         approval = asked()

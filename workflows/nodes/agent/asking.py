@@ -22,6 +22,10 @@ from workflows.nodes.webhook.form import KINDS, MOST_FIELDS
 AS_JSON = "arguments_as_json"
 _MOST_OF_A_TITLE = 200
 _LONG_TEXT = 20_000
+_MESSAGE = (
+    "An agent wants to call this tool with these arguments. They can be changed before it does. "
+    "If you reject, no call is made: the agent is told so, with your comment, and goes on."
+)
 
 
 class CallApprovalConfig(Config):
@@ -61,7 +65,7 @@ class CallApproval(NodeType[CallApprovalConfig]):
             return Done({"decision": APPROVED, "was_needed": False}, ports=(APPROVED,))
         request = ApprovalRequest(
             title=f"{config.agent}: call {config.tool}?"[:_MOST_OF_A_TITLE],
-            message="An agent wants to call this tool with these arguments. They can be changed before it does.",
+            message=_MESSAGE,
             details={"tool": config.tool, "arguments": arguments},
             form=form_of(parameters, arguments),
             deciders=_deciders(config.approvals),
