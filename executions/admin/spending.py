@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -15,8 +16,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from executions import statistics as all_statistics
+from executions.models import WorkflowExecution
 from executions.spending import budgets, prices, statistics
-from executions.spending.models import Budget, ModelCall, ModelPrice
+from executions.spending.ledger import Standing
+from executions.spending.models import Budget, CallStatus, ModelCall, ModelPrice
 from executions.spending.pricing import plain
 from executions.spending.statistics import ModelFigures
 from projects.access import Actor
@@ -32,19 +35,67 @@ from workflows.models import Workflow
 PERMISSION = "executions.view_modelcall"
 MOST_MODELS = 20
 
+MOST_CALLS = 50
+
 _PRICE = ("provider", "model", "valid_from", "input", "cached_input", "cache_write", "output", "note")
+_UNIT = "US dollars for a million tokens."
+_PRICE_HELP = {
+    "provider": "Its name among the published prices (openai, anthropic, groq), or the host of a server of your own, "
+    "with its port: llm.internal:8080.",
+    "model": "As agents name it.",
+    "valid_from": "Calls from then on have this price, until a later one.",
+    "input": _UNIT,
+    "cached_input": f"{_UNIT} Empty: as any other input.",
+    "cache_write": f"{_UNIT} Empty: as any other input.",
+    "output": f"{_UNIT} 0 where nothing is asked for.",
+    "note": "For people.",
+}
+_BUDGET_HELP = {
+    "workflow": "Empty: all workflows of the project together.",
+    "period": "An execution: each by itself.",
+    "amount": "US dollars. A call of a model goes out only if what it can cost at most fits; with 0, none that costs.",
+    "timezone": "Where days and months begin, such as Europe/Berlin.",
+}
 
 
 @admin.register(ModelPrice)
 class ModelPricePage(Page[ModelPrice]):
     """What models cost. Those that come with Segue are read; one that an operator adds goes before them."""
 
-    list_display = ("model", "provider", "valid_from", "input", "cached_input", "cache_write", "output", "source")
+    list_display = (
+        "model",
+        "provider",
+        "valid_from",
+        "input_shown",
+        "cached_input_shown",
+        "cache_write_shown",
+        "output_shown",
+        "source",
+    )
     list_filter = ("source", "provider")
     search_fields = ("model", "provider")
-    search_help_text = "A part of the model's or the provider's name."
+    search_help_text = "A part of the model's or the provider's name. Prices are US dollars for a million tokens."
     fields = (*_PRICE, "source", "created_by", "created_at")
     readonly_fields = ("source", "created_by", "created_at")
+
+    def get_form(self, request: HttpRequest, obj: ModelPrice | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **{"help_texts": _PRICE_HELP, **kwargs})
+
+    @admin.display(description="input")
+    def input_shown(self, price: ModelPrice) -> str:
+        return _price(price.input)
+
+    @admin.display(description="cached input")
+    def cached_input_shown(self, price: ModelPrice) -> str:
+        return _price(price.cached_input)
+
+    @admin.display(description="cache write")
+    def cache_write_shown(self, price: ModelPrice) -> str:
+        return _price(price.cache_write)
+
+    @admin.display(description="output")
+    def output_shown(self, price: ModelPrice) -> str:
+        return _price(price.output)
 
     def has_change_permission(self, request: HttpRequest, obj: ModelPrice | None = None) -> bool:
         return (obj is None or obj.is_operators) and super().has_change_permission(request, obj)
@@ -70,12 +121,29 @@ class ModelPricePage(Page[ModelPrice]):
 class BudgetPage(Page[Budget]):
     """How much models may cost."""
 
-    list_display = ("__str__", "project_link", "period", "amount", "timezone", "created_at")
+    list_display = ("__str__", "project_link", "spent", "reserved", "timezone", "created_at")
     list_select_related = ("project", "workflow")
     list_filter = ("period", ProjectFilter)
     search_fields = ("project__name", "workflow__name")
     search_help_text = "A part of the project's or the workflow's name."
     autocomplete_fields = ("project", "workflow")
+
+    def get_form(self, request: HttpRequest, obj: Budget | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **{"help_texts": _BUDGET_HELP, **kwargs})
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        # Of all that the page lists at once.
+        found = budgets.standings(changelist.result_list, now=timezone.now())
+        for budget in changelist.result_list:
+            vars(budget)["standing"] = found[budget.pk]
+        return changelist
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Budget | None:
+        budget = super().get_object(request, object_id, from_field)
+        if budget is not None:
+            vars(budget)["standing"] = budgets.standings([budget], now=timezone.now())[budget.pk]
+        return budget
 
     def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
         settled = ("spent", "reserved", "created_at", "updated_at") if obj else ()
@@ -90,15 +158,16 @@ class BudgetPage(Page[Budget]):
 
     @admin.display(description="spent now")
     def spent(self, budget: Budget) -> str:
-        standing = budgets.standings([budget], now=timezone.now())[budget.pk]
+        standing: Standing | None = vars(budget)["standing"]
         if standing is None:
             return values.NOTHING
-        unknown = f", and {standing.unknown_calls} calls of unknown cost" if standing.unknown_calls else ""
+        calls = "1 call" if standing.unknown_calls == 1 else f"{standing.unknown_calls} calls"
+        unknown = f", and {calls} of unknown cost" if standing.unknown_calls else ""
         return f"{plain(standing.spent)} USD{unknown}"
 
     @admin.display(description="reserved now")
     def reserved(self, budget: Budget) -> str:
-        standing = budgets.standings([budget], now=timezone.now())[budget.pk]
+        standing: Standing | None = vars(budget)["standing"]
         return values.NOTHING if standing is None else f"{plain(standing.reserved)} USD"
 
     def save_model(self, request: HttpRequest, obj: Budget, form: forms.ModelForm[Budget], change: bool) -> None:
@@ -123,8 +192,7 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         "workflow_link",
         "agent_id",
         "tokens",
-        "reserved",
-        "cost",
+        "cost_shown",
         "created_at",
     )
     list_select_related = ("project", "workflow")
@@ -143,8 +211,8 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         "base_url",
         "model",
         "status_shown",
-        "reserved",
-        "cost",
+        "reserved_shown",
+        "cost_shown",
         "input_tokens",
         "cached_input_tokens",
         "cache_write_tokens",
@@ -154,7 +222,14 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         "created_at",
         "settled_at",
     )
-    readonly_fields = ("project_link", "workflow_link", "execution_link", "status_shown")
+    readonly_fields = (
+        "project_link",
+        "workflow_link",
+        "execution_link",
+        "status_shown",
+        "reserved_shown",
+        "cost_shown",
+    )
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ModelCall], search_term: str
@@ -174,6 +249,14 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
     def workflow_link(self, call: ModelCall) -> SafeString | str:
         return values.link(call.workflow)
 
+    @admin.display(description="cost")
+    def cost_shown(self, call: ModelCall) -> str:
+        return _cost_of(call)
+
+    @admin.display(description="can cost at most")
+    def reserved_shown(self, call: ModelCall) -> str:
+        return _amount(call.reserved)
+
     @admin.display(description="tokens")
     def tokens(self, call: ModelCall) -> int:
         return call.input_tokens + call.output_tokens
@@ -183,6 +266,30 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         # It may be cleaned up by now; then the link leads to the list.
         url = reverse("admin:executions_workflowexecution_change", args=[call.execution_id])
         return format_html('<a href="{}">{}</a>', url, call.execution_id)
+
+
+@panel(WorkflowExecution, title="Calls of models", permission=PERMISSION)
+def calls_of_execution(request: HttpRequest, execution: WorkflowExecution) -> str:
+    """Show which models an execution has called, and what each call took."""
+    calls = ModelCall.objects.filter(execution_id=execution.pk).order_by("created_at", "id")
+    rows = [
+        (
+            values.link(each, each.model),
+            each.node_id,
+            each.iteration,
+            values.pill(each.status),
+            each.input_tokens,
+            each.cached_input_tokens,
+            each.output_tokens,
+            each.reasoning_tokens,
+            _cost_of(each),
+        )
+        for each in calls[: MOST_CALLS + 1]
+    ]
+    headings = ("Model", "Node", "Pass", "Status", "Input", "of it cached", "Output", "of it reasoning", "Cost")
+    return values.table(
+        headings, rows, most=MOST_CALLS, more=values.list_link(ModelCall, execution_id__exact=execution.pk)
+    )
 
 
 @panel(Project, title="Models, the last 30 days", permission=PERMISSION)
@@ -235,6 +342,23 @@ def _row(figures: ModelFigures) -> tuple[Any, ...]:
         figures.reasoning_tokens,
         _cost(figures),
     )
+
+
+def _price(amount: Decimal | None) -> str:
+    return values.NOTHING if amount is None else plain(amount)
+
+
+def _amount(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{plain(amount)} USD"
+
+
+def _cost_of(call: ModelCall) -> str:
+    """Return what a call has cost; what it can cost at most, while nobody knows."""
+    if call.status == CallStatus.RELEASED:
+        return "0 USD"
+    if call.status == CallStatus.SETTLED:
+        return _amount(call.cost)
+    return "unknown" if call.reserved is None else f"at most {plain(call.reserved)} USD"
 
 
 def _cost(figures: ModelFigures) -> str:

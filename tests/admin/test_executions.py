@@ -59,7 +59,7 @@ class TestPage:
         parts = re.findall(r'"([.#]sg-[a-z]+)"', source)
         page = open_page(browser, ExecutionFactory(leased=True))
 
-        assert len(parts) == 5
+        assert len(parts) == 6
         for part in parts:
             name = part[1:]
             assert re.search(rf'id="{name}"' if part[0] == "#" else rf'class="[^"]*\b{name}\b', page), part

@@ -75,6 +75,14 @@ class TestPrices:
         row.refresh_from_db()
         assert row.input == 1
 
+    def test_says_in_which_unit_it_is(self, browser):
+        assert "US dollars for a million tokens." in browser.get(url("add", ModelPrice)).content.decode()
+
+    def test_are_listed_without_zeros_at_their_ends(self, browser):
+        ModelPriceFactory(input=Decimal("0.110"))
+
+        assert 'field-input_shown">0.11</td>' in browser.get(url("changelist", ModelPrice)).content.decode()
+
 
 class TestBudgets:
     def test_an_operator_adds_changes_and_removes_one(self, browser):
@@ -121,8 +129,24 @@ class TestBudgets:
         page = see(browser, budget)
 
         assert "7 USD a month" in page
-        assert "1.25 USD, and 1 calls of unknown cost" in page
+        assert "1.25 USD, and 1 call of unknown cost" in page
         assert "0.5 USD" in page
+
+    def test_are_listed_with_what_is_gone_whatever_their_number_with_as_many_queries(self, browser):
+        counts = []
+        for amount in (3, 4):
+            workflow = WorkflowFactory()
+            BudgetFactory(project=workflow.project, amount=Decimal(7))
+            ModelCallFactory(workflow=workflow, created_at=timezone.now(), cost=Decimal(amount))
+            with CaptureQueriesContext(connection) as asked:
+                page = browser.get(url("changelist", Budget)).content.decode()
+            counts.append(len(asked))
+            assert f"{amount} USD" in page
+
+        assert counts[0] == counts[1]
+
+    def test_say_what_to_fill_in(self, browser):
+        assert "Empty: all workflows of the project together." in browser.get(url("add", Budget)).content.decode()
 
 
 class TestTheLedger:
@@ -130,6 +154,23 @@ class TestTheLedger:
     def call(self):
         ModelCallFactory(model="another-model")
         return ModelCallFactory(model="wanted-model")
+
+    @pytest.mark.parametrize(
+        ("columns", "shown"),
+        [
+            ({"cost": Decimal("0.0050")}, "0.005 USD"),
+            ({"cost": None}, "unknown"),
+            ({"open": True, "reserved": Decimal("0.5")}, "at most 0.5 USD"),
+            ({"status": "uncertain", "cost": None, "reserved": Decimal("0.5")}, "at most 0.5 USD"),
+            ({"status": "released", "cost": None}, "0 USD"),
+        ],
+    )
+    def test_says_of_each_call_what_is_known_of_its_cost(self, browser, columns, shown):
+        ModelCallFactory(**columns)
+
+        page = browser.get(url("changelist", ModelCall)).content.decode()
+
+        assert f'field-cost_shown">{shown}</td>' in page
 
     def test_shows_a_call_whose_execution_is_gone(self, browser, call):
         assert str(call.execution_id) in see(browser, call)
@@ -183,6 +224,18 @@ class TestPanels:
 
 
 class TestExecutions:
+    def test_show_the_calls_of_models_that_they_have_made(self, browser):
+        execution = ExecutionFactory(ended=True)
+        call = ModelCallFactory(execution_id=execution.pk, model="gpt-4o", node_id="ask.model", cost=Decimal("0.25"))
+
+        panel = see(browser, execution).split("Calls of models")[1].split("</section>")[0]
+
+        assert url("change", ModelCall, call.pk) in panel
+        assert all(each in panel for each in ("gpt-4o", "ask.model", "0.25 USD"))
+
+    def test_without_an_agent_show_none(self, browser):
+        assert "Calls of models" not in see(browser, ExecutionFactory(ended=True))
+
     @pytest.mark.parametrize(
         ("cost", "is_complete", "shown"),
         [("0.5", True, "0.5 USD"), ("0.5", False, "at least 0.5 USD"), ("0", False, "unknown")],

@@ -4,7 +4,7 @@
 
 (() => {
   const { events, after } = document.currentScript.dataset;
-  const PARTS = [".sg-head", ".sg-picture", "#sg-runs", ".sg-columns"];
+  const PARTS = [".sg-head", ".sg-picture", "#sg-runs", ".sg-columns", ".sg-panels"];
   const PAUSE_MS = 2000; // Between two looks at the page, however much happens.
   const COME_BACK_MS = 30000; // When all places were taken. Elsewhere the browser comes back by itself.
 
@@ -60,7 +60,10 @@
     source.addEventListener("execution", showSoon);
     source.addEventListener("node_run", (event) => {
       const run = JSON.parse(event.data);
-      names.set(run.id, run.iteration ? `${run.node_id} in pass ${run.iteration}` : run.node_id);
+      const name = run.iteration ? `${run.node_id} in pass ${run.iteration}` : run.node_id;
+      names.set(run.id, name);
+      // To a page that was opened in the middle, the answer so far is told first.
+      if (answers.has(run.id)) answers.get(run.id).firstChild.textContent = name;
       if (run.completed_at) forget(run.id);
       showSoon();
     });
