@@ -150,10 +150,15 @@ class BudgetExceeded(NodeError):
     def __init__(self, limit: _Limit, standing: Standing, asked: Decimal) -> None:
         left = max(limit.amount - standing.spent - standing.reserved, Decimal(0))
         renewal = f" It begins anew at {limit.until:%Y-%m-%d %H:%M} UTC." if limit.until else ""
+        remedy = (
+            "`limits.cost` of the agent sets it; a smaller `max_tokens` makes a call cost less at most."
+            if limit.budget_id is None
+            else "Admins of the project may raise it; a smaller `max_tokens` makes a call cost less at most."
+        )
         super().__init__(
             "budget_exceeded",
             f"{limit.told} is {plain(limit.amount)} USD. {plain(standing.spent)} are spent and {plain(standing.reserved)} reserved, "
-            f"so {plain(left)} are left; this call can cost up to {plain(asked)}.{renewal}",
+            f"so {plain(left)} are left; this call can cost up to {plain(asked)} USD.{renewal} {remedy}",
             details={
                 "budget": limit.budget_id,
                 "scope": limit.scope,

@@ -429,8 +429,12 @@ def _error(error: Exception, transport: DoorTransport, failures: Failures) -> No
         return failures.of_door(failure)
     # With a status of success the answer had begun.
     began = 200 <= status < 300
+    kind = _kind(error, status)
+    if kind is errors.BROKEN and began and not transport.is_understandable:
+        return failures.no_api(transport.content_type)
     return failures.of_kind(
-        _kind(error, status),
+        kind,
+        is_providers=kind is not errors.BROKEN,
         was_sent=began,
         words=_words(error),
         status=0 if began else status,

@@ -7,8 +7,9 @@ with a refusal of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 
@@ -35,6 +36,13 @@ _NEVER_SENT = frozenset(
         ),
     }
 )
+# What to do where the provider was not reached.
+_ADVICE = {
+    "bad_url": "Check `base_url`.",
+    "connect": "Check `base_url`, and whether a server runs there.",
+    "dns": "Check `base_url`.",
+    "tls": "Check `base_url`: a server without TLS wants http:// in it.",
+}
 # With these something in front of the provider speaks: what the provider itself did, nobody knows.
 _OF_GATEWAYS = frozenset({408, 502, 504, 524})
 
@@ -84,6 +92,7 @@ class Failures:
 
     def __init__(self, request: ModelRequest) -> None:
         self._model = request.model
+        self._place = _place(request)
         self._masker = Masker([request.api_key, *request.headers.values()])
 
     def of_kind(
@@ -94,12 +103,14 @@ class Failures:
         words: str = "",
         status: int = 0,
         headers: Mapping[str, str] | None = None,
+        is_providers: bool = True,
     ) -> NodeError:
         """Return the error of a kind.
 
-        :param words: the provider's own. They may quote what they were sent, so they are masked before they are cut.
+        :param words: more about it. They may quote what was sent, so they are masked before they are cut.
         :param status: with which it said so, if it was one of HTTP's.
         :param headers: of its answer.
+        :param is_providers: whether the words are the provider's own.
         """
         words = " ".join(self._masker.mask_text(words).split())
         if len(words) > MAX_WORDS_CHARS:
@@ -108,8 +119,8 @@ class Failures:
         if status:
             details["status"] = status
         if words:
-            details["provider_says"] = words
-        told = f" The provider says: {words}" if words else ""
+            details["provider_says" if is_providers else "what_is_wrong"] = words
+        told = f" {'The provider says' if is_providers else 'What is wrong'}: {words}" if words else ""
         wait = retry_after_seconds((headers or {}).get("retry-after", ""), now=timezone.now())
         return NodeError(
             kind.code,
@@ -123,12 +134,18 @@ class Failures:
         """Return the error of a call that the door did not bring to an end."""
         if error.code == "timeout":
             return self.of_kind(TIMEOUT, was_sent=True)
+        advice = f" {_ADVICE[error.code]}" if error.code in _ADVICE else ""
         return NodeError(
             error.code,
-            f"Model {self._model}: {error.message}",
+            f"Model {self._model}{self._place}: {error.message}{advice}",
             retryable=error.retryable,
             details={"model": self._model, "was_sent": error.code not in _NEVER_SENT},
         )
+
+    def no_api(self, content_type: str) -> NodeError:
+        """Return the error of something that answers well, but not as a model does: a home page, a page to log in."""
+        says = f"what answers{self._place} sends {self._masker.mask_text(content_type)[:100]}, which no model does"
+        return self.of_kind(replace(BROKEN, says=says, advice="Check `base_url`."), was_sent=True)
 
     def redirected(self, status: int) -> NodeError:
         """Return the error of a provider that sends the caller elsewhere, where nobody wanted to send a conversation to."""
@@ -137,3 +154,13 @@ class Failures:
             f"Model {self._model}: the provider redirects ({status}). Set `base_url` to the place that answers itself.",
             details={"model": self._model, "was_sent": False, "status": status},
         )
+
+
+def _place(request: ModelRequest) -> str:
+    """Return where a model is asked, for people; "" at the provider's own address. Without what else stands in the URL."""
+    try:
+        parts = urlsplit(request.base_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    return f" at {host}{'' if port is None else f':{port}'}" if host else ""

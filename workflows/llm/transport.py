@@ -29,6 +29,7 @@ _OF_THE_WIRE = frozenset(
     {"connection", "content-encoding", "content-length", "keep-alive", "set-cookie", "transfer-encoding"}
 )
 _TAIL_BYTES = 64
+_SAYING_NOTHING = frozenset({"application/octet-stream", "text/plain"})
 
 
 class DoorTransport(httpx2.AsyncBaseTransport):
@@ -63,7 +64,18 @@ class DoorTransport(httpx2.AsyncBaseTransport):
     @property
     def is_stream(self) -> bool:
         """Whether the answer is a stream of events, which may end early without a sign from HTTP."""
-        return self.headers.get("content-type", "").partition(";")[0].strip() == "text/event-stream"
+        return self.content_type == "text/event-stream"
+
+    @property
+    def is_understandable(self) -> bool:
+        """Whether the answer says that it is what models answer with, or does not say what it is."""
+        kind = self.content_type
+        return not kind or self.is_stream or kind in _SAYING_NOTHING or kind.endswith(("/json", "+json", "ndjson"))
+
+    @property
+    def content_type(self) -> str:
+        """What the answer says it is, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def ends_as_done(self) -> bool:

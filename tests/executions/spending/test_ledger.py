@@ -123,6 +123,7 @@ class TestBudgets:
             reserve(ask(workflow), now=NOON)
 
         assert (raised.value.code, raised.value.retryable) == ("budget_exceeded", False)
+        assert "Admins of the project may raise it" in raised.value.message
         assert raised.value.details == {
             "budget": str(budget.pk),
             "scope": "project",

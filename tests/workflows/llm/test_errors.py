@@ -147,6 +147,22 @@ class TestBrokenAnswers:
 
         assert caught.value.code == "model_answer_broken"
 
+    def test_that_no_model_sends(self, protocol):
+        page = response(200, b"<html>Welcome</html>", content_type="text/html; charset=utf-8")
+        with Answering(page) as server, pytest.raises(NodeError) as caught:
+            call(request(protocol, server.url("")), seconds=20)
+
+        assert caught.value.code == "model_answer_broken"
+        assert "what answers at 127.0.0.1:" in caught.value.message
+        assert "sends text/html, which no model does. Check `base_url`." in caught.value.message
+
+    def test_that_are_not_understood_are_not_laid_into_the_providers_mouth(self, protocol):
+        body = response(200, b"{", content_type="application/json")
+        with Answering(body) as server, pytest.raises(NodeError) as caught:
+            call(request(protocol, server.url("")), seconds=20)
+
+        assert "provider_says" not in caught.value.details
+
     def test_that_are_too_large(self, protocol):
         with (
             Answering(response(200, b" " * (21 * 1024 * 1024), content_type="application/json")) as server,
@@ -182,3 +198,29 @@ class TestBrokenAnswers:
             ask(provider, protocol)
 
         assert (caught.value.code, caught.value.retryable) == ("model_filtered", False)
+
+
+@both
+class TestUnreached:
+    @pytest.mark.parametrize(
+        ("base_url", "told"),
+        [
+            (
+                "http://127.0.0.1:1/v1",
+                "at 127.0.0.1:1: The host did not accept a connection. Check `base_url`, and whether",
+            ),
+            ("localhost/v1", ": The URL must start with http:// or https://. Check `base_url`."),
+        ],
+    )
+    def test_says_where_and_what_to_check(self, protocol, base_url, told):
+        with pytest.raises(NodeError) as caught:
+            call(request(protocol, base_url), seconds=20)
+
+        assert told in caught.value.message
+
+    def test_says_that_https_may_be_too_much(self, provider, protocol):
+        base_url = url_of(provider, protocol).replace("http://", "https://")
+        with pytest.raises(NodeError, match=r"a server without TLS wants http:// in it") as caught:
+            call(request(protocol, base_url), seconds=20)
+
+        assert caught.value.code == "tls"
