@@ -23,12 +23,15 @@ from tests.environment import ROOT
 from tests.servers import free_port
 
 START_SECONDS = 60
-MAKE_A_MEMBER = """
+# All in one process: to start one takes longer than most of what it does.
+MIGRATE_AND_MAKE_A_MEMBER = """
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.utils import timezone
 from projects import services
 from projects.access import Actor
 from projects.models import Project, Role
+call_command("migrate", verbosity=0)
 # A database that is used again has both.
 found = User.objects.filter(username="owner").first()
 owner = found or User.objects.create_superuser("owner", password="not-a-secret-for-tests")
@@ -57,8 +60,7 @@ class Installation:
             **settings,
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.manage("migrate", "--verbosity=0")
-        project, key = self.manage("shell", "--verbosity=0", "-c", MAKE_A_MEMBER).split()
+        project, key = self.manage("shell", "--verbosity=0", "-c", MIGRATE_AND_MAKE_A_MEMBER).split()
         self.project = project
         self.api = httpx2.Client(
             base_url=f"{self.url}/api", headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False
