@@ -2,7 +2,7 @@
 # Needs Python 3.11 or newer and make, nothing else. Works from any folder: make -f /path/to/Makefile up
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-crash chaos bench lint lock clean install install-dev
+.PHONY: help up demo test test-journeys test-crash chaos bench lint lock clean install install-dev
 
 # Options of `manage.py up`, for example: make up PORT=8001 WORKERS=4
 # Not from the environment: some shells keep the name of the machine in HOST.
@@ -26,7 +26,8 @@ VENV := .venv/bin/python
 help:
 	@echo "make up      start Segue at http://$(HOST):$(PORT); Ctrl-C stops everything (PORT=, HOST=, WORKERS=)"
 	@echo "make demo    the same, and stop when it has proved that it works"
-	@echo "make test    run the tests (PYTEST_ARGS=), but for those of make test-crash"
+	@echo "make test    run the tests (PYTEST_ARGS=), but for those of the next two"
+	@echo "make test-journeys  run whole stories on real processes, and what the documentation says (PYTEST_ARGS=)"
 	@echo "make test-crash  run the tests that kill servers and processes: ten minutes (PYTEST_ARGS=)"
 	@echo "make chaos   kill everything at random under 2,000 executions (CHAOS_ARGS=, for example --seed 7 --executions 500)"
 	@echo "make bench   measure, one table after another (BENCH=\"webhooks floors\" for some of them)"
@@ -41,7 +42,10 @@ demo: install
 	@$(GO_HOME) && exec $(VENV) manage.py up --host "$(HOST)" --port "$(PORT)" --workers "$(WORKERS)" --demo
 
 test: install-dev
-	@$(GO_HOME) && exec $(VENV) -m pytest -m "not crash and not chaos" $(PYTEST_ARGS)
+	@$(GO_HOME) && exec $(VENV) -m pytest -m "not journey and not crash and not chaos" $(PYTEST_ARGS)
+
+test-journeys: install-dev
+	@$(GO_HOME) && exec $(VENV) -m pytest -m "journey and not crash and not chaos" $(PYTEST_ARGS)
 
 test-crash: install-dev
 	@$(GO_HOME) && exec $(VENV) -m pytest -m "crash or chaos" $(PYTEST_ARGS)

@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSING_LINE = "======= 7 passed in 0.10s ======="
+JOURNEYS_CLOSING_LINE = "======= 5 passed in 0.15s ======="
 CRASH_CLOSING_LINE = "======= 3 passed in 0.20s ======="
+CLOSING_LINES = [CRASH_CLOSING_LINE, JOURNEYS_CLOSING_LINE, CLOSING_LINE]
 
 
 @pytest.fixture
@@ -23,10 +25,13 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-def write_makefile(project: Path, *, test: str = "true", lint: str = "true", test_crash: str = "true") -> None:
+def write_makefile(
+    project: Path, *, test: str = "true", journeys: str = "true", lint: str = "true", test_crash: str = "true"
+) -> None:
     """Write a Makefile whose parts end as the given shell commands do."""
     (project / "Makefile").write_text(
         f"install-dev:\n\t@true\ntest:\n\t@echo 'collected 7 items'; echo '{CLOSING_LINE}'; {test}\nlint:\n\t@{lint}\n"
+        f"test-journeys:\n\t@echo '{JOURNEYS_CLOSING_LINE}'; {journeys}\n"
         f"test-crash:\n\t@echo 'crash tests $(PYTEST_ARGS)'; echo '{CRASH_CLOSING_LINE}'; {test_crash}\n"
     )
 
@@ -49,7 +54,7 @@ class TestRun:
         done = run(project)
 
         assert done.returncode == 0, done.stdout + done.stderr
-        assert done.stdout.splitlines()[-3:] == ["Everything passed.", CRASH_CLOSING_LINE, CLOSING_LINE]
+        assert done.stdout.splitlines()[-4:] == ["Everything passed.", *CLOSING_LINES]
 
     def test_goes_on_after_a_failure_and_names_everything_that_failed(self, project):
         write_makefile(project, test="exit 1", lint="exit 1")
@@ -58,7 +63,7 @@ class TestRun:
 
         assert done.returncode == 1
         assert "=== migrations" in done.stdout
-        assert done.stdout.splitlines()[-3:] == ["Failed: tests, lint", CRASH_CLOSING_LINE, CLOSING_LINE]
+        assert done.stdout.splitlines()[-4:] == ["Failed: tests, lint", *CLOSING_LINES]
 
     @pytest.mark.parametrize(
         ("refuses", "part"),
@@ -75,6 +80,11 @@ class TestRun:
 
         assert done.returncode == 1
         assert f"Failed: {part}\n" in done.stdout
+
+    def test_fails_when_journeys_fail(self, project):
+        write_makefile(project, journeys="exit 1")
+
+        assert "Failed: journeys\n" in run(project).stdout
 
     def test_tries_crash_tests_that_failed_once_more_alone(self, project):
         write_makefile(project, test_crash="test -n '$(PYTEST_ARGS)'")
@@ -103,5 +113,5 @@ class TestRun:
 
         assert all(
             f"make {target}" in text and f"\n{target}:" in targets
-            for target in ("test", "test-crash", "lint", "install-dev")
+            for target in ("test", "test-journeys", "test-crash", "lint", "install-dev")
         )

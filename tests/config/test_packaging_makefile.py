@@ -79,7 +79,12 @@ class TestDemo:
 class TestTest:
     def test_runs_pytest_with_the_arguments_it_was_given(self, installed):
         assert make("test", "PYTEST_ARGS=tests/projects -x", cwd=installed).stdout.endswith(
-            ": -m pytest -m not crash and not chaos tests/projects -x\n"
+            ": -m pytest -m not journey and not crash and not chaos tests/projects -x\n"
+        )
+
+    def test_leaves_to_another_target_what_starts_a_whole_segue(self, installed):
+        assert make("test-journeys", "PYTEST_ARGS=-x", cwd=installed).stdout.endswith(
+            ": -m pytest -m journey and not crash and not chaos -x\n"
         )
 
     def test_leaves_to_another_target_what_kills_servers(self, installed):
