@@ -155,7 +155,8 @@ def history(django_db_setup, django_db_blocker):
         multiply(delivery, MANY, received_at=at)
         multiply(factories.EventFactory(received_at=now), MANY, received_at=at)
         multiply(factories.SkippedSlotsFactory(created_at=now), MANY, created_at=at)
-        call = factories.ModelCallFactory(created_at=now)
+        # The factory counts as well, on through all tests of this process.
+        call = factories.ModelCallFactory(iteration="0", created_at=now)
         multiply(call, MANY, iteration="n::text", created_at=at, settled_at=at)
         dollar_price()
         factories.BudgetFactory(project=call.project, period="day", amount=1_000_000)
