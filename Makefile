@@ -10,7 +10,8 @@ HOST = 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 2
 # Options of pytest, for example: make test PYTEST_ARGS="tests/projects -x"
-PYTEST_ARGS ?= -n 2
+# Of two processes each takes half of the tests, and then of what the other has left: what a file shares is made once.
+PYTEST_ARGS ?= -n 2 --dist worksteal
 # Options of `python -m tests.chaos`, for example: make chaos CHAOS_ARGS="--without fence --faults 'worker frozen'"
 CHAOS_ARGS ?=
 # Which measurements, for example: make bench BENCH="webhooks floors"
