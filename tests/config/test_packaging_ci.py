@@ -44,9 +44,9 @@ def write_python(project: Path, refuses: str = "nothing at all") -> None:
     python.chmod(0o755)
 
 
-def run(project: Path) -> subprocess.CompletedProcess[str]:
+def run(project: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
-    return subprocess.run([project / ".ci" / "run"], cwd="/", env=clean, capture_output=True, text=True)
+    return subprocess.run([project / ".ci" / "run"], cwd="/", env={**clean, **environ}, capture_output=True, text=True)
 
 
 class TestRun:
@@ -80,6 +80,11 @@ class TestRun:
 
         assert done.returncode == 1
         assert f"Failed: {part}\n" in done.stdout
+
+    def test_lets_each_part_keep_what_it_has_compiled_for_the_next(self, project):
+        write_makefile(project, test="echo kept$(PYTHONDONTWRITEBYTECODE)")
+
+        assert "\nkept\n" in run(project, PYTHONDONTWRITEBYTECODE="1").stdout
 
     def test_fails_when_journeys_fail(self, project):
         write_makefile(project, journeys="exit 1")
