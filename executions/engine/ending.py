@@ -86,3 +86,5 @@ def _close_node_runs(execution: WorkflowExecution, status: ExecutionStatus, *, n
     execution.node_runs.filter(status__in=LIVE).update(
         status=closed_as(status), completed_at=now, wake_at=None, waits_for=None, error=meanwhile(status)
     )
+    if execution.queue == ExecutionQueue.AGENTS:
+        ledger.note_unknown(execution.pk)

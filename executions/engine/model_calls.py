@@ -108,6 +108,11 @@ class Settlements:
         self._to_do.append(lambda now: settle(key, now=now))
         return not was_sent
 
+    def cut_off(self, row: WorkflowExecutionLog) -> None:
+        """Note a call that was under way, and whose answer nobody waits for any more."""
+        key = key_of(row)
+        self._to_do.append(lambda now: ledger.mark_uncertain(key, now=now))
+
     def write(self, *, now: datetime) -> None:
         """Write what was noted. Belongs into the commit that records the node runs."""
         for each in self._to_do:

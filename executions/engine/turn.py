@@ -212,11 +212,8 @@ class Turn:
         for job in list(self._jobs.values()):
             if job.deadline is not None and job.deadline + timedelta(seconds=LATE_SECONDS) < now:
                 self._forget_job(job)
-                job.abandon()
-                late = _late(job.deadline)
-                if job.context.planned is not None:
-                    self._note_refusal(job, late)
-                self._fail(job.compiled, job.here, job.row, late)
+                self._abandon(job)
+                self._fail(job.compiled, job.here, job.row, _late(job.deadline))
                 self.is_ready = True
         if self._next_timer_at is not None and self._next_timer_at <= now:
             for here in self._top.within():
@@ -340,7 +337,7 @@ class Turn:
             for row in self._rows_in(inner):
                 if row.status == ExecutionStatus.RUNNING:
                     if job := self._jobs.pop(row.pk, None):
-                        job.abandon()
+                        self._abandon(job)
                     if row.waits_for is not None:
                         self._given_up.append(row.pk)
                     error = {"code": "given_up", "message": because}
@@ -353,6 +350,7 @@ class Turn:
                 self._journal.forget(inner.iteration, inner.frame.graph.nodes)
         here.scopes.clear()
 
+        self._note_spent_within(here)
     # --- Scopes -----------------------------------------------------------------------------------------------------
 
     def _open(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> None:
@@ -461,8 +459,16 @@ class Turn:
         self._journal.note_state(agent.row, agent.state())
         return None
 
+        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
     def _note_spent(self, agent: AgentRun) -> None:
         """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
+    def _note_spent_within(self, here: Pass) -> None:
+        """Note what the agents have used that are under way in a pass, the innermost first: what one has used counts for the one around it."""
+        for inner in reversed(list(here.within())):
+            for scope in inner.scopes.values():
+                if isinstance(scope, AgentRun):
+                    self._note_spent(scope)
+
         self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
         if isinstance(agent.within.scope, AgentRun):
             agent.within.scope.spend_below(agent.tokens, agent.cost)
@@ -728,12 +734,23 @@ class Turn:
 
     def _note_refusal(self, job: Job, error: NodeError) -> None:
         """Note that a call of a model has failed. Nobody knows what one has cost that went out."""
+        if not self._settlements.failed(job.row, error):
+            self._note_unknown(job)
+
+    def _abandon(self, job: Job) -> None:
+        """Stop what is in the pool and is not waited for any more. A call of a model that has gone out may be charged all the same."""
+        job.abandon()
+        if job.context.planned is not None:
+            self._settlements.cut_off(job.row)
+            self._note_unknown(job)
+
+    def _note_unknown(self, job: Job) -> None:
+        """Note for a node run, its agent and its execution that nobody knows what a call of a model has cost."""
         agent = job.here.scope
         assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
-        if not self._settlements.failed(job.row, error):
-            self._journal.note_spent(job.row, tokens=0, cost=None)
-            agent.spend(0, None)
-            self._is_cost_complete = False
+        self._journal.note_spent(job.row, tokens=0, cost=None)
+        agent.spend(0, None)
+        self._is_cost_complete = False
 
     def _postpone(self, job: Job, put_off: Postponed) -> None:
         """Have a node run sleep until its call may go out, and then go on as the same attempt.
@@ -963,7 +980,8 @@ class Turn:
 
     def _write_end(self, status: ExecutionStatus, outcome: dict[str, Any]) -> None:
         for job in self._jobs.values():
-            job.abandon()
+            self._abandon(job)
+        self._note_spent_within(self._top)
         now = self.now()
         self._given_up += [row.pk for row in self._journal.running() if row.waits_for in _APPROVALS]
         self._to_await = []

@@ -403,6 +403,18 @@ def close_execution(execution_id: UUID | str, *, now: datetime) -> None:
     _say_what_is_unknown(WorkflowExecution.objects.filter(pk=execution_id))
 
 
+def note_unknown(execution_id: UUID) -> None:
+    """Say of the node runs of an execution whose calls are under way that nobody knows their cost."""
+    under_way = ModelCall.objects.filter(
+        execution_id=OuterRef("execution_id"),
+        node_id=OuterRef("node_id"),
+        iteration=OuterRef("iteration"),
+        attempt=OuterRef("attempt"),
+        settled_at__isnull=True,
+    )
+    WorkflowExecutionLog.objects.filter(Exists(under_way), execution_id=execution_id).update(cost=None)
+
+
 @transaction.atomic
 def close_forgotten(*, now: datetime) -> int:
     """Do the same for executions that have ended a while ago, and return for how many calls.

@@ -131,7 +131,7 @@ class TestServersOfTools:
 
 
 class TestCancel:
-    def test_ends_a_call_in_flight_and_leaves_nothing_reserved(self, worker, provider):
+    def test_ends_a_call_in_flight_leaves_nothing_reserved_and_does_not_know_its_cost(self, worker, provider):
         provider.play({"default": says("Too late.", latency_seconds=10)})
         execution = start(definition("start > bot > end", bot=agent(provider, "Ask."), end=END))
 
@@ -154,6 +154,7 @@ class TestCancel:
         execution.refresh_from_db()
         assert execution.status == "cancelled"
         assert execution.node_runs.get(node_id="bot.model").status == "cancelled"
+        assert execution.node_runs.get(node_id="bot.model").cost is None
         assert not ModelCall.objects.filter(status="reserved").exists()
 
 

@@ -1,0 +1,185 @@
+"""Agents within agents, loops and parallels, and with servers that say odd things."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pytest
+from django.utils import timezone
+
+from executions import services
+from executions.engine.clock import database_now
+from executions.invariants import check_all
+from executions.models import Approval, WorkflowExecution
+from executions.spending.models import ModelCall
+from tests.builders import definition, loop, node, parallel
+from tests.executions.engine.agents import agent, http_tool, model
+from tests.executions.engine.agents import provider as provider
+from tests.executions.engine.carrying import carry, start
+from tests.executions.engine.carrying import httpserver as httpserver
+from tests.executions.engine.carrying import worker as worker
+from tests.factories import BudgetFactory, ModelPriceFactory, WorkflowFactory
+from tests.providers import calls, says
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+END = node("output", {"value": "{{ input }}"})
+USAGE = {"input_tokens": 100, "output_tokens": 50}
+# What a call of this usage costs.
+PAID = Decimal("0.15")
+
+
+@pytest.fixture
+def priced(provider):
+    """A dollar for a thousand tokens, whichever way they go."""
+    host = urlsplit(provider.openai_url).netloc
+    ModelPriceFactory(model="test-model", provider=host, input=Decimal(1000), output=Decimal(1000))
+
+
+def told(provider):
+    """What the model was told last."""
+    return provider.requests[-1].body["messages"][-1]["content"]
+
+
+def used(execution):
+    """What the node runs of agents and their models have used: tokens, cost."""
+    rows = execution.node_runs.filter(node_type="agent")
+    return {(row.node_id, row.iteration): (row.tokens_used, row.cost) for row in rows}
+
+
+def broken():
+    return {rule.name for rule, ids in check_all(database_now()) if ids}
+
+
+def three_deep(provider, tool, **policies):
+    """An agent whose tool is an agent whose tool is an agent, which has a tool."""
+
+    def inner(prompt):
+        return agent(provider, prompt, policies={"as_tool": {"description": "Knows more."}})
+
+    return definition(
+        "start > outer > end",
+        "middle -o outer",
+        "inner -o middle",
+        "look -o inner",
+        outer=agent(provider, "outermost", policies=policies),
+        middle=inner("{{ 'middle: ' + input.task }}"),
+        inner=inner("{{ 'innermost: ' + input.task }}"),
+        look=tool,
+        end=END,
+    )
+
+
+def of_three(**last):
+    """What their models say: each calls what it has, then is done."""
+
+    def turns(name, call, done):
+        return {"when": {"user_contains": name}, "turns": [{**call, "usage": USAGE}, {**done, "usage": USAGE}]}
+
+    return {
+        "rules": [
+            turns("outermost", calls("middle", task="go"), says("Outer.")),
+            turns("middle", calls("inner", task="go"), says("Middle.")),
+            turns("innermost", calls("look", id="1"), says("Inner.", **last)),
+        ]
+    }
+
+
+class TestCost:
+    def test_of_passes_that_nobody_needs_any_more_is_unknown_at_once(self, worker, provider, priced):
+        provider.play(
+            {
+                "rules": [{"when": {"user_contains": "fast"}, "answer": says("Fast.", usage=USAGE, latency_seconds=1)}],
+                "default": says("Slow.", usage=USAGE, latency_seconds=9),
+            }
+        )
+        each = parallel({"items": ["slow", "fast"], "done_when": "any"}, bot=agent(provider, "{{ item }}"))
+        execution = start(
+            definition("start > each > rest > end", each=each, rest=node("delay", {"for_seconds": 60}), end=END)
+        )
+
+        worker.work()
+
+        execution.refresh_from_db()
+        assert (execution.status, execution.blocked_on, execution.is_cost_complete) == ("running", "timer", False)
+        assert used(execution) == {
+            ("bot", "0"): (0, None),
+            ("bot.model", "0.0"): (0, None),
+            ("bot", "1"): (150, PAID),
+            ("bot.model", "1.0"): (150, PAID),
+        }
+        assert dict(ModelCall.objects.values_list("iteration", "status")) == {"0.0": "uncertain", "1.0": "settled"}
+        assert broken() == set()
+
+    def test_of_agents_that_are_given_up_counts_for_those_around_them(self, worker, provider, priced, httpserver):
+        httpserver.expect_request("/x").respond_with_json({})
+        provider.play(of_three(latency_seconds=30))
+        execution = carry(worker, start(three_deep(provider, http_tool(httpserver.url_for("/x")), timeout_seconds=5)))
+
+        assert (execution.error["code"], execution.error["node_id"]) == ("node_timeout", "outer")
+        found = used(execution)
+        assert (found["outer", ""], found["middle", "1"], found["inner", "1.1"]) == (
+            (450, None),
+            (300, None),
+            (150, None),
+        )
+        assert found["inner.model", "1.1.2"] == (0, None)
+        assert broken() == set()
+
+    def test_of_agents_whose_execution_is_cancelled_is_what_they_have_used(self, worker, provider, priced, httpserver):
+        provider.play(of_three())
+        look = http_tool(httpserver.url_for("/x"), approval="always")
+        execution = start(three_deep(provider, look))
+        worker.work()
+
+        services.cancel_execution(execution, by=None, now=timezone.now())
+
+        assert Approval.objects.get().status == "closed"
+        assert {key: value for key, value in used(execution).items() if "." not in key[0]} == {
+            ("outer", ""): (150, PAID),
+            ("middle", "1"): (150, PAID),
+            ("inner", "1.1"): (150, PAID),
+        }
+        assert broken() == set()
+
+
+class TestPasses:
+    def test_that_run_at_once_never_overspend_together(self, worker, provider, priced):
+        provider.play({"default": says("Done.", usage=USAGE, latency_seconds=0.3)})
+        bot = agent(provider, "{{ item }}", models=[model(provider, max_tokens=100)])
+        each = parallel({"items": list("abcdefgh"), "on_item_error": "collect"}, bot=bot)
+        workflow = WorkflowFactory(published=True, definition=definition("start > each > end", each=each, end=END))
+        BudgetFactory(project=workflow.project, amount=Decimal(1))
+
+        execution = carry(worker, services.start_manually(workflow, input={}, by=None, now=timezone.now()))
+
+        gone = sum(call.cost or call.reserved for call in ModelCall.objects.exclude(status="released"))
+        errors = {each["code"] for each in execution.result["errors"]}
+        assert 0 < gone <= 1
+        assert (errors, len(provider.requests)) == ({"budget_exceeded"}, 8 - len(execution.result["errors"]))
+        assert broken() == set()
+
+    def test_an_error_workflow_is_told_in_which_one_an_agent_failed_and_why(self, worker, provider, httpserver):
+        httpserver.expect_request("/x").respond_with_data("no", status=400)
+        provider.play({"rules": [{"turns": [calls("look", id="1"), says("Done.")]}]})
+        each = loop(
+            {"items": [1]},
+            "look -o bot",
+            bot=agent(provider, "Ask.", on_tool_error="fail"),
+            look=http_tool(httpserver.url_for("/x")),
+        )
+        raw = definition("start > each > end", each=each, end=END, settings={"on_failure": {"workflow": "Told"}})
+        workflow = WorkflowFactory(published=True, definition=raw)
+        WorkflowFactory(
+            name="Told",
+            project=workflow.project,
+            published=True,
+            definition=definition("start > end", end=node("output", {"value": "{{ trigger }}"})),
+        )
+        carry(worker, services.start_manually(workflow, input={}, by=None, now=timezone.now()))
+
+        error = carry(worker, WorkflowExecution.objects.get(workflow__name="Told")).result["error"]
+
+        assert (error["node_id"], error["iteration"], error["code"]) == ("bot", "0", "tool_failed")
+        assert "`look` failed" in error["message"]
