@@ -225,6 +225,8 @@ class AgentRun(Scope):
         """Return what the expressions of a node of a step see as ``input``, of what the node is given."""
         step = self.history.steps[here.index]
         # ``approval`` is written for the arguments, as everything that a tool says is.
+        if step.kind == "model":
+            return self.input  # What its models are called is written for what comes to the agent, as its prompt is.
         return given["arguments"] if step.kind == "tool" and node_id == approval_node(step.node) else given
 
     def shown_of(self, index: int, given: Any) -> dict[str, Any]:

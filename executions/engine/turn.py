@@ -33,8 +33,10 @@ from executions.models import SUSPECT_AFTER, BlockedOn, ExecutionStatus, Workflo
 from executions.outputs.for_nodes import opened as opened_output
 from projects.failpoints import failpoint
 from projects.ids import new_id
+from workflows.definition.schema import Node
 from workflows.expressions import Evaluator
 from workflows.http import Postponed
+from workflows.nodes.agent.model_call import leaves_host_open, model_of
 from workflows.nodes.agent.steps import Begin, Fail, Finish, tokens_of
 from workflows.nodes.base import (
     ERROR_PORT,
@@ -348,9 +350,9 @@ class Turn:
             self._to_plan.pop(inner, None)
             if inner is not here:
                 self._journal.forget(inner.iteration, inner.frame.graph.nodes)
+        self._note_spent_within(here)
         here.scopes.clear()
 
-        self._note_spent_within(here)
     # --- Scopes -----------------------------------------------------------------------------------------------------
 
     def _open(self, here: Pass, compiled: CompiledNode, row: WorkflowExecutionLog) -> None:
@@ -457,11 +459,9 @@ class Turn:
                 case Fail(error=error):
                     return self._fail_scope(agent, error)
         self._journal.note_state(agent.row, agent.state())
+        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
         return None
 
-        self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
-    def _note_spent(self, agent: AgentRun) -> None:
-        """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
     def _note_spent_within(self, here: Pass) -> None:
         """Note what the agents have used that are under way in a pass, the innermost first: what one has used counts for the one around it."""
         for inner in reversed(list(here.within())):
@@ -469,6 +469,8 @@ class Turn:
                 if isinstance(scope, AgentRun):
                     self._note_spent(scope)
 
+    def _note_spent(self, agent: AgentRun) -> None:
+        """Note what an agent has used when it ends, for itself and for the agent whose tool it is."""
         self._journal.note_spent(agent.row, tokens=agent.tokens, cost=agent.cost)
         if isinstance(agent.within.scope, AgentRun):
             agent.within.scope.spend_below(agent.tokens, agent.cost)
@@ -676,12 +678,13 @@ class Turn:
         )
 
     def _bind(self, context: RunContext, here: Pass, row: WorkflowExecutionLog) -> None:
-        """Hold a tool of an agent to the hosts that it may call; let a call of a model ask for its money."""
+        """Hold what an agent does to the hosts that it may call; let a call of a model ask for its money."""
+        allowed = _allowed_hosts(here)
         if is_model_call(here, row.node_id):
             context.ask_of = lambda planned: ask_of(self.execution, here, row, planned)
             context.clock = self.now
-            return
-        for hosts in _allowed_hosts(here):
+            allowed = _allowed_providers(here, self._version.nodes[row.node_id].node)
+        for hosts in allowed:
             context.filled_in.allow_only(hosts)
 
     def _settle(self, job: Job) -> None:
@@ -1038,6 +1041,14 @@ def _allowed_hosts(here: Pass) -> list[list[str]]:
     """Return what each of the agents around, whose tool something is, allows its tools to call."""
     agents = [each.scope for each in here.around() if isinstance(each.scope, AgentRun)]
     return [agent.settings.allowed_hosts for agent in agents if agent.settings.allowed_hosts is not None]
+
+
+def _allowed_providers(here: Pass, node: Node) -> list[list[str]]:
+    """Return where the agents around, whose tool an agent is, allow it to call its model; all, if its author says where that is."""
+    agent = here.scope
+    assert isinstance(agent, AgentRun)  # noqa: S101 - nobody else calls models
+    model = model_of(node.config, agent.history.steps[here.index].choice)
+    return _allowed_hosts(agent.within) if leaves_host_open(model) else []
 
 
 def _waits_for(asked: Await) -> BlockedOn:

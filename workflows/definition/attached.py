@@ -112,7 +112,7 @@ def _tool_problems(
             message = (
                 f"The model of `{agents[0].id}` may have `{node.id}` call any host, also one that a page told it to."
             )
-            hint = 'List those that it may call: "allowed_hosts": ["api.example.com"]; or write `url` out in the tool.'
+            hint = f'List those that it may call: "allowed_hosts": ["api.example.com"]; or write the URL out in `{node.id}`.'
             yield Problem("hosts_not_bounded", f"{agents[0].at}/config/allowed_hosts", message, hint)
 
 

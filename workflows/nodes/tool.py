@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from workflows.definition.pydantic_problems import problems_in
 from workflows.definition.schema import AsTool
 from workflows.nodes.base import Config, Context, Done, Effect, NodeType, Outcome, register
 from workflows.nodes.evaluation import validated
+from workflows.nodes.hosts import has_open_host
 from workflows.tools.base import catalogue
 
 
@@ -97,7 +97,7 @@ class ToolNode(NodeType[ToolConfig]):
             return False
         auth = arguments.get("auth")
         token_url = auth.get("token_url", "") if isinstance(auth, Mapping) else ""
-        return _has_open_host(arguments.get(key)) or _has_open_host(token_url)
+        return has_open_host(arguments.get(key)) or has_open_host(token_url)
 
     def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Without a schema of the author's own, what the model gave are arguments of the tool."""
@@ -118,11 +118,6 @@ class ToolNode(NodeType[ToolConfig]):
         tool = catalogue()[config.tool]
         answer = tool.call(validated(tool.Arguments, config.arguments, below="/with"), context)
         return answer if isinstance(answer, Outcome) else Done(answer)
-
-
-def _has_open_host(url: Any) -> bool:
-    """Return whether the host of a raw URL is not written out."""
-    return not isinstance(url, str) or "{{" in (re.match(r"[^/]*//[^/]*|.*", url, re.DOTALL) or [url])[0]
 
 
 def _is_for_the_model(problem: Problem, tool: str) -> bool:

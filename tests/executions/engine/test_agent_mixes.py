@@ -14,7 +14,7 @@ from executions.invariants import check_all
 from executions.models import Approval, WorkflowExecution
 from executions.spending.models import ModelCall
 from tests.builders import definition, loop, node, parallel
-from tests.executions.engine.agents import agent, http_tool, model
+from tests.executions.engine.agents import agent, http_tool, model, runs
 from tests.executions.engine.agents import provider as provider
 from tests.executions.engine.carrying import carry, start
 from tests.executions.engine.carrying import httpserver as httpserver
@@ -183,3 +183,60 @@ class TestPasses:
 
         assert (error["node_id"], error["iteration"], error["code"]) == ("bot", "0", "tool_failed")
         assert "`look` failed" in error["message"]
+
+
+class TestModels:
+    def test_are_named_by_what_comes_to_the_agent(self, worker, provider):
+        provider.play({"default": says("Done.")})
+        bot = agent(provider, "Ask.", models=[model(provider, model="{{ input.wanted }}")])
+
+        execution = carry(worker, start(definition("start > bot > end", bot=bot, end=END), {"wanted": "small"}))
+
+        assert (execution.status, provider.requests[0].body["model"]) == ("completed", "small"), execution.error
+
+    @pytest.mark.parametrize(("allowed", "code"), [("api.example.com", "host_not_allowed"), ("127.0.0.1", None)])
+    def test_that_another_model_places_are_where_the_author_allows_it(self, worker, provider, allowed, code):
+        url = provider.openai_url.replace("localhost", "127.0.0.1")
+        provider.play(
+            {
+                "rules": [
+                    {"when": {"model": "theirs"}, "answer": says("From there.")},
+                    {"turns": [calls("expert", url=url), says("Done.")]},
+                ]
+            }
+        )
+        parameters = {"type": "object", "properties": {"url": {"type": "string"}}}
+        expert = agent(
+            provider,
+            "Ask.",
+            models=[model(provider, model="theirs", base_url="{{ input.url }}")],
+            policies={"as_tool": {"description": "Knows.", "parameters": parameters}},
+        )
+        bot = agent(provider, "Go.", allowed_hosts=[allowed])
+
+        execution = carry(
+            worker, start(definition("start > bot > end", "expert -o bot", bot=bot, expert=expert, end=END))
+        )
+
+        assert execution.result["answer"] == "Done.", execution.error
+        error = execution.node_runs.get(node_id="expert.model").error
+        assert (error and error["code"]) == code
+
+    def test_that_the_author_places_are_called_whatever_the_tools_may_call(self, worker, provider):
+        provider.play({"rules": [{"turns": [calls("expert", task="go"), says("Done.")]}]})
+        expert = agent(provider, "{{ 'Sub: ' + input.task }}", policies={"as_tool": {"description": "Knows."}})
+        bot = agent(provider, "Go.", allowed_hosts=["api.example.com"])
+        provider.play(
+            {
+                "rules": [
+                    {"when": {"user_contains": "sub:"}, "answer": says("Yes.")},
+                    {"turns": [calls("expert", task="go"), says("Done.")]},
+                ]
+            }
+        )
+
+        execution = carry(
+            worker, start(definition("start > bot > end", "expert -o bot", bot=bot, expert=expert, end=END))
+        )
+
+        assert ("expert.model", "1.0", 1, "completed") in runs(execution)

@@ -89,6 +89,28 @@ def test_a_model_that_chooses_the_host_needs_a_list(url):
     assert problems("fetch -o bot", bot=listed, fetch=fetch(url)) == []
 
 
+@pytest.mark.parametrize("key", ["models", "cheaper"])
+@pytest.mark.parametrize("url", ["{{ input.url }}", "https://{{ input.host }}/v1", "{{ vars.URL }}{{ input.path }}"])
+def test_a_model_that_places_the_model_of_another_needs_a_list(url, key):
+    placed = {**MODEL, "base_url": url}
+    more = {"models": [MODEL, placed]} if key == "models" else {"cheaper": placed, "on_exceeded": "cheaper"}
+
+    def found(outer):
+        raw = definition("start > bot", "sub -o bot", bot=outer, sub=agent(config=more))
+        return [(each.code, each.path) for each in problems_of(raw, variables={"URL": False})]
+
+    assert found(agent()) == [("hosts_not_bounded", "/nodes/1/config/allowed_hosts")]
+    assert found(agent(config={"allowed_hosts": ["llm.example.com"]})) == []
+
+
+@pytest.mark.parametrize("url", ["https://llm.example.com/{{ input.path }}", "{{ vars.URL }}", None])
+def test_a_model_whose_place_people_say_needs_none(url):
+    placed = MODEL if url is None else {**MODEL, "base_url": url}
+    raw = definition("start > bot", "sub -o bot", bot=agent(), sub=agent(config={"models": [placed]}))
+
+    assert problems_of(raw, variables={"URL": False}) == []
+
+
 def test_hosts_may_be_variables_and_nothing_that_comes_in():
     def hosts(value):
         bot = agent(config={"allowed_hosts": value})

@@ -14,6 +14,7 @@ from workflows.nodes.agent.config import Model
 from workflows.nodes.agent.steps import CHEAPER
 from workflows.nodes.base import Config, Context, Done, Effect, NodeError, NodeType, PlannedCall
 from workflows.nodes.fields import Unevaluated
+from workflows.nodes.hosts import has_host_from_elsewhere
 from workflows.tools.storage import contents, files
 
 
@@ -28,6 +29,17 @@ class ModelCallConfig(Config):
         model = self.cheaper if choice == CHEAPER else self.models[choice]
         assert model is not None  # noqa: S101 - the agent's config goes with its steps
         return model
+
+
+def model_of(config: Mapping[str, Any], choice: int) -> Mapping[str, Any]:
+    """Return the raw model that a choice means."""
+    model: Mapping[str, Any] = config["cheaper"] if choice == CHEAPER else config["models"][choice]
+    return model
+
+
+def leaves_host_open(model: Mapping[str, Any]) -> bool:
+    """Return whether what comes in says where a raw model is. Never raises."""
+    return model.get("base_url") is not None and has_host_from_elsewhere(model["base_url"])
 
 
 class ModelCall(NodeType[ModelCallConfig]):

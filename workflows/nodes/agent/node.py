@@ -9,6 +9,7 @@ from workflows.definition.json_schema import schema_problems
 from workflows.definition.problems import Problem
 from workflows.definition.schema import AsTool
 from workflows.nodes.agent.config import AgentConfig
+from workflows.nodes.agent.model_call import leaves_host_open
 from workflows.nodes.base import Effect, register
 from workflows.nodes.scopes import MAX_PASSES, Passes, Rules, ScopeType
 
@@ -68,6 +69,12 @@ class Agent(ScopeType[AgentConfig]):
             hint = 'Write "type": "object", and put a list or a text into one of its properties.'
             found.append(Problem("output_not_object", "/output_schema/type", message, hint))
         return found
+
+    def chooses_host(self, config: Mapping[str, Any], as_tool: Mapping[str, Any]) -> bool:
+        """The model that has it as a tool chooses what it is given, and so where its own models are, if that is said there."""
+        models = config.get("models")
+        found = [*(models if isinstance(models, list) else []), config.get("cheaper")]
+        return any(isinstance(each, Mapping) and leaves_host_open(each) for each in found)
 
     def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Its prompt says how it takes up what it is given; see :data:`TASK`."""
