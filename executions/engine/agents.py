@@ -17,12 +17,13 @@ from executions.engine.versions import AgentBody, CompiledVersion, approval_node
 from executions.models import ExecutionStatus, WorkflowExecutionLog
 from executions.outputs.for_nodes import opened
 from workflows.catalogue import description_of
+from workflows.definition.schema import Node
 from workflows.graph import AGENT, Graph
 from workflows.nodes.agent.asking import edited, refuse_misfit
 from workflows.nodes.agent.config import AgentConfig
 from workflows.nodes.agent.conversation import instructions_of, messages_of, with_repair
 from workflows.nodes.agent.node import TASK
-from workflows.nodes.agent.server_tools import tools_of
+from workflows.nodes.agent.server_tools import told_of, tools_of
 from workflows.nodes.agent.steps import Begin, Decision, Fail, Finish, History, Result, Step, Tool, decide
 from workflows.nodes.base import NodeError
 from workflows.nodes.webhook.approve import REJECTED
@@ -112,8 +113,8 @@ class AgentRun(Scope):
             self.history.results[here.index] = Result(rejected=_rejected(outputs.get(approval_node(step.node))))
             return
         (output,) = [outputs[node_id] for node_id in here.frame.graph.ends() if node_id in outputs]
-        if step.kind == "tool" and self.agent_body.attached[step.node].type == AGENT and isinstance(output, Mapping):
-            output = output.get("answer", output)
+        if step.kind == "tool":
+            output = _told(self.agent_body.attached[step.node], output)
         self.history.results[here.index] = Result(output)
 
     def spend(self, tokens: int, cost: Decimal | None) -> None:
@@ -224,9 +225,9 @@ class AgentRun(Scope):
     def seen_of(self, here: Pass, node_id: str, given: Any) -> Any:
         """Return what the expressions of a node of a step see as ``input``, of what the node is given."""
         step = self.history.steps[here.index]
-        # ``approval`` is written for the arguments, as everything that a tool says is.
         if step.kind == "model":
             return self.input  # What its models are called is written for what comes to the agent, as its prompt is.
+        # ``approval`` is written for the arguments, as everything that a tool says is.
         return given["arguments"] if step.kind == "tool" and node_id == approval_node(step.node) else given
 
     def shown_of(self, index: int, given: Any) -> dict[str, Any]:
@@ -304,6 +305,13 @@ def begun_tools(body: AgentBody, version: CompiledVersion, inputs_of: Mapping[st
 def _open_schema(version: CompiledVersion, node_id: str) -> dict[str, Any]:
     config = version.nodes[node_id].node.config
     return catalogue()[config["tool"]].open_schema(config.get("with", {}))
+
+
+def _told(tool: Node, output: Any) -> Any:
+    """Return what a model is told of what a tool put out."""
+    if tool.type == AGENT and isinstance(output, Mapping):
+        return output.get("answer", output)
+    return told_of(output) if tool.config.get("tool") == "mcp.call" else output
 
 
 def _rejected(decision: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -20,7 +21,9 @@ from tests.executions.engine.carrying import carry, start
 from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import BudgetFactory, ModelPriceFactory, WorkflowFactory
+from tests.mcp import Brain, McpApplication
 from tests.providers import calls, says
+from tests.workflows.tools.test_mcp import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,3 +243,52 @@ class TestModels:
         )
 
         assert ("expert.model", "1.0", 1, "completed") in runs(execution)
+
+
+class OddServer(Brain):
+    """A server of tools that says what it is told to say."""
+
+    def __init__(self, tools, result=None):
+        super().__init__()
+        self.tools, self.result = tools, result
+
+    def _result(self, method, params):
+        match method:
+            case "tools/list":
+                return {"tools": self.tools}
+            case "tools/call":
+                return self.result
+        return super()._result(method, params)
+
+
+class TestServersOfTools:
+    LOOK = {"name": "look", "description": "Look.", "inputSchema": {"type": "object"}}
+
+    def carried(self, worker, provider, server):
+        provider.play({"answers": [calls("eyes__look"), says("Done.")]})
+        with serving(McpApplication(server)) as url:
+            eyes = node("tool", {"tool": "mcp.call", "with": {"url": url}}, as_tool={"tools": ["look"]})
+            raw = definition("start > bot > end", "eyes -o bot", bot=agent(provider, "Ask."), eyes=eyes, end=END)
+            execution = carry(worker, start(raw))
+        assert execution.status == "completed", execution.error
+        return execution
+
+    @pytest.mark.parametrize("name", [[], {}, None, 7])
+    def test_one_that_gives_a_tool_no_name_has_its_others_all_the_same(self, worker, provider, name):
+        server = OddServer([{**self.LOOK, "name": name}, self.LOOK], {"content": [{"type": "text", "text": "A dot."}]})
+
+        self.carried(worker, provider, server)
+
+        assert "A dot." in told(provider)
+
+    def test_a_model_is_told_of_a_picture_and_not_its_bytes(self, worker, provider):
+        data = base64.b64encode(bytes(60_000)).decode()
+        picture = {"type": "image", "mimeType": "image/png", "data": data}
+        server = OddServer([self.LOOK], {"content": [picture, {"type": "text", "text": "A dot."}]})
+
+        execution = self.carried(worker, provider, server)
+
+        assert told(provider) == (
+            '<data from="eyes__look">\n[image image/png, 80,000 characters of base64, left out]\nA dot.\n</data>'
+        )
+        assert execution.node_runs.get(node_id="eyes").output_data["content"][0]["data"] == data

@@ -47,13 +47,51 @@ def tools_of(node_id: str, wanted: Sequence[str], listed: Sequence[Mapping[str, 
 
     :raises NodeError: ``unknown_tool``, if it has one of them no more, or does not describe it properly.
     """
-    by_name = {each.get("name"): each for each in listed}
+    by_name = {name: each for each in listed if isinstance(name := each.get("name"), str)}
     return [_tool(node_id, name, by_name) for name in wanted]
 
 
-def _tool(node_id: str, name: str, by_name: Mapping[Any, Mapping[str, Any]]) -> Tool:
+def told_of(result: Any) -> Any:
+    """Return what a model is told of what a server's tool returned: the data or the texts once, and of what is no text, what it is.
+
+    A picture as base64 would be cut in its middle, and be paid for with every further call.
+
+    :param result: the output of ``mcp.call``; what has come in its place is told as it is.
+    """
+    if not isinstance(result, Mapping) or not isinstance(result.get("content"), list):
+        return result
+    parts = [_in_words(block) for block in result["content"]]
+    structured = result.get("structured")
+    if structured is None:
+        return "\n".join(parts)
+    # A server that returns data says the same once more as text, for clients that know no data.
+    others = [part for part in parts if _json_in(part) != structured]
+    return {"structured": structured, "text": "\n".join(others)} if others else structured
+
+
+def _in_words(block: Any) -> str:
+    if not isinstance(block, Mapping):
+        return json.dumps(block, ensure_ascii=False)
+    if block.get("type") == "text" and isinstance(block.get("text"), str):
+        return str(block["text"])
+    holder = block["resource"] if isinstance(block.get("resource"), Mapping) else block
+    data = holder.get("blob", holder.get("data"))
+    if not isinstance(data, str):
+        return json.dumps(block, ensure_ascii=False)
+    kind = f"{block.get('type')} {holder.get('mimeType') or 'of an unknown type'}"
+    return f"[{kind[:200]}, {len(data):,} characters of base64, left out]"
+
+
+def _json_in(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _tool(node_id: str, name: str, by_name: Mapping[str, Mapping[str, Any]]) -> Tool:
     if name not in by_name:
-        has = ", ".join(sorted(f"`{each}`" for each in by_name if isinstance(each, str))[:20]) or "none"
+        has = ", ".join(sorted(f"`{each}`" for each in by_name)[:20]) or "none"
         raise NodeError("unknown_tool", f"The server of `{node_id}` has no tool `{name[:100]}`. It has: {has}.")
     described = by_name[name]
     parameters = described.get("input_schema") or _NO_PARAMETERS
