@@ -280,7 +280,7 @@ def _user_content(part: UserPart, request: ModelRequest) -> library.UserContent:
 def _response_parts(message: AssistantMessage, system: str) -> Iterator[library.ModelResponsePart]:
     for part in message["parts"]:
         match part["type"]:
-            case "text":
+            case "text" if part["text"].strip():  # Providers refuse to be told that they said nothing.
                 yield library.TextPart(content=part["text"])
             case "thinking" if part.get("provider") == system and part.get("id") != "content":
                 # Another provider would read it as something that was said; so would this one what stood in the text itself.

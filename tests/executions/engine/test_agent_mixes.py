@@ -292,3 +292,23 @@ class TestServersOfTools:
             '<data from="eyes__look">\n[image image/png, 80,000 characters of base64, left out]\nA dot.\n</data>'
         )
         assert execution.node_runs.get(node_id="eyes").output_data["content"][0]["data"] == data
+
+
+class TestMemory:
+    @pytest.mark.parametrize("nothing", ["", " \n"])
+    @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
+    def test_goes_on_after_an_answer_that_says_nothing(self, worker, provider, protocol, nothing):
+        provider.play({"answers": [says(nothing), says("Here I am.")]})
+        url = provider.openai_url if protocol == "openai" else provider.anthropic_url
+        bot = agent(
+            provider,
+            "Are you there?",
+            models=[{**model(provider), "provider": protocol, "base_url": url}],
+            memory={"key": "k"},
+        )
+        workflow = WorkflowFactory(published=True, definition=definition("start > bot > end", bot=bot, end=END))
+
+        for answer in (nothing, "Here I am."):
+            execution = carry(worker, services.start_manually(workflow, input={}, by=None, now=timezone.now()))
+            assert execution.status == "completed", execution.error
+            assert execution.result["answer"] == answer

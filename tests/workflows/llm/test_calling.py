@@ -49,6 +49,14 @@ class TestAnswer:
 
         assert ask(provider, protocol).finish_reason == "length"
 
+    @pytest.mark.parametrize("nothing", [[], [{"type": "text", "text": ""}], [{"type": "text", "text": " \n"}]])
+    def test_that_said_nothing_is_no_turn_of_the_conversation(self, provider, protocol, nothing):
+        provider.play({"answers": [says("Yes.")]})
+
+        ask(provider, protocol, user_message("There?"), assistant_message(nothing), user_message("Hello?"))
+
+        assert [each["role"] for each in provider.requests[0].body["messages"]].count("assistant") == 0
+
     def test_may_be_empty(self, provider, protocol):
         provider.play({"answers": [says("")]})
 
