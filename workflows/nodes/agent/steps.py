@@ -270,7 +270,7 @@ def _tool_calls(
             steps.append(Step("refused", node=tool.node, call=(number, at), said=said))
         elif room <= 0:
             then = Step("ask", call=(number, 0))
-            return _exceeded(config, TOOL_CALLS, config.limits.tool_calls, history.tool_calls, then)
+            return _exceeded(config, TOOL_CALLS, config.limits.tool_calls, history.tool_calls, then, asked=len(calls))
         else:
             room -= 1
             steps.append(Step("tool", node=tool.node, call=(number, at)))
@@ -323,8 +323,9 @@ def _is_beyond(history: History) -> bool:
     return any(step.kind == "model" and step.beyond for step in history.steps)
 
 
-def _exceeded(config: AgentConfig, about: str, most: int, used: int, then: Step) -> Decision:
-    message = f"The agent has used {used:,} {about.replace('_', ' ')}, and its limit is {most:,}."
+def _exceeded(config: AgentConfig, about: str, most: int, used: int, then: Step, *, asked: int = 0) -> Decision:
+    more = f" and asks for {asked:,} more at once" if asked else ""
+    message = f"The agent has used {used:,} {about.replace('_', ' ')}{more}, and its limit is {most:,}."
     if config.on_exceeded == "approve":
         ask = Step("ask", choice=then.choice, call=then.call, said=then.said, about=about, question=message)
         return Begin((ask,))

@@ -106,6 +106,11 @@ class TestLimits:
         assert isinstance(decision, Fail)
         assert decision.error.details["limit"] == "tool_calls"
 
+    def test_says_how_many_tools_are_to_be_called_at_once(self):
+        decision = decide(config(limits={"tool_calls": 1}), TOOLS, [], history(said(call("look"), call("look"))))
+
+        assert "has used 0 tool calls and asks for 2 more at once, and its limit is 1." in decision.error.message
+
     @pytest.mark.parametrize("limits", [{"turns": 1}, {"tokens": 10}])
     def test_people_may_let_it_go_on_as_far_again(self, limits):
         asking = config(limits=limits, on_exceeded="approve")
