@@ -63,6 +63,24 @@ class TestAnswer:
         assert ask(provider, protocol).parts == []
 
 
+class TestCache:
+    def marks(self, provider, *said, **more):
+        provider.play({"default": says("Yes.")})
+        ask(provider, "anthropic", *said, **more)
+        blocks = [block for message in provider.requests[-1].body["messages"] for block in message["content"]]
+        return [block.get("cache_control") for block in blocks]
+
+    def test_holds_the_conversation_of_an_agent_with_tools_up_to_its_end(self, provider):
+        said = [user_message("Add."), assistant_message([{"type": "text", "text": "What?"}]), user_message("Two.")]
+
+        *before, last = self.marks(provider, *said, tools=[ADD])
+
+        assert (before, last["type"]) == ([None, None], "ephemeral")
+
+    def test_holds_nothing_without_tools(self, provider):
+        assert self.marks(provider, "Hello.") == [None]
+
+
 @both
 class TestRequest:
     def test_holds_nothing_but_what_was_given(self, provider, protocol):
