@@ -140,8 +140,7 @@ class Scribe:
     def _write(self) -> None:
         with self._lock:
             streams = list(self._streams)
-        taken = [(stream, stream.take()) for stream in streams]
-        pieces = [piece for _, piece in taken if piece is not None]
+        pieces = [piece for stream in streams if (piece := _taken(stream)) is not None]
         long_ago = time.monotonic() - STAYS_SECONDS
         read = [stream for stream in streams if stream.closed_at is not None and stream.closed_at < long_ago]
         try:
@@ -151,12 +150,20 @@ class Scribe:
         except DatabaseError:
             logger.warning("Could not write live text.", exc_info=True)
             connection.close_if_unusable_or_obsolete()
-        except Exception:  # One text must not take the others along.
+        except Exception:  # Whatever it was: those that come later are written.
             logger.exception("Could not write live text.")
         for stream in streams:
             stream.was_written()
         with self._lock:
             self._streams = [stream for stream in self._streams if stream not in read]
+
+
+def _taken(stream: TextStream) -> LiveText | None:
+    try:
+        return stream.take()
+    except Exception:  # One text must not take the others along, nor this thread with all that come later.
+        logger.exception("Could not take live text.", extra={"execution_id": str(stream.execution_id)})
+        return None
 
 
 def remove_leftovers(*, now: datetime | None = None) -> int:

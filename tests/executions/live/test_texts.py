@@ -147,6 +147,20 @@ class TestScribe:
 
         assert stores == [5]
 
+    def test_a_text_that_cannot_be_masked_takes_no_other_along(self, scribe, monkeypatch, caplog):
+        class Broken(Masker):
+            def settled(self, text):
+                raise ValueError("Not this one.")
+
+        broken = scribe.stream(execution_id=new_id(), node_run_id=new_id(), masker=Broken(()))
+        broken.write("It")
+        wait_for(lambda: caplog.records)
+        other = stream(scribe)
+        other.write("is so.")
+        other.close()
+
+        assert written(other.node_run_id) == [(1, "is so.")]
+
     def test_a_database_error_loses_text_and_nothing_else(self, scribe, monkeypatch, caplog):
         store, failures = texts._store, [DatabaseError("gone"), ValueError("odd")]
 
