@@ -14,7 +14,7 @@ from projects.exceptions import Invalid, TooLarge
 from projects.payloads import parse_json
 from workflows.definition.json_schema import value_problems
 from workflows.llm.messages import ToolCallPart, text_in
-from workflows.nodes.agent.config import AgentConfig
+from workflows.nodes.agent.config import MOST_TOOL_CALLS, AgentConfig
 from workflows.nodes.base import NodeError
 
 Kind = Literal["model", "tool", "refused", "ask", "list"]
@@ -255,6 +255,9 @@ def _tool_calls(
     number: int,
     calls: Sequence[tuple[int, ToolCallPart]],
 ) -> Decision:
+    if len(calls) > MOST_TOOL_CALLS:  # Also those that are refused are recorded, each with what the model is told.
+        message = f"The model asks for {len(calls):,} calls of tools in one answer; {MOST_TOOL_CALLS} are looked at."
+        return Fail(NodeError("too_many_tool_calls", message, details={"calls": len(calls)}))
     steps: list[Step] = []
     # Where none are allowed, people allow one after the other.
     more = max(config.limits.tool_calls, 1) * _times_allowed(history, TOOL_CALLS)

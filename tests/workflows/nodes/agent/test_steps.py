@@ -57,6 +57,13 @@ class TestOrder:
     def test_asks_servers_for_their_tools_first(self):
         assert decide(config(), TOOLS, ["files"], history()) == Begin((Step("list", node="files"),))
 
+    def test_looks_at_no_answer_with_endless_calls(self):
+        step, result = said(*[call("nothing") for _ in range(501)])
+
+        decision = decide(config(), TOOLS, [], history((step, result)))
+
+        assert decision.error.code == "too_many_tool_calls"
+
     def test_ends_with_an_answer_without_calls(self):
         assert decide(config(), TOOLS, [], history(said(text("Done.")))) == Finish("Done.", 0)
 
