@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 from django import forms
 from django.contrib import admin
@@ -31,6 +31,7 @@ from projects.backoffice.panels import panel
 from projects.backoffice.searching import found_by_id
 from projects.models import Project
 from workflows.models import Workflow
+from workflows.nodes.agent.config import Provider
 
 PERMISSION = "executions.view_modelcall"
 MOST_MODELS = 20
@@ -181,6 +182,19 @@ class BudgetPage(Page[Budget]):
         budgets.delete_budget(obj, by=Actor.of(request))
 
 
+class _ProviderFilter(admin.SimpleListFilter):
+    """By protocol. Those that there are, are not looked for: that would read the whole ledger each time it is opened."""
+
+    title = "provider"
+    parameter_name = "provider"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(name, name) for name in get_args(Provider)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ModelCall]) -> QuerySet[ModelCall]:
+        return queryset if self.value() is None else queryset.filter(provider=self.value())
+
+
 @admin.register(ModelCall)
 class ModelCallPage(ReadOnlyPage[ModelCall]):
     """The ledger."""
@@ -196,7 +210,7 @@ class ModelCallPage(ReadOnlyPage[ModelCall]):
         "created_at",
     )
     list_select_related = ("project", "workflow")
-    list_filter = ("status", "provider", "is_test", ProjectFilter)
+    list_filter = ("status", _ProviderFilter, "is_test", ProjectFilter)
     search_fields = ("model",)
     search_help_text = "A part of the model's name, or the id of a call or of an execution."
     fields = (

@@ -181,6 +181,20 @@ class TestTheLedger:
 
         assert list(response.context["cl"].result_list) == [call]
 
+    def test_is_narrowed_to_a_provider(self, browser):
+        call = ModelCallFactory(provider="anthropic")
+        ModelCallFactory(provider="openai")
+
+        response = browser.get(url("changelist", ModelCall), {"provider": "anthropic"})
+
+        assert list(response.context["cl"].result_list) == [call]
+
+    def test_is_not_read_for_what_it_can_be_narrowed_to(self, browser, call):
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(url("changelist", ModelCall))
+
+        assert not [query["sql"] for query in queries if "DISTINCT" in query["sql"]]
+
     def test_looks_for_an_id_by_its_index(self, browser, call):
         with CaptureQueriesContext(connection) as queries:
             browser.get(url("changelist", ModelCall), {"q": str(call.execution_id)})
