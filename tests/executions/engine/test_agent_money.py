@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from threading import Event
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from executions import services
@@ -159,6 +161,32 @@ class TestCostOfAnAgent:
         approvals.decide(asked, Verdict.APPROVE, by=Actor(member.user), now=timezone.now())
 
         assert carry(worker, execution).result["cost"] is None
+
+    def test_holds_what_agents_have_used_that_were_its_tools_and_were_given_up(self, worker, provider, httpserver):
+        priced()
+        provider.play(
+            {
+                "rules": [{"when": {"user_contains": "sub"}, "answer": {**calls("pay", id="1"), "usage": USAGE}}],
+                "default": {**calls("expert", task="sub"), "usage": USAGE},
+            }
+        )
+        raw = bot(
+            provider,
+            "expert -o bot",
+            "pay -o expert",
+            expert=agent(provider, "{{ input.task }}"),
+            pay=http_tool(httpserver.url_for("/pay"), approval="always"),
+        )
+        raw["nodes"][1]["timeout_seconds"] = 600
+        execution = start(raw)
+        worker.work()
+        execution.node_runs.filter(node_id="bot").update(started_at=F("started_at") - timedelta(hours=1))
+
+        execution = carry(worker, execution)
+
+        costs = dict(execution.node_runs.filter(node_id__in=["bot", "expert"]).values_list("node_id", "cost"))
+        assert execution.error["code"] == "node_timeout"
+        assert costs == {"bot": Decimal("0.3"), "expert": Decimal("0.15")}
 
 
 class TestEnd:
