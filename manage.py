@@ -31,3 +31,6 @@ if __name__ == "__main__":
         if hint is None or "--traceback" in sys.argv:
             raise
         sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0]}\n{hint}")
+    except KeyboardInterrupt:
+        # Who presses Ctrl-C does not ask where it was.
+        sys.exit(130)

@@ -31,6 +31,9 @@ class Command(BaseCommand):
         workflow = _find(options["workflow"], options["project"])
         try:
             value = parse_json(options["input"].encode(), max_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        except SegueError as error:
+            raise CommandError(error.message.replace("The body", "--input", 1)) from error
+        try:
             execution = services.start_manually(
                 workflow, input=value, by=None, now=timezone.now(), node_id=options["trigger"]
             )

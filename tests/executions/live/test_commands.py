@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 from io import StringIO
 
 import pytest
+from django.conf import settings
+from django.core import management
 from django.core.management import CommandError, call_command
 
 from executions.engine.worker import Worker
@@ -19,7 +22,7 @@ from tests.threads import beside
 pytestmark = pytest.mark.django_db
 
 
-def _press_ctrl_c(seconds):
+def _press_ctrl_c(*_):
     raise KeyboardInterrupt
 
 
@@ -115,6 +118,22 @@ class TestRunWorkflow:
             "  completed  start (attempt 1)",
             "  completed  end (attempt 1)",
         ]
+
+    def test_says_that_its_input_is_no_json(self):
+        workflow = WorkflowFactory(published=True)
+
+        with pytest.raises(CommandError, match="--input is not JSON"):
+            printed("run_workflow", workflow.pk, input="nonsense")
+
+
+class TestManagePy:
+    def test_ends_at_ctrl_c_without_a_traceback(self, monkeypatch):
+        monkeypatch.setattr(management, "execute_from_command_line", _press_ctrl_c)
+
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(settings.BASE_DIR / "manage.py"), run_name="__main__")
+
+        assert ended.value.code == 130
 
 
 class TestPrinter:
