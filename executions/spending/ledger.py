@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce
 
 from executions.models import LIVE, ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.spending.models import IN_WORDS, Budget, BudgetPeriod, CallStatus, ModelCall
-from executions.spending.prices import price_of
+from executions.spending.prices import host_of, price_of
 from executions.spending.pricing import Tokens, plain
 from executions.spending.windows import window
 from projects.payloads import storable_text
@@ -186,10 +186,12 @@ class PriceUnknown(NodeError):
 
     def __init__(self, ask: Ask, limit: _Limit) -> None:
         at = f" at {_without_query(ask.base_url)}" if ask.base_url else ""
+        name = host_of(ask.base_url) or ask.provider
         super().__init__(
             "price_unknown",
             f"{limit.told} is {plain(limit.amount)} USD, but no price is known for the model {ask.model} of {ask.provider}{at}. "
-            "Set one in the admin under Model prices, or run `manage.py load_model_prices`; 0 if it costs nothing.",
+            f"Set one in the admin under Model prices, with the provider `{name}`, or run `manage.py load_model_prices`; "
+            "0 if it costs nothing.",
             details={"provider": ask.provider, "model": ask.model, "base_url": _without_query(ask.base_url)},
         )
 

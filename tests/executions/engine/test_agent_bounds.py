@@ -71,6 +71,12 @@ class TestBudget:
 
         assert carry(worker, execution).result == "Done."
 
+    def test_people_are_told_what_their_answer_does(self, worker, over):
+        execution = settle(worker, over(on_exceeded="approve"))
+
+        told = Approval.objects.get(execution=execution).message
+        assert told.endswith("If you approve, the agent goes on beyond it; if you reject, it fails.")
+
     def test_people_may_end_it(self, worker, provider, over):
         execution = settle(worker, over(on_exceeded="approve"))
 

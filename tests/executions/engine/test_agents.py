@@ -275,6 +275,11 @@ class TestApproval:
         assert httpserver.log == []
         assert Approval.objects.get(execution=execution).details["arguments"] == {"amount": 500, "to": "ACME"}
 
+    def test_people_are_told_what_their_answer_does(self, worker, provider, httpserver):
+        execution = self.waiting(worker, provider, httpserver)
+
+        assert "If you reject, no call is made" in Approval.objects.get(execution=execution).message
+
     def test_approved_it_is_called(self, worker, provider, httpserver):
         execution = self.waiting(worker, provider, httpserver)
         self.decide(execution, Verdict.APPROVE)

@@ -230,6 +230,7 @@ class TestBudgets:
             reserve(ask(workflow, model="nobody-knows-me", base_url="http://llm.internal/v1?key=k"), now=NOON)
 
         assert (raised.value.code, raised.value.retryable) == ("price_unknown", False)
+        assert "with the provider `llm.internal`" in raised.value.message
         assert raised.value.details["base_url"] == "http://llm.internal/v1"
         assert not ModelCall.objects.exists()
 

@@ -101,7 +101,7 @@ class LimitApproval(NodeType[LimitApprovalConfig]):
         """Ask."""
         request = ApprovalRequest(
             title=f"{config.agent}: go on?"[:_MOST_OF_A_TITLE],
-            message=context.input["question"],
+            message=f"{context.input['question']} If you approve, the agent goes on beyond it; if you reject, it fails.",
             details=context.input["details"],
             form=None,
             deciders=_deciders(config.approvals),
