@@ -6,6 +6,7 @@ import re
 import time
 from typing import Any
 from uuid import UUID
+from uuid import UUID
 
 from django.core.management.base import OutputWrapper
 
@@ -65,7 +66,7 @@ class _Printer:
             self._approvals(told["id"])
 
     def _approvals(self, execution_id: str) -> None:
-        waiting = Approval.objects.open().filter(execution=execution_id).exclude(pk__in=self._asked)
+        waiting = Approval.objects.open().filter(execution=UUID(execution_id)).exclude(pk__in=self._asked)
         for approval in waiting.only("pk").order_by("created_at", "id"):
             self._asked.add(approval.pk)
             self._write(f"  decide at {approvals.url_of(approval)}")

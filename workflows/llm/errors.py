@@ -159,7 +159,7 @@ class Failures:
 def _place(request: ModelRequest) -> str:
     """Return where a model is asked, for people; "" at the provider's own address. Without what else stands in the URL."""
     try:
-        parts = urlsplit(request.base_url)
+        parts = urlsplit(request.base_url or "")
         host, port = parts.hostname, parts.port
     except ValueError:
         return ""
