@@ -335,12 +335,7 @@ class Turn:
 
     def _drop(self, here: Pass, *, because: str) -> None:
         """Give up everything that is under way in a pass and in the scopes in it."""
-        opened = list(here.within())
-        for inner in reversed(opened):  # What an agent has used counts for the one whose tool it is.
-            for scope in inner.scopes.values():
-                if isinstance(scope, AgentRun):
-                    self._note_spent(scope)
-        for inner in opened:
+        for inner in list(here.within()):
             for row in self._rows_in(inner):
                 if row.status == ExecutionStatus.RUNNING:
                     if job := self._jobs.pop(row.pk, None):
