@@ -28,6 +28,7 @@ BLOCKS = {
     "assistant": {"text", "thinking", "redacted_thinking", "tool_use"},
 }
 MIN_THINKING = 1024
+_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
@@ -158,6 +159,8 @@ def _check_block(block: Any, allowed: set[str], where: str) -> None:
                     raise Refused(
                         f"{where}.tool_use.{name}: {'Input should be a valid dictionary' if wanted is dict else 'Field required'}"
                     )
+            if not _ID.fullmatch(block["id"]):
+                raise Refused(f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
             if not _NAME.fullmatch(block["name"]):
                 raise Refused(f"{where}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
         case "tool_result":

@@ -35,6 +35,7 @@ from projects.exceptions import Invalid
 from projects.payloads import parse_json
 from workflows.http import Cancelled, DoorError, Postponed, urls
 from workflows.llm import errors
+from workflows.llm.call_ids import with_plain_ids
 from workflows.llm.errors import Failures, Kind
 from workflows.llm.messages import (
     AssistantMessage,
@@ -241,7 +242,7 @@ def _answer_tool(request: ModelRequest) -> str:
 
 def _history(request: ModelRequest, system: str) -> Iterator[library.ModelMessage]:
     said: list[library.ModelRequestPart] = []
-    for message in request.messages:
+    for message in with_plain_ids(request.messages) if request.provider == "anthropic" else request.messages:
         if message["role"] != "assistant":
             # Results of tools and what was said after them are one turn.
             said += _request_parts(message, request)

@@ -210,6 +210,7 @@ class TestAnthropic:
                 "must have a single result",
             ),
             ({"messages": [user("a"), blocks("assistant", use("1"), use("1"))]}, "ids must be unique"),
+            ({"messages": [user("a"), blocks("assistant", use("add:1"))]}, "tool_use.id: String should match pattern"),
             ({"messages": [user("a"), blocks("assistant", thought("forged"))]}, "Invalid `signature` in `thinking`"),
             ({"tools": [tool(name="add two")]}, "tools.0.custom.name: String should match pattern"),
             ({"tools": [tool(), tool()]}, "Tool names must be unique"),

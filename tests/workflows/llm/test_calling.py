@@ -63,6 +63,38 @@ class TestAnswer:
         assert ask(provider, protocol).parts == []
 
 
+class TestCallIds:
+    def test_of_another_server_become_such_as_anthropic_takes(self, provider):
+        provider.play({"answers": [says("Three.")]})
+        made = [
+            {"type": "tool_call", "id": "functions.add:0", "name": "add", "arguments": {"a": each}} for each in (1, 2)
+        ]
+        turn = [assistant_message(made), tool_message([tool_result(made[0], "One."), tool_result(made[1], "Two.")])]
+
+        ask(provider, "anthropic", user_message("Add."), *turn, *turn, tools=[ADD])
+
+        blocks = [block for message in provider.requests[0].body["messages"] for block in message["content"]]
+        called = {block["id"]: block["input"]["a"] for block in blocks if block["type"] == "tool_use"}
+        came = {block["tool_use_id"]: block["content"][0]["text"] for block in blocks if block["type"] == "tool_result"}
+        assert list(called) == ["functions_add_0", "functions_add_0_2", "functions_add_0_3", "functions_add_0_4"]
+        assert [(called[key], value) for key, value in came.items()] == [(1, "One."), (2, "Two.")] * 2
+
+    def test_stay_as_they_are_for_the_server_that_gave_them(self, provider):
+        provider.play({"answers": [says("One.")]})
+        call = {"type": "tool_call", "id": "functions.add:0", "name": "add", "arguments": {}}
+
+        ask(
+            provider,
+            "openai",
+            user_message("Add."),
+            assistant_message([call]),
+            tool_message([tool_result(call, "1")]),
+            tools=[ADD],
+        )
+
+        assert provider.requests[0].body["messages"][1]["tool_calls"][0]["id"] == "functions.add:0"
+
+
 class TestCache:
     def marks(self, provider, *said, **more):
         provider.play({"default": says("Yes.")})
