@@ -6,7 +6,6 @@ import re
 import time
 from typing import Any
 from uuid import UUID
-from uuid import UUID
 
 from django.core.management.base import OutputWrapper
 
