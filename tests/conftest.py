@@ -82,9 +82,10 @@ def _set_up_django(*, sqlite_file: Path) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Let tests with real transactions clear the audit log, and the database go when all is done.
+    """Let tests with real transactions commit fast and clear up, and the database go when all is done.
 
-    PostgreSQL truncates it, which no row's trigger sees; SQLite deletes, which the audit log refuses.
+    What they commit need not survive a power cut. PostgreSQL truncates the audit log, which no row's trigger sees; SQLite
+    deletes, which the audit log refuses.
     """
     from django.db import connection
 
@@ -92,6 +93,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     from tests.emptying import empty_cheaply
 
     empty_cheaply()
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit TO off')
+        connection.close()
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER IF EXISTS audit_log_no_delete")
