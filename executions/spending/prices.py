@@ -19,6 +19,7 @@ from executions.spending.pricing import Price, plain
 from executions.spending.published import Published
 from projects import audit
 from projects.access import Actor
+from projects.exceptions import NotFound
 
 # US dollars a million tokens; nobody asks for more, and what calls cost fits the ledger.
 MOST = Decimal(100_000)
@@ -142,13 +143,17 @@ def change_price(row: ModelPrice, *, by: Actor | None, **values: Any) -> ModelPr
     :raises PriceIsPublished: if it is none of an operator.
     :raises InvalidPrice: with everything that is wrong.
     :raises PriceExists: if there is another one from the same moment on.
+    :raises NotFound: if somebody has deleted it meanwhile.
     """
     _refuse_published(row)
+    locked = ModelPrice.objects.select_for_update().filter(pk=row.pk).first()
+    if locked is None:
+        raise NotFound("There is no such price any more.")
     for column, value in values.items():
-        setattr(row, column, value)
-    _save(row)
-    audit.record("model_price.changed", row, project=None, by=by, details=_described(row))
-    return row
+        setattr(locked, column, value)
+    _save(locked)
+    audit.record("model_price.changed", locked, project=None, by=by, details=_described(locked))
+    return locked
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from executions.spending import budgets
 from executions.spending.ledger import Standing
 from executions.spending.models import Budget
 from projects.access import Actor
+from projects.exceptions import NotFound
 from projects.models import AuditEntry
 from tests.clock import NOON
 from tests.factories import BudgetFactory, ModelCallFactory, ProjectFactory, UserFactory, WorkflowFactory
@@ -65,6 +66,23 @@ class TestServices:
             budgets.create_budget(
                 ProjectFactory(), workflow=WorkflowFactory(), period="day", amount=Decimal(1), by=by, now=NOON
             )
+
+    def test_one_that_somebody_has_deleted_meanwhile_stays_deleted(self, by):
+        budget = BudgetFactory()
+        Budget.objects.all().delete()
+
+        with pytest.raises(NotFound, match="no such budget any more"):
+            budgets.change_budget(budget, amount=Decimal(1), by=by)
+
+        assert not Budget.objects.exists()
+
+    def test_what_somebody_has_changed_meanwhile_stays_so(self, by):
+        budget = BudgetFactory(timezone="UTC")
+        Budget.objects.update(timezone="Europe/Berlin")
+
+        changed = budgets.change_budget(budget, amount=Decimal(1), by=by)
+
+        assert (changed.amount, changed.timezone) == (1, "Europe/Berlin")
 
     def test_there_is_one_for_the_same_workflows_and_period(self, by):
         workflow = WorkflowFactory()

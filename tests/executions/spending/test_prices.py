@@ -16,6 +16,7 @@ from executions.spending.prices import change_price, delete_price, load_prices, 
 from executions.spending.pricing import Price
 from executions.spending.published import Published
 from projects.access import Actor
+from projects.exceptions import NotFound
 from projects.models import AuditEntry
 from tests.clock import NOON
 from tests.factories import ModelPriceFactory, UserFactory
@@ -195,6 +196,15 @@ class TestOperatorsPrices:
         assert price_of("openai", "mine", NOON) is None
         actions = AuditEntry.objects.order_by("created_at", "id").values_list("action", flat=True)
         assert list(actions) == ["model_price.created", "model_price.changed", "model_price.deleted"]
+
+    def test_one_that_somebody_has_deleted_meanwhile_stays_deleted(self, by):
+        row = set_price(**self.VALUES, by=by, now=NOON)
+        ModelPrice.objects.all().delete()
+
+        with pytest.raises(NotFound, match="no such price any more"):
+            change_price(row, by=by, input=Decimal("0.5"))
+
+        assert not ModelPrice.objects.exists()
 
     def test_can_be_nothing_for_what_costs_nothing(self, by):
         set_price(**{**self.VALUES, "input": Decimal(0), "output": Decimal(0)}, by=by, now=NOON)
