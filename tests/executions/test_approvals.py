@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -273,6 +274,28 @@ class TestPage:
         assert answer["Location"].startswith("/api/auth/login/?next=/approvals/")
         assert Client().post(where(approval), {"verdict": "approve"}).status_code == 302
         assert run_of(approval).answer is None
+
+    def test_lets_people_log_in_under_its_own_name_and_brings_them_back(self):
+        approval = asked()
+        user = member(approval, password=make_password("right password"))
+        browser = Client()
+
+        form = browser.get(page(approval), follow=True)
+        there = browser.post(
+            "/api/auth/login/",
+            {"username": user.get_username(), "password": "right password", "next": form.context["next"]},
+        )
+
+        assert "Log in to Segue" in form.content.decode()
+        assert there["Location"] == page(approval)
+
+    def test_says_that_a_password_is_wrong(self):
+        answer = Client().post("/api/auth/login/", {"username": "<b>", "password": "wrong", "next": "/approvals/x"})
+
+        text = answer.content.decode()
+        assert "Please enter a correct username and password." in text
+        assert 'value="&lt;b&gt;"' in text
+        assert 'name="next" value="/approvals/x"' in text
 
     @pytest.mark.parametrize("where", [link, page])
     def test_is_nothing_to_strangers(self, where):

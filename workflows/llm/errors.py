@@ -40,7 +40,6 @@ _NEVER_SENT = frozenset(
 _ADVICE = {
     "bad_url": "Check `base_url`.",
     "connect": "Check `base_url`, and whether a server runs there.",
-    "dns": "Check `base_url`.",
     "tls": "Check `base_url`: a server without TLS wants http:// in it.",
 }
 # With these something in front of the provider speaks: what the provider itself did, nobody knows.
