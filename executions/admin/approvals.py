@@ -268,7 +268,11 @@ def approvals_of_execution(request: HttpRequest, execution: WorkflowExecution) -
             values.pill(each.status),
             each.created_at,
             each.deadline_at or execution.deadline_at,
-            format_html('<a href="{}">Decide</a>', reverse("approval-page", args=[each.pk])) if each.is_open else "",
+            format_html(
+                '<a href="{}">{}</a>',
+                reverse("approval-page", args=[each.pk]),
+                "Decide" if each.is_open else "Decisions",
+            ),
         )
         for each in found[: MOST + 1]
     ]

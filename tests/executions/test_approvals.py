@@ -154,6 +154,17 @@ class TestApi:
         assert (answer.status_code, answer.data["code"]) == (400, "invalid_form")
         assert {problem["path"] for problem in answer.data["problems"]} == {"/form", "/form/account"}
 
+    def test_refuses_a_field_that_the_form_does_not_have(self, api, project):
+        """Misspelled, it would leave a payment at what the model had said."""
+        form = {"type": "object", "properties": {"amount": {"type": "integer", "default": 500}}}
+        approval = ApprovalFactory(execution__workflow_version__workflow__project=project, form=form)
+
+        answer = api("operator").post(f"/api/approvals/{approval.pk}/approve/", {"form": {"amonut": 50}})
+
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_form")
+        assert answer.json()["problems"][0]["path"] == "/form/amonut"
+        assert answer.json()["problems"][0]["hint"] == "There are: amount."
+
     def test_tells_operators_the_links_of_what_waits(self, api, project):
         raw = definition("start > ask", ask=node("webhook", {"action": "wait"}))
         execution = started(WorkflowFactory(published=True, project=project, definition=raw))

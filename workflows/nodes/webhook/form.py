@@ -115,5 +115,14 @@ def _value(text: str, kind: str) -> Any:
 def answer_problems(schema: Mapping[str, Any] | None, values: Any) -> list[Problem]:
     """Return where values are not what a form asks for. Without a form there are none to give."""
     if schema:
-        return value_problems(schema, values, below="/form")
+        return [*_unknown(schema, values), *value_problems(schema, values, below="/form")]
     return [Problem("unknown_key", "/form", "This approval has no form.", "Leave it out.")] if values else []
+
+
+def _unknown(schema: Mapping[str, Any], values: Any) -> list[Problem]:
+    """Return the fields that a form does not have: who misspells one has not changed what they meant to."""
+    known = schema.get("properties") or {}
+    given = values if isinstance(values, Mapping) else {}
+    hint = f"There are: {', '.join(known)}."
+    unknown = [name for name in given if name not in known][:MOST_FIELDS]
+    return [Problem("unknown_key", pointer("form", name), "The form has no such field.", hint) for name in unknown]
