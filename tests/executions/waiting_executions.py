@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 from django.utils import timezone
 
 from executions import links, services
+from executions.engine import in_place
 from executions.models import WorkflowExecution
 from tests.builders import definition, node
 from tests.factories import ProjectFactory, WorkflowFactory
@@ -23,7 +25,9 @@ def waits(action: str = "wait", **config: Any) -> WorkflowExecution:
 
 def started(workflow: Any) -> WorkflowExecution:
     """Return an execution of a workflow of pure nodes, as far as it goes by itself."""
-    execution = services.start_manually(workflow, input={}, by=None, now=timezone.now(), awaited=True)
+    # A machine that is busy with other tests must not leave the rest to a worker: there is none.
+    with mock.patch.object(in_place, "SECONDS", 30):
+        execution = services.start_manually(workflow, input={}, by=None, now=timezone.now(), awaited=True)
     execution.refresh_from_db()
     return execution
 
