@@ -12,6 +12,7 @@ from django.db.models import Case, CharField, Count, F, Q, Value, When
 from executions.engine.clock import database_now
 from executions.engine.journal import fact_of
 from executions.engine.planner import Progress, plan
+from executions.engine.versions import approval_node
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from workflows.definition.schema import parse
 from workflows.drawing import Passes, State
@@ -53,7 +54,11 @@ def node_states(execution: WorkflowExecution) -> dict[str, State]:
     for node_id in graph.nodes.keys() - top.nodes.keys():
         outermost = states.get(graph.scopes_around(node_id)[-1])
         may_run = outermost is not None and outermost.word in _UNDER_WAY and not execution.has_ended
-        states[node_id] = State.of_counts(counts.get(node_id, {}), otherwise=PENDING if may_run else SKIPPED)
+        own = dict(counts.get(node_id, {}))
+        # People are asked about a call before the tool's own run begins.
+        if asked := counts.get(approval_node(node_id), {}).get(WAITING):
+            own[WAITING] = own.get(WAITING, 0) + asked
+        states[node_id] = State.of_counts(own, otherwise=PENDING if may_run else SKIPPED)
     return {node_id: states[node_id] for node_id in graph.nodes}
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from executions import services
 from executions.models import Approval, ConversationMessage, LiveText, ModelCall, Verdict
 from executions.services import approvals
+from executions.states import node_states
 from projects.access import Actor
 from tests.builders import definition, loop, node
 from tests.executions.engine.agents import agent, http_tool, model, runs
@@ -274,6 +275,11 @@ class TestApproval:
         )
         assert httpserver.log == []
         assert Approval.objects.get(execution=execution).details["arguments"] == {"amount": 500, "to": "ACME"}
+
+    def test_the_picture_shows_that_the_tool_waits(self, worker, provider, httpserver):
+        execution = self.waiting(worker, provider, httpserver)
+
+        assert dict(node_states(execution)["pay"].counts) == {"waiting": 1}
 
     def test_people_are_told_what_their_answer_does(self, worker, provider, httpserver):
         execution = self.waiting(worker, provider, httpserver)
