@@ -84,8 +84,7 @@ def _set_up_django(*, sqlite_file: Path) -> None:
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Let tests with real transactions commit fast and clear up, and the database go when all is done.
 
-    What they commit need not survive a power cut. PostgreSQL truncates the audit log, which no row's trigger sees; SQLite
-    deletes, which the audit log refuses.
+    What they commit need not survive a power cut.
     """
     from django.db import connection
 
@@ -97,9 +96,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute(f'ALTER DATABASE "{connection.settings_dict["NAME"]}" SET synchronous_commit TO off')
         connection.close()
-    if connection.vendor == "sqlite":
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER IF EXISTS audit_log_no_delete")
     yield
     stop_listening()
 
