@@ -728,11 +728,13 @@ class Turn:
         at = job.context.reserved_at or self.now()
         cost, tokens = cost_of(planned, answer, at=at), tokens_of(answer)
         answer["cost"] = None if cost is None else str(cost)
-        self._journal.note_spent(job.row, tokens=tokens, cost=cost)
-        agent.spend(tokens, cost)
+        # The worker that asked before was lost: nobody knows whether it was charged for that.
+        whole = None if job.row.interruptions else cost
+        self._journal.note_spent(job.row, tokens=tokens, cost=whole)
+        agent.spend(tokens, whole)
         self._spent_tokens += tokens
         self._spent += cost or 0
-        self._is_cost_complete = self._is_cost_complete and cost is not None
+        self._is_cost_complete = self._is_cost_complete and whole is not None
         self._settlements.answered(job.row, answer)
 
     def _note_refusal(self, job: Job, error: NodeError) -> None:

@@ -56,6 +56,7 @@ def rabbitmq(settings, monkeypatch):
     settings.BELL_QUEUES = {"default": name, "agents": f"{name}-of-agents"}
     monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # It would count for more than the argument.
     app = Celery("bells", broker=os.environ["TEST_RABBITMQ_URL"], set_as_current=False)
+    app.conf.broker_transport_options = {"confirm_publish": True}  # As in the settings: what was published lies there.
     with app.connection_for_write() as connection:
         yield app, connection
         for queue in settings.BELL_QUEUES.values():

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from decimal import Decimal
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from django.db.models import F
 from django.utils import timezone
 
 from executions import services
+from executions.engine import recovery
 from executions.engine.clock import database_now
 from executions.engine.model_calls import Ask
+from executions.engine.worker import Worker
 from executions.invariants import check_all
-from executions.models import Approval, Verdict
+from executions.models import Approval, Verdict, WorkflowExecution
 from executions.services import approvals
 from executions.spending import ledger
 from executions.spending.ledger import ExecutionOver
 from executions.spending.models import ModelCall
 from projects.access import Actor
 from tests.builders import definition, node
+from tests.clock import NOON
 from tests.executions.engine.agents import agent, http_tool, model
 from tests.executions.engine.agents import provider as provider
 from tests.executions.engine.carrying import carry, start
@@ -133,6 +137,30 @@ class TestBudget:
 
 
 class TestCostOfAnAgent:
+    def test_is_not_known_where_a_worker_was_lost_that_had_asked(self, worker, provider):
+        priced()
+        provider.play(
+            {"answers": [says("Nobody hears it.", usage=USAGE, latency_seconds=1), says("Done.", usage=USAGE)]}
+        )
+        execution = start(bot(provider))
+        lost = Worker()
+        asking = Thread(target=lost.work)
+        asking.start()
+        until = time.monotonic() + 10
+        while not provider.requests:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        WorkflowExecution.objects.filter(pk=execution.pk).update(lease_expires_at=NOON - timedelta(days=1))
+        recovery.sweep()
+
+        carry(worker, execution)
+        asking.join()
+        lost.close()
+
+        assert execution.node_runs.get(node_id="bot.model").interruptions == 1
+        assert (execution.result["cost"], execution.cost, execution.is_cost_complete) == (None, Decimal("0.15"), False)
+        assert broken() == set()
+
     BROKEN = says("half", cut_after_chunks=1)
 
     def raw(self, provider, *ways, **more):
