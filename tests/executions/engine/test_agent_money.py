@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from decimal import Decimal
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from django.db.models import F
@@ -32,6 +32,7 @@ from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import BudgetFactory, MemberFactory, ModelPriceFactory, WorkflowFactory
 from tests.providers import calls, fails, says
+from tests.threads import beside
 from workflows import llm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -144,8 +145,7 @@ class TestCostOfAnAgent:
         )
         execution = start(bot(provider))
         lost = Worker()
-        asking = Thread(target=lost.work)
-        asking.start()
+        asking = beside(lost.work)
         until = time.monotonic() + 10
         while not provider.requests:
             assert time.monotonic() < until
