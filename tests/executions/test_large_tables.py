@@ -139,7 +139,7 @@ def history(django_db_setup, django_db_blocker):
     if connection.vendor != "postgresql":
         pytest.skip("SQLite plans each statement for its own parameters")
     with django_db_blocker.unblock():
-        connection.close()  # What other tests have had prepared was planned for tables with nothing in them.
+        connection.close()  # Other tests have had statements prepared while kinds of plans were switched off (tests.plans).
     with django_db_blocker.unblock(), transaction.atomic():
         at, now = "now() - n * interval '1 minute'", timezone.now()
         workflow = published(started_by(hook=webhook()))
