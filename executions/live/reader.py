@@ -15,7 +15,6 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, FilteredRelation, Q, UUIDField
-from django.db.models.expressions import RawSQL
 
 from executions.live.events import NODE_RUN_COLUMNS, Event, Kind, told_of_execution, told_of_node_run
 from executions.live.position import MOST_NAMED, UNKNOWN, Position, mark_of
@@ -28,16 +27,17 @@ LOOK_SECONDS = 0.3
 QUIET_SECONDS = 1.0
 _SLOWER = 1.1
 
-# Both parts by an index, however many node runs there are: an OR would read them all. Nor may the execution be asked for beside
-# ids: PostgreSQL may then read all of its node runs, and look which of them have such an id.
+# Both parts by an index, however many node runs there are: an OR would read them all. The execution is written out: planned for
+# any execution, of which most have a few node runs, the first part could go by whichever index begins with the execution, and
+# would read all that one of many has.
 _NEWS = """
-SELECT id FROM (
-    SELECT id FROM workflow_execution_logs
-    WHERE execution_id = %s AND (started_at, id) > (%s, %s)
-    ORDER BY started_at, id LIMIT %s
+SELECT {columns} FROM (
+    SELECT * FROM workflow_execution_logs
+    WHERE execution_id = '{execution}' AND (started_at, id) > (%s, %s)
+    ORDER BY started_at, id LIMIT {page}
 ) AS new_ones
 UNION ALL
-SELECT id FROM workflow_execution_logs WHERE id IN ({})
+SELECT {columns} FROM workflow_execution_logs WHERE id IN ({open_ones})
 """
 
 
@@ -117,11 +117,15 @@ class Reader:
             UUIDField().get_db_prep_value(pk, connection) for pk in (self.execution_id, after, *open_ones)
         ]
         moment = connection.ops.adapt_datetimefield_value(started_at)
-        parameters = [execution_id, moment, after_id, PAGE, *open_ids]
-        wanted = RawSQL(_NEWS.format(", ".join(["%s"] * len(open_ones))), parameters)  # noqa: S611 - placeholders
-        rows = WorkflowExecutionLog.objects.filter(pk__in=wanted).only("execution", *NODE_RUN_COLUMNS)
-        # Who comes back says which ones had not ended, and may name those of any execution.
-        return [row for row in rows.order_by("started_at", "id") if row.execution_id == self.execution_id]
+        fields = WorkflowExecutionLog._meta.concrete_fields
+        columns = ", ".join(f'"{each.column}"' for each in fields if each.name in {"execution", *NODE_RUN_COLUMNS})
+        asked = _NEWS.format(
+            columns=columns, execution=execution_id, page=PAGE, open_ones=", ".join(["%s"] * len(open_ones))
+        )
+        rows = WorkflowExecutionLog.objects.raw(asked, [moment, after_id, *open_ids])
+        # One may be new and have been named. And who comes back says which ones had not ended, and may name those of any execution.
+        own = {row.pk: row for row in rows if row.execution_id == self.execution_id}
+        return sorted(own.values(), key=lambda row: (row.started_at, row.pk))
 
     def _about(self, execution: WorkflowExecution) -> Iterator[Event]:
         mark = mark_of(execution.status, execution.blocked_on, execution.blocked_detail, execution.wake_at)
