@@ -79,7 +79,7 @@ class TestPublishOnRabbitMQ:
         bell._publish("default")
         bell._publish("agents")
 
-        assert (self.waiting("default"), self.waiting("agents")) == (1, 1)
+        assert min(self.waiting("default"), self.waiting("agents")) > 0
 
     def test_rings_again_after_the_broker_has_refused_something(self):
         Queue(settings.BELL_QUEUES["agents"], durable=False, channel=self.connection.default_channel).declare()
@@ -88,7 +88,7 @@ class TestPublishOnRabbitMQ:
 
         bell._publish("default")
 
-        assert self.waiting("default") == 1
+        assert self.waiting("default")  # At least one: what other tests have begun may ring as well.
 
 
 class TestRing:

@@ -75,7 +75,6 @@ PAGES = [
     "/api/executions/?workflow={workflow}&status=failed",
     "/api/executions/{execution}/",
     "/api/executions/{execution}/node-runs/",
-    "/api/webhook-registrations/{registration}/deliveries/",
     "/api/events/",
     "/api/events/?name=order.created",
     "/api/conversations/",
@@ -189,7 +188,6 @@ def history(django_db_setup, django_db_blocker):
             "watched": present_position(execution.pk).to_id(),
             "today": f"{now:%Y-%m-%dT00:00:00Z}",
             "tomorrow": f"{now + timedelta(days=1):%Y-%m-%dT00:00:00Z}",
-            "registration": hook.pk,
             "webhook": f"/webhooks/{hook.path}",
             "member": factories.MemberFactory(project=execution.project).user,
         }

@@ -30,7 +30,7 @@ QUERIES = {
     "executions of a project": (executions.filter(project=ANY).order_by(*newest), "executions_project_newest"),
     "executions of a workflow": (executions.filter(workflow=ANY).order_by(*newest), "executions_workflow_newest"),
     "executions by status": (
-        executions.filter(project=ANY, status="failed").order_by(*newest),
+        executions.filter(project=ANY, status="completed").order_by(*newest),
         "executions_status_newest",
     ),
     "executions by what started them": (
