@@ -15,7 +15,7 @@ from config.schema import parts
 from projects.models import AuditEntry, Project
 from tests import emptying
 from tests.factories import AuditEntryFactory, ExecutionFactory, NodeRunFactory, ProjectFactory
-from tests.multiplied import multiply
+from tests.many_rows import multiply
 from tests.threads import beside
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -46,7 +46,7 @@ class ConversationFilter(django_filters.FilterSet):
 class NewestPositionPagination(NewestFirstPagination):
     """In the order of the conversation, from its end on."""
 
-    ordering = ("-position", "-id")
+    ordering = ("-position",)  # Which one conversation gives once.
 
 
 class ConversationViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewSet):
@@ -66,7 +66,7 @@ class ConversationViewSet(ListModelMixin, RetrieveModelMixin, ProjectScopedViewS
 class ConversationMessageViewSet(ListModelMixin, ProjectScopedViewSet):
     """The messages of a conversation, the newest first."""
 
-    queryset = ConversationMessage.objects.select_related("conversation")
+    queryset = ConversationMessage.objects.all()
     serializer_class = ConversationMessageSerializer
     pagination_class = NewestPositionPagination
     project_path = "conversation__project"

@@ -28,13 +28,15 @@ from executions.spending.models import Budget
 from projects.ids import new_id
 from tests import factories
 from tests.executions.spending.asks import ask, dollar_price
-from tests.multiplied import multiply, rows_read, rows_read_in_order_of_the_table
+from tests.many_rows import multiply, rows_read, rows_read_in_order_of_the_table
 from tests.triggers.stories import hook_of, published, started_by, webhook
 from workflows.models import WorkflowVersion
 
 MANY = 20_000
 # Node runs of one execution and messages of one conversation, while the others have one each.
 MANY_OF_ONE = 5_000
+# Projects, each with a workflow.
+OTHERS = 2_000
 # Rows that UNTIL_PLANNED_FOR_ALL times what shows a page of them may read.
 FEW = 2_000
 # psycopg prepares a statement when it comes the fifth time, and PostgreSQL plans it five times for the parameters at hand.
@@ -80,6 +82,7 @@ PAGES = [
     "/api/conversations/",
     "/api/conversations/{conversation}/messages/",
     "/api/approvals/",
+    "/api/webhook-registrations/{registration}/deliveries/",
     "/api/statistics/models/?since={today}&until={tomorrow}",
     "/api/statistics/models/?project={project}&since={today}&until={tomorrow}",
     "/api/budgets/",
@@ -126,6 +129,9 @@ SHORT = (
     "a look at what has happened",
 )
 SHORT_PAGES = (
+    "/api/executions/{execution}/node-runs/",
+    "/api/webhook-registrations/{registration}/deliveries/",
+    "/api/conversations/{conversation}/messages/",
     "/api/approvals/",
     "/api/approvals/?status=open",
     "/api/approvals/?execution={execution}",
@@ -143,6 +149,10 @@ def history(django_db_setup, django_db_blocker):
         at, now = "now() - n * interval '1 minute'", timezone.now()
         workflow = published(started_by(hook=webhook()))
         hook = hook_of(workflow)
+        # Others, so that what one project has seems little.
+        other_project = "md5('project ' || n)::uuid"
+        multiply(workflow.project, OTHERS, id=other_project)
+        multiply(workflow, OTHERS, project_id=other_project)
         version = WorkflowVersion.objects.get(workflow=workflow)
         execution = factories.ExecutionFactory(workflow_version=version, ended=True, created_at=now)
         status = "CASE WHEN mod(n, 20) = 0 THEN 'failed' ELSE 'completed' END"
@@ -188,6 +198,7 @@ def history(django_db_setup, django_db_blocker):
             "watched": present_position(execution.pk).to_id(),
             "today": f"{now:%Y-%m-%dT00:00:00Z}",
             "tomorrow": f"{now + timedelta(days=1):%Y-%m-%dT00:00:00Z}",
+            "registration": hook.pk,
             "webhook": f"/webhooks/{hook.path}",
             "member": factories.MemberFactory(project=execution.project).user,
         }
