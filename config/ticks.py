@@ -45,7 +45,7 @@ TICKS = (
         "Segue: remove lost files",
         "executions.tasks.remove_orphans",
         every=1,
-        period="hours",
+        period="days",
         expires=3600,
         description="Removes files of large outputs that no node run names: what a worker wrote that died before its commit. Only "
         "once they are a day old.",

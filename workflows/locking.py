@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from projects import locking
 from workflows.exceptions import WorkflowArchived
 from workflows.models import Workflow, WorkflowStatus
 
@@ -10,8 +11,10 @@ def locked(workflow: Workflow) -> Workflow:
     """Read a workflow's row, and let nobody else change it until the transaction's end.
 
     Two who publish, pause or change variables take turns. Without the key, so that executions can start meanwhile.
+
+    :raises NotFound: if somebody has deleted it.
     """
-    return Workflow.objects.select_for_update(no_key=True).get(pk=workflow.pk)
+    return locking.locked(workflow, no_key=True)
 
 
 def refuse_archived(workflow: Workflow) -> None:

@@ -11,7 +11,7 @@ from executions.conversations import memory
 from executions.conversations.models import Conversation
 from projects import audit
 from projects.access import Actor
-from projects.exceptions import NotFound
+from projects.locking import locked
 
 # Conversations that one transaction of the clean-up removes, each with up to CONVERSATION_MAX_MESSAGES messages; and how many
 # transactions one tick has.
@@ -26,12 +26,14 @@ def delete_conversation(conversation: Conversation, *, by: Actor | None) -> None
     :raises NotFound: if somebody was faster.
     """
     # Locked first: an agent that remembers something in this moment comes wholly before, or begins a new conversation.
-    locked = Conversation.objects.select_for_update().filter(pk=conversation.pk).first()
-    if locked is None:
-        raise NotFound("There is no such conversation any more.")
-    details = {"key": locked.key, "is_test": locked.is_test, "message_count": locked.message_count}
-    audit.record("conversation.deleted", locked, project=locked.project, by=by, details=details)
-    locked.delete()
+    conversation = locked(conversation)
+    details = {
+        "key": conversation.key,
+        "is_test": conversation.is_test,
+        "message_count": conversation.message_count,
+    }
+    audit.record("conversation.deleted", conversation, project=conversation.project, by=by, details=details)
+    conversation.delete()
 
 
 def clean_up(now: datetime) -> int:

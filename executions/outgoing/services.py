@@ -12,6 +12,7 @@ from executions.exceptions import InvalidOutgoingLimit, OutgoingLimitExists
 from executions.models import OutgoingHold, OutgoingLimit
 from projects import audit
 from projects.access import Actor
+from projects.locking import locked
 from projects.models import Project
 from workflows.variables import VARIABLE_NAME
 
@@ -25,6 +26,7 @@ MOST_LIMITS = 200
 _NUMBERS = {"per_minute": MOST_PER_MINUTE, "burst": MOST_PER_MINUTE, "at_once": MOST_AT_ONCE}
 
 
+@transaction.atomic
 def create_limit(project: Project, *, by: Actor | None, now: datetime, **values: Any) -> OutgoingLimit:
     """Limit a project's calls to a host (``host``), or with a secret (``secret_name``).
 
@@ -43,12 +45,15 @@ def create_limit(project: Project, *, by: Actor | None, now: datetime, **values:
     return limit
 
 
+@transaction.atomic
 def change_limit(limit: OutgoingLimit, *, by: Actor | None, **values: Any) -> OutgoingLimit:
     """Change how much a limit allows. What waits already keeps the turn that it has.
 
     :raises InvalidOutgoingLimit: with everything that is wrong.
     :raises OutgoingLimitExists: if there is another one for the same calls.
+    :raises NotFound: if somebody has deleted it meanwhile.
     """
+    limit = locked(limit)
     for column, value in values.items():
         setattr(limit, column, value)
     _check(limit)
@@ -60,14 +65,22 @@ def change_limit(limit: OutgoingLimit, *, by: Actor | None, **values: Any) -> Ou
 
 @transaction.atomic
 def delete_limit(limit: OutgoingLimit, *, by: Actor | None) -> None:
-    """Remove a limit."""
+    """Remove a limit.
+
+    :raises NotFound: if somebody was faster.
+    """
+    limit = locked(limit)
     audit.record("outgoing_limit.deleted", limit, project=limit.project, by=by, details=_described(limit))
     limit.delete()
 
 
 @transaction.atomic
 def lift_hold(hold: OutgoingHold, *, by: Actor | None) -> None:
-    """Let a host be called again although it has asked for more time. What sleeps because of it sleeps on."""
+    """Let a host be called again although it has asked for more time. What sleeps because of it sleeps on.
+
+    :raises NotFound: if it is over, or somebody was faster.
+    """
+    hold = locked(hold)
     audit.record("outgoing_hold.lifted", hold, project=hold.project, by=by, details={"host": hold.host})
     hold.delete()
 

@@ -19,7 +19,7 @@ from executions.spending.pricing import plain
 from executions.spending.windows import window
 from projects import audit
 from projects.access import Actor
-from projects.exceptions import NotFound
+from projects.locking import locked
 from projects.models import Project
 from workflows.models import Workflow
 from workflows.nodes.moments import TimeZoneName
@@ -51,12 +51,12 @@ def change_budget(budget: Budget, *, by: Actor | None, **values: Any) -> Budget:
     :raises InvalidBudget: with everything that is wrong.
     :raises NotFound: if somebody has deleted it meanwhile.
     """
-    locked = _locked(budget)
+    budget = locked(budget)
     for column, value in values.items():
-        setattr(locked, column, value)
-    _save(locked)
-    audit.record("budget.changed", locked, project=locked.project, by=by, details=_described(locked))
-    return locked
+        setattr(budget, column, value)
+    _save(budget)
+    audit.record("budget.changed", budget, project=budget.project, by=by, details=_described(budget))
+    return budget
 
 
 @transaction.atomic
@@ -65,9 +65,9 @@ def delete_budget(budget: Budget, *, by: Actor | None) -> None:
 
     :raises NotFound: if somebody was faster.
     """
-    locked = _locked(budget)
-    audit.record("budget.deleted", locked, project=locked.project, by=by, details=_described(locked))
-    locked.delete()
+    budget = locked(budget)
+    audit.record("budget.deleted", budget, project=budget.project, by=by, details=_described(budget))
+    budget.delete()
 
 
 def standings(budgets: Iterable[Budget], *, now: datetime) -> dict[UUID, Standing | None]:
@@ -89,13 +89,6 @@ def standings(budgets: Iterable[Budget], *, now: datetime) -> dict[UUID, Standin
         calls = ModelCall.objects.filter(**{f"{column}__in": ids}, created_at__gte=since, created_at__lt=until)
         rows = {row[column]: standing_of(row) for row in calls.order_by().values(column).annotate(**sums())}
         found |= {budget.pk: rows.get(getattr(budget, column), Standing()) for budget in alike}
-    return found
-
-
-def _locked(budget: Budget) -> Budget:
-    found = Budget.objects.select_for_update().filter(pk=budget.pk).first()
-    if found is None:
-        raise NotFound("There is no such budget any more.")
     return found
 
 

@@ -19,7 +19,7 @@ from executions.spending.pricing import Price, plain
 from executions.spending.published import Published
 from projects import audit
 from projects.access import Actor
-from projects.exceptions import NotFound
+from projects.locking import locked
 
 # US dollars a million tokens; nobody asks for more, and what calls cost fits the ledger.
 MOST = Decimal(100_000)
@@ -146,14 +146,12 @@ def change_price(row: ModelPrice, *, by: Actor | None, **values: Any) -> ModelPr
     :raises NotFound: if somebody has deleted it meanwhile.
     """
     _refuse_published(row)
-    locked = ModelPrice.objects.select_for_update().filter(pk=row.pk).first()
-    if locked is None:
-        raise NotFound("There is no such price any more.")
+    row = locked(row)
     for column, value in values.items():
-        setattr(locked, column, value)
-    _save(locked)
-    audit.record("model_price.changed", locked, project=None, by=by, details=_described(locked))
-    return locked
+        setattr(row, column, value)
+    _save(row)
+    audit.record("model_price.changed", row, project=None, by=by, details=_described(row))
+    return row
 
 
 @transaction.atomic
@@ -161,8 +159,10 @@ def delete_price(row: ModelPrice, *, by: Actor | None) -> None:
     """Remove an operator's price.
 
     :raises PriceIsPublished: if it is none of an operator.
+    :raises NotFound: if somebody was faster.
     """
     _refuse_published(row)
+    row = locked(row)
     audit.record("model_price.deleted", row, project=None, by=by, details=_described(row))
     row.delete()
 

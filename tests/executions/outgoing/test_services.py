@@ -5,6 +5,7 @@ import pytest
 from executions.exceptions import InvalidOutgoingLimit, OutgoingLimitExists
 from executions.models import OutgoingHold, OutgoingLimit
 from executions.outgoing import services
+from projects.exceptions import NotFound
 from projects.models import AuditEntry
 from tests.clock import NOON
 from tests.factories import OutgoingHoldFactory, OutgoingLimitFactory, ProjectFactory
@@ -83,6 +84,23 @@ class TestChangeLimit:
         limit.refresh_from_db()
         assert (limit.per_minute, limit.paced_until_us) == (100, 0)
         assert AuditEntry.objects.filter(action="outgoing_limit.changed").exists()
+
+    def test_what_somebody_has_changed_meanwhile_stays_so(self):
+        limit = OutgoingLimitFactory(per_minute=1, at_once=None)
+        OutgoingLimit.objects.update(at_once=3)
+
+        changed = services.change_limit(limit, per_minute=100, by=None)
+
+        assert (changed.per_minute, changed.at_once) == (100, 3)
+
+    def test_one_that_somebody_has_deleted_meanwhile_stays_deleted(self):
+        limit = OutgoingLimitFactory()
+        OutgoingLimit.objects.all().delete()
+
+        with pytest.raises(NotFound, match="no such outgoing limit any more"):
+            services.change_limit(limit, per_minute=100, by=None)
+
+        assert not OutgoingLimit.objects.exists()
 
     def test_is_checked_as_a_whole(self):
         with pytest.raises(InvalidOutgoingLimit, match="limits nothing"):

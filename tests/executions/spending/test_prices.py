@@ -201,7 +201,7 @@ class TestOperatorsPrices:
         row = set_price(**self.VALUES, by=by, now=NOON)
         ModelPrice.objects.all().delete()
 
-        with pytest.raises(NotFound, match="no such price any more"):
+        with pytest.raises(NotFound, match="no such model price any more"):
             change_price(row, by=by, input=Decimal("0.5"))
 
         assert not ModelPrice.objects.exists()
