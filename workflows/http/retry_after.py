@@ -31,7 +31,7 @@ def retry_after_seconds(value: str, *, now: datetime) -> float | None:
         return min(float(value), MAX_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # A date or an offset beyond what Python's own have.
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

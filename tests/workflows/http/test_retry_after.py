@@ -30,6 +30,9 @@ class TestRetryAfterSeconds:
             ("1.5", None),
             ("١٢", None),
             ("Mon, 99 Nov 2026 12:00:30 GMT", None),
+            ("Mon, 23 Nov 99999999999 12:00:30 GMT", None),
+            ("Mon, 23 Nov 2026 12:00:30 +99999999999999", None),
+            ("Fri, 31 Dec 9999 23:59:59 -2359", 3600),
         ],
     )
     def test_reads_seconds_and_dates_within_bounds(self, value, seconds):
