@@ -111,7 +111,7 @@ class RequestArguments(Config):
     )
     text: Dynamic[str] | None = Field(None, description="The body, sent as text (UTF-8).")
     base64: Dynamic[str] | None = Field(None, description="The body, sent as the bytes that this base64 stands for.")
-    multipart: Dynamic[list[Part]] | None = Field(
+    multipart: Dynamic[Annotated[list[Part], Field(min_length=1)]] | None = Field(
         None, description="The body, sent as parts (multipart/form-data), for uploading files."
     )
     auth: Auth | None = Field(None, description="How the caller proves who it is.")
