@@ -6,6 +6,7 @@ import contextlib
 import os
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 from weakref import WeakSet
 
 import httpcore2
@@ -168,6 +169,7 @@ class Door:
             yield response
         finally:
             with _in_own_words(call), call.under_way():
+                _drop_what_is_left(response)
                 response.close()
 
     def _send(self, ask: Ask, call: Call) -> httpcore2.Response:
@@ -205,6 +207,18 @@ def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
     if allowed_hosts is not None and not any(urls.host_matches(host, pattern) for pattern in allowed_hosts):
         raise HostNotAllowed(f"This call may only go to {', '.join(allowed_hosts) or 'no host at all'}.")
     check_host(host)
+
+
+def _drop_what_is_left(response: httpcore2.Response) -> None:
+    """Close a connection on which more came than the answer: it would be taken for the beginning of the next one's.
+
+    Servers send it where there is no body, as after HEAD, or one that is longer than they said.
+    """
+    stream: Any = response.stream
+    # What the parser has and nobody will read; the library shows it nowhere.
+    left, _ = stream._stream._connection._h11_state.trailing_data
+    if left:
+        response.extensions["network_stream"].close()
 
 
 def _pieces(body: Iterator[bytes], call: Call) -> Iterator[bytes]:

@@ -533,6 +533,22 @@ class TestConnections:
 
         assert [received.connection for received in server.received] == [1, 2]
 
+    @pytest.mark.parametrize(
+        ("method", "answer"),
+        [
+            ("HEAD", response(200, b"a body where there is none")),
+            ("GET", b"HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\nmore"),
+            ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef"),
+            ("GET", response(200, b"mine") + response(200, b"that of the next one")),
+        ],
+    )
+    def test_are_not_used_again_when_more_came_than_the_answer(self, door, method, answer):
+        with Answering(lambda r: answer if r.target == "/more" else response(200, b"the next one's own")) as server:
+            door.request(method, server.url("/more"))
+            reply = door.request("POST", server.url("/next"))
+
+        assert reply.body == b"the next one's own"
+
     def test_one_that_is_known_to_be_closed_is_not_tried(self, door):
         """So that a call which may not be repeated goes through, too."""
         closed = threading.Event()
