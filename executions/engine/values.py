@@ -23,6 +23,7 @@ from executions.links import Place, url_of
 from executions.models import ExecutionStatus, WorkflowExecution, WorkflowExecutionLog
 from executions.outputs.for_nodes import put_away
 from executions.outputs.reference import OutputFile, result_in
+from projects.exceptions import Invalid
 from projects.masking import Masker
 from projects.payloads import storable
 from workflows import services as workflows
@@ -208,9 +209,10 @@ class Values:
 
     def _kept(self, output: Any, *, most: int) -> tuple[int, Any]:
         try:
-            size = len(orjson.dumps(output))
-        except (TypeError, ValueError) as error:
-            raise NodeError("output_not_json", f"The node's output is not JSON data: {error}.") from error
+            plain = storable(output)
+        except Invalid as error:
+            raise NodeError("output_not_json", f"The node's output is no JSON data. {error.message}") from error
+        size = len(orjson.dumps(plain))
         if size > most:
             raise NodeError(
                 "output_too_large",
@@ -222,7 +224,7 @@ class Values:
                 "execution_too_large",
                 f"The outputs of this execution exceed {settings.EXECUTION_OUTPUT_MAX_BYTES:,} bytes together.",
             )
-        return size, self._masker.mask(storable(output))
+        return size, self._masker.mask(plain)
 
     def _put_away(self, kept: Any) -> OutputFile:
         execution = self._execution
@@ -236,13 +238,14 @@ class Values:
 
         :raises NodeError: if it is too large, or the storage does not take it.
         """
-        size = len(orjson.dumps(state))
+        plain = storable(state)
+        size = len(orjson.dumps(plain))
         if size > settings.NODE_OUTPUT_MAX_BYTES:
             raise NodeError(
                 "output_too_large",
                 f"What the node has so far is more than {settings.NODE_OUTPUT_MAX_BYTES:,} bytes. Ask for less.",
             )
-        kept: dict[str, Any] = self._masker.mask(storable(state))
+        kept: dict[str, Any] = self._masker.mask(plain)
         if size > settings.NODE_OUTPUT_INLINE_MAX_BYTES:
             kept["kept"] = self._put_away(kept["kept"])
         return kept

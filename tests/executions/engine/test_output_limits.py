@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import definition, node
 from tests.executions.engine.carrying import carry, start
+from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,6 +37,19 @@ class TestOutputOfANode:
         assert "2,000 are allowed" in execution.error["message"]
         run = execution.node_runs.get()
         assert (run.node_id, run.status, run.output_data) == ("start", "failed", None)
+
+
+class TestWhatNoDatabaseHolds:
+    def test_is_recorded_visibly(self, worker, httpserver):
+        """Services cut texts in the middle of an emoji."""
+        answer = b'{"title": "cut \\ud83d", "note": "a\\u0000b"}'
+        httpserver.expect_request("/").respond_with_data(answer, content_type="application/json")
+        fetch = node("tool", {"tool": "http.request", "with": {"url": httpserver.url_for("/")}})
+        end = node("output", {"value": "{{ input.body }}"})
+
+        execution = carry(worker, start(definition("start > fetch > end", fetch=fetch, end=end)))
+
+        assert execution.result == {"title": "cut \\ud83d", "note": "a\\u0000b"}
 
 
 class TestOutputsOfAnExecution:

@@ -64,6 +64,13 @@ class TestNumbered:
         assert output["pagination"] == {"pages": 4, "items": 5, "ended_by": "last_page", "is_complete": True}
         assert (output["status"], output["body_format"]) == (200, "json")
 
+    def test_a_text_may_hold_half_a_character(self):
+        """As of services that cut texts in the middle of an emoji."""
+        with Answering(numbered([[{"title": "cut \ud83d"}]])) as server:
+            output = call(url=server.url(), pagination={"type": "page"})
+
+        assert output["body"] == [{"title": "cut \ud83d"}]
+
     def test_a_page_that_is_not_full_is_the_last_where_the_size_is_known(self):
         with Answering(numbered(PAGES)) as server:
             output = call(url=server.url(), pagination={"type": "page", "size": 2})

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from projects.payloads import storable
 from workflows.http import Reply, links, pointers, urls
 from workflows.http.errors import BadUrl
 from workflows.nodes.base import Context, NodeError
@@ -248,7 +249,7 @@ def _note(progress: Progress, page: Page, items: list[Any], *, seconds: float) -
 
 
 def _digest(what: Any) -> str:
-    return hashlib.sha256(orjson.dumps(what, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return hashlib.sha256(orjson.dumps(storable(what), option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 def _at_limit(arguments: RequestArguments, limit: str, progress: Progress) -> NodeError:
