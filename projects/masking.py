@@ -2,7 +2,7 @@
 
 A secret comes back in many spellings: services echo headers, error messages quote URLs, libraries print what they were given.
 A :class:`Masker` knows some secrets and finds them as they are, in base64 at any of the three places at which they may begin
-in it (so also within the user and password of basic authentication), encoded for URLs, escaped for JSON and HTML, and in hex.
+in it (so also within the user and password of basic authentication), encoded for URLs, escaped for JSON, HTML and XML, and in hex.
 Base64 and hex are found across the ends of lines as well: e-mails and many tools break them.
 """
 
@@ -36,6 +36,12 @@ MOST_IN_LOGS = 256
 
 # What each of these leaves alone: nothing; Python's default; JavaScript's encodeURIComponent and encodeURI.
 _SAFE_IN_URLS = ("", "/", "!*'()", ";,/?:@&=+$-_.!~*'()#")
+# What writers of JSON escape beyond what they must, so that it may stand in HTML: nothing; Go, Rails and PHP; Gson; .NET.
+_ESCAPED_IN_JSON = ("", "<>&", "<>&='", "<>&'\"+`")
+_ESCAPES_IN_JSON = re.compile(r"\\u[0-9a-f]{4}")
+# How HTML and XML spell the two quotes.
+_SINGLE_QUOTES = ("'", "&#x27;", "&#39;", "&#039;", "&apos;")
+_DOUBLE_QUOTES = ('"', "&quot;", "&#34;")
 _RUNS = re.compile(r"[A-Za-z0-9]+")
 _PASSWORD = re.compile(r"\b(?:password|pwd|passwd)\s*=\s*(?:'((?:[^'\\]|\\.)+)'|([^\s;&']+))", re.IGNORECASE)
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -107,7 +113,7 @@ class _Matcher:
         words = sorted({word for word in secrets if SHORTEST_WORD <= len(word) < SHORTEST}, key=len, reverse=True)
         self._words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
         self._all = [*self._spellings, *words]
-        self._numbers = frozenset(secret for secret in secrets if secret.isdecimal() and len(secret) >= SHORTEST)
+        self._found = frozenset(found)
 
     def mask(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -176,7 +182,7 @@ class _Matcher:
             case bool():
                 return value
             case int() | float():
-                return MASK if self._numbers and str(value) in self._numbers else value
+                return MASK if str(value) in self._found else value
         return value
 
 
@@ -210,13 +216,14 @@ def _parts(secret: str) -> Iterator[str]:
     spellings the rest has gone through, those are left alone.
     """
     yield secret
+    yield secret.strip()  # Headers lose what stands around them; so does what was pasted with the end of its line.
     longest = max(_RUNS.findall(secret), key=len, default="")
     is_word = longest.isalpha() and longest in (longest.lower(), longest.upper(), longest.capitalize())
     if len(longest) >= SHORTEST_RUN and not is_word and not longest.isdecimal():
         yield longest
     lines = secret.splitlines()
     if len(lines) > 1:
-        yield secret.strip()
+        yield from ("\n".join(lines), "\r\n".join(lines))
         yield from (
             line for line in map(str.strip, lines) if len(line) >= SHORTEST_LINE and not line.startswith("-----")
         )
@@ -251,17 +258,30 @@ def _spellings(secret: str) -> Iterator[str]:
         yield from (encoded, _lower_case_escapes(encoded))
     encoded = quote_plus(secret)
     yield from (encoded, _lower_case_escapes(encoded))
-    for ensure_ascii in (True, False):
-        escaped = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
-        yield from (escaped, escaped.replace("/", "\\/"))  # Some escape the slash as well.
-    yield html.escape(secret)
-    yield html.escape(secret, quote=False)
+    yield quote(quote(secret, safe=""), safe="")  # A URL within a URL.
+    yield from _in_json(secret)
+    escaped = html.escape(secret, quote=False)
+    yield from (
+        escaped.replace("'", single).replace('"', double) for single in _SINGLE_QUOTES for double in _DOUBLE_QUOTES
+    )
     yield repr(secret)[1:-1]
     yield from (raw.hex(), raw.hex().upper())
     for offset in range(3):
         core = _base64_core(raw, offset)
         if len(core) >= SHORTEST:
             yield from (core, core.replace("+", "-").replace("/", "_"))
+
+
+def _in_json(secret: str) -> Iterator[str]:
+    for ensure_ascii in (True, False):
+        plain = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
+        for more in _ESCAPED_IN_JSON:
+            escaped = plain
+            for character in more:
+                must = "\\\"" if character == '"' else character
+                escaped = escaped.replace(must, f"\\u{ord(character):04x}")
+            upper = _ESCAPES_IN_JSON.sub(lambda found: f"\\u{found[0][2:].upper()}", escaped)
+            yield from (escaped, upper, escaped.replace("/", "\\/"))  # Some escape the slash as well.
 
 
 def _base64_core(raw: bytes, offset: int) -> str:

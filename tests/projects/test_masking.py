@@ -19,7 +19,19 @@ from projects import masking
 from projects.log_format import MaskingFormatter, mask_lines_of
 from projects.masking import MASK, Masker
 
-SECRET = 'p4ss/wörd+"&<\\n-of alice'
+SECRET = 'p4ss/wörd+="&<\'\\n-of alice'
+
+
+def json_with_escaped(characters: str, secret: str) -> str:
+    """Return a secret in JSON as those write it that escape these characters as well."""
+    escaped = json.dumps(secret)[1:-1]
+    for character in characters:
+        escaped = escaped.replace('\\"' if character == '"' else character, f"\\u{ord(character):04x}")
+    return escaped
+
+
+def in_upper_case(escaped: str) -> str:
+    return re.sub(r"\\u....", lambda found: f"\\u{found[0][2:].upper()}", escaped)
 
 
 def base64_at(offset: int, secret: str) -> str:
@@ -38,7 +50,16 @@ SPELLINGS = {
     "in JSON with characters as they are": lambda secret: json.dumps(secret, ensure_ascii=False)[1:-1],
     "in JSON within JSON": lambda secret: json.dumps(json.dumps(secret)[1:-1])[1:-1],
     "in JSON with escaped slashes": lambda secret: json.dumps(secret)[1:-1].replace("/", "\\/"),
+    "in JSON that may stand in HTML": lambda secret: json_with_escaped("<>&", secret),
+    "in JSON of Gson's": lambda secret: json_with_escaped("<>&='", secret),
+    "in JSON of .NET's": lambda secret: in_upper_case(json_with_escaped("<>&'\"+`", secret)),
     "in HTML": html.escape,
+    "in HTML with numbers": lambda secret: (
+        html.escape(secret, quote=False).replace("'", "&#39;").replace('"', "&#34;")
+    ),
+    "in HTML of PHP's": lambda secret: html.escape(secret).replace("&#x27;", "&#039;"),
+    "in XML": lambda secret: html.escape(secret).replace("&#x27;", "&apos;"),
+    "in a URL within a URL": lambda secret: quote(quote(secret, safe=""), safe=""),
     "in hex": lambda secret: secret.encode().hex(),
     "in upper case hex": lambda secret: secret.encode().hex().upper(),
     "as UTF-8 read as Latin-1": lambda secret: secret.encode().decode("latin-1"),
@@ -117,6 +138,20 @@ class TestMasker:
 
     def test_masks_a_number_that_is_a_secret(self):
         assert Masker(["12345678"]).mask({"pin": 12345678, "other": 123456789}) == {"pin": MASK, "other": 123456789}
+
+    @pytest.mark.parametrize(("secret", "number"), [("12345.75", 12345.75), ("-1234567", -1234567)])
+    def test_masks_every_number_that_is_a_secret(self, secret, number):
+        assert Masker([secret]).mask({"pin": number}) == {"pin": MASK}
+
+    @pytest.mark.parametrize("pasted", [" p4ss-word", "p4ss-word\n", "\tp4ss-word \r\n"])
+    def test_masks_a_secret_without_the_space_around_it(self, pasted):
+        """Headers lose it, and many services."""
+        assert Masker([pasted]).mask("no:p4ss-word.") == f"no:{MASK}."
+
+    def test_masks_short_lines_whatever_ends_them(self):
+        secret = "first line\nsecond line\n"
+
+        assert Masker([secret]).mask("no: first line\r\nsecond line") == f"no: {MASK}"
 
     def test_masks_the_longer_of_two_first(self):
         assert Masker(["secret", "secret-and-more"]).mask("secret-and-more secret") == f"{MASK} {MASK}"
