@@ -278,7 +278,7 @@ def _in_json(secret: str) -> Iterator[str]:
         for more in _ESCAPED_IN_JSON:
             escaped = plain
             for character in more:
-                must = "\\\"" if character == '"' else character
+                must = '\\"' if character == '"' else character
                 escaped = escaped.replace(must, f"\\u{ord(character):04x}")
             upper = _ESCAPES_IN_JSON.sub(lambda found: f"\\u{found[0][2:].upper()}", escaped)
             yield from (escaped, upper, escaped.replace("/", "\\/"))  # Some escape the slash as well.

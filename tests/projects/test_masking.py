@@ -19,7 +19,7 @@ from projects import masking
 from projects.log_format import MaskingFormatter, mask_lines_of
 from projects.masking import MASK, Masker
 
-SECRET = 'p4ss/wörd+="&<\'\\n-of alice'
+SECRET = "p4ss/wörd+=\"&<'\\n-of alice"
 
 
 def json_with_escaped(characters: str, secret: str) -> str:
@@ -54,9 +54,7 @@ SPELLINGS = {
     "in JSON of Gson's": lambda secret: json_with_escaped("<>&='", secret),
     "in JSON of .NET's": lambda secret: in_upper_case(json_with_escaped("<>&'\"+`", secret)),
     "in HTML": html.escape,
-    "in HTML with numbers": lambda secret: (
-        html.escape(secret, quote=False).replace("'", "&#39;").replace('"', "&#34;")
-    ),
+    "in HTML with numbers": lambda secret: html.escape(secret, quote=False).replace("'", "&#39;").replace('"', "&#34;"),
     "in HTML of PHP's": lambda secret: html.escape(secret).replace("&#x27;", "&#039;"),
     "in XML": lambda secret: html.escape(secret).replace("&#x27;", "&apos;"),
     "in a URL within a URL": lambda secret: quote(quote(secret, safe=""), safe=""),
