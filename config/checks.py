@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
@@ -19,9 +20,11 @@ from django.db import connections
 from django.db.utils import Error as DatabaseError
 
 from projects import crypto, failpoints
+from projects.wrapping_keys import Key
 
-# Keys that stand in documentation and examples, or that nobody drew by lot.
-SAMPLE_KEYS = {bytes(32), bytes(range(32)), b"\xff" * 32}
+# What `token_urlsafe(50)` makes has twice as many characters; Django's own are as long.
+SHORTEST_SECRET_KEY = 32
+FEWEST_VALUES = 8
 
 POSTGRESQL_MIN_VERSION = 15
 # Without these, a power cut loses or tears what was answered with 2xx.
@@ -34,25 +37,20 @@ def check_encryption_keys(app_configs: Any = None, **_: Any) -> list[CheckMessag
         keys = crypto.read_keys(settings.SEGUE_ENCRYPTION_KEYS)
     except crypto.BadEncryptionKeys as error:
         return [Error(error.message, hint=error.hint, id="segue.E001")]
+    return [message for key in keys if (message := _doubt(key)) is not None]
+
+
+def check_secret_key(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether nobody guesses the key that signs sessions, and from which the links of approvals are made."""
+    key = settings.SECRET_KEY
+    if len(key) >= SHORTEST_SECRET_KEY and len(set(key)) >= FEWEST_VALUES and not key.startswith("django-insecure-"):
+        return []
     return [
-        *(
-            Error(
-                f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is a sample: anybody can decrypt with it.",
-                hint="Make one: python manage.py make_encryption_key",
-                id="segue.E002",
-            )
-            for key in keys
-            if key.secret in SAMPLE_KEYS or len(set(key.secret)) < 8
-        ),
-        *(
-            Error(
-                f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is made from SECRET_KEY: one leak would open both.",
-                hint="Make one: python manage.py make_encryption_key",
-                id="segue.E003",
-            )
-            for key in keys
-            if key.secret in _derived_from(settings.SECRET_KEY)
-        ),
+        Error(
+            "SECRET_KEY is short, uniform or a sample: whoever guesses it can make sessions, and links that approve.",
+            hint="Make one: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+            id="segue.E012",
+        )
     ]
 
 
@@ -215,6 +213,32 @@ def _setting(cursor: Any, name: str) -> str:
     return value
 
 
+def _doubt(key: Key) -> CheckMessage | None:
+    """Return why a key protects nothing, if so."""
+    hint = "Make one: python manage.py make_encryption_key"
+    if key.secret in _derived_from(settings.SECRET_KEY):
+        return Error(
+            f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is made from SECRET_KEY: one leak would open both.",
+            hint=hint,
+            id="segue.E003",
+        )
+    if _is_written_by_hand(key.secret):
+        return Error(
+            f"Key {key.id} of SEGUE_ENCRYPTION_KEYS is a sample or a text, not drawn by lot: others may guess it.",
+            hint=hint,
+            id="segue.E002",
+        )
+    return None
+
+
+def _is_written_by_hand(secret: bytes) -> bool:
+    """Test whether a key is a text, counts, or repeats itself. By lot, none does in a million million."""
+    steps = {(after - before) % 256 for before, after in pairwise(secret)}
+    repeats = any(secret == secret[:length] * (len(secret) // length) for length in (8, 16))
+    is_text = secret.isascii() and secret.decode("ascii").isprintable()
+    return is_text or repeats or len(steps) == 1 or len(set(secret)) < FEWEST_VALUES
+
+
 def _derived_from(secret_key: str) -> set[bytes]:
     raw = secret_key.encode()
     candidates = {raw, hashlib.sha256(raw).digest(), raw[:32].ljust(32, b"\0")}
@@ -230,6 +254,7 @@ def _without_password(url: Any) -> str:
 
 ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_encryption_keys,
+    check_secret_key,
     check_broker,
     check_database_engine,
     check_webhook_base_url,
@@ -244,11 +269,11 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
 
 
 def refuse_bad_keys() -> None:
-    """Do nothing if secrets can be encrypted. For servers that run no system checks (S-SEC-6).
+    """Do nothing if secrets can be encrypted, and links cannot be guessed. For servers that run no system checks (S-SEC-6).
 
-    :raises ImproperlyConfigured: if they can't, or with keys that are not worth the name.
+    :raises ImproperlyConfigured: with keys that are missing or not worth the name.
     """
-    if messages := check_encryption_keys():
+    if messages := [*check_encryption_keys(), *check_secret_key()]:
         raise ImproperlyConfigured(" ".join(f"{message.msg} {message.hint}." for message in messages))
 
 

@@ -36,6 +36,10 @@ def read_keys(lines: list[str]) -> list[Key]:
         raise _bad_keys("SEGUE_ENCRYPTION_KEYS is not set.")
     if len({key.id for key in keys}) != len(keys):
         raise _bad_keys("Two keys of SEGUE_ENCRYPTION_KEYS have the same id.")
+    if len({key.secret for key in keys}) != len(keys):
+        raise _bad_keys(
+            "Two keys of SEGUE_ENCRYPTION_KEYS are the same under two ids: changing one for the other changes nothing."
+        )
     return keys
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import secrets
 import subprocess
@@ -39,7 +40,13 @@ class TestEncryptionKeys:
             (key_line(bytes(31)), "segue.E001"),
             (key_line(bytes(32)), "segue.E002"),
             (key_line(bytes(range(32))), "segue.E002"),
+            (key_line(bytes(range(1, 33))), "segue.E002"),
+            (key_line(bytes(range(255, 223, -1))), "segue.E002"),
+            (key_line(bytes(range(0, 256, 8))), "segue.E002"),
             (key_line(b"changeme" * 4), "segue.E002"),
+            (key_line(b"0123456789abcdef0123456789abcdef"), "segue.E002"),
+            (key_line(b"a long phrase that I can recall!"), "segue.E002"),
+            (key_line(hashlib.sha256(b"drawn once").digest()[:16] * 2), "segue.E002"),
             (key_line(b"one secret key for all purposes!"), "segue.E003"),
         ],
     )
@@ -53,15 +60,20 @@ class TestEncryptionKeys:
         assert message.hint
 
     @pytest.mark.parametrize("server", ["config.wsgi", "config.asgi"])
-    def test_keep_a_web_server_from_starting(self, server):
+    @pytest.mark.parametrize(
+        ("weak", "said"),
+        [
+            ({"SEGUE_ENCRYPTION_KEYS": key_line(bytes(32))}, "Key k1 of SEGUE_ENCRYPTION_KEYS is a sample"),
+            ({"SECRET_KEY": "changeme"}, "SECRET_KEY is short"),
+        ],
+    )
+    def test_keep_a_web_server_from_starting(self, server, weak, said):
         """It runs no system checks by itself."""
-        environment = {
-            **os.environ,
-            "SEGUE_ENCRYPTION_KEYS": key_line(bytes(32)),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-        }
+        environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
         environment |= {
-            "SECRET_KEY": "a secret for this test alone",
+            "SEGUE_ENCRYPTION_KEYS": new_key_line("k1"),
+            "SECRET_KEY": "a secret for this test and for nothing else",
+            **weak,
             "SEGUE_ENV_FILE": os.devnull,
             "DATABASE_URL": "sqlite://:memory:",
         }
@@ -76,8 +88,8 @@ class TestEncryptionKeys:
         )
 
         assert done.returncode != 0
-        assert "Key k1 of SEGUE_ENCRYPTION_KEYS is a sample" in done.stderr
-        assert key_line(bytes(32)) not in done.stderr
+        assert said in done.stderr
+        assert all(key not in done.stderr.replace("SECRET_KEY", "") for key in weak.values())
 
     def test_are_refused_when_one_of_many_is_a_sample(self, settings):
         settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("good"), key_line(bytes(32))]
@@ -97,6 +109,24 @@ class TestEncryptionKeys:
         settings.SEGUE_ENCRYPTION_KEYS = [key_line(derive(settings.SECRET_KEY))]
 
         assert ids(ours.check_encryption_keys()) == ["segue.E003"]
+
+
+class TestSecretKey:
+    def test_is_fine_when_it_is_random(self, settings):
+        settings.SECRET_KEY = secrets.token_urlsafe(50)
+
+        assert ours.check_secret_key() == []
+
+    @pytest.mark.parametrize(
+        "guessable", ["changeme", "x" * 50, "secret" * 9, "django-insecure-" + "Zk3pQ9wL" * 6, "Zk3pQ9wLx" * 3]
+    )
+    def test_is_refused_when_others_may_guess_it(self, settings, guessable):
+        settings.SECRET_KEY = guessable
+
+        (message,) = ours.check_secret_key()
+
+        assert message.id == "segue.E012"
+        assert guessable not in message.msg + message.hint
 
 
 class TestBroker:
@@ -247,6 +277,7 @@ class TestCheckDeploy:
         ("changes", "expected"),
         [
             ({"SEGUE_ENCRYPTION_KEYS": ""}, "segue.E001"),
+            ({"SECRET_KEY": "changeme"}, "segue.E012"),
             ({"WEBHOOK_BASE_URL": "http://segue.example.com"}, "segue.E007"),
             ({"EXPRESSION_SANDBOX": "in_process"}, "segue.W002"),
             ({"SECURE": "0"}, "segue.W003"),

@@ -166,6 +166,7 @@ class TestReadKeys:
             (["k1:" + base64.b64encode(bytes(31)).decode()], "Key k1 .* has 31 bytes"),
             (["k1:" + base64.b64encode(bytes(33)).decode()], "Key k1 .* has 33 bytes"),
             ([OLD, OLD], "same id"),
+            ([OLD, "again:" + OLD.partition(":")[2]], "same under two ids"),
         ],
     )
     def test_refuses_what_is_no_key(self, lines, message):
