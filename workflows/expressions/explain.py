@@ -148,7 +148,7 @@ def _read_of_nothing(failure: _Failure, name: str, kind: str) -> str:
         if path is not None and resolve(path, failure.given.roots) in (MISSING, None):
             reason = _why_missing(path, failure)
             return f"`{target}` has no value{reason}, so `{read}` cannot be read. Use `{target}?.{read.lstrip('.')} ?? …` {_DEFAULT}."
-    subject = shown(targets[0]) if len(targets) == 1 else f"Something in {failure.shown}"
+    subject = shown(targets[0]) if len(targets) == 1 and targets[0] else f"Something in {failure.shown}"
     return f"{subject} is {kind}, so `{read}` cannot be read. Use `?.` and `?? …` {_DEFAULT}."
 
 
@@ -183,7 +183,9 @@ def _what_is_called(failure: _Failure) -> str:
         value = resolve(path, failure.given.roots) if path is not None else MISSING
         if value is not MISSING and (len(calls) == 1 or isinstance(value, Mapping)):
             return f"`{target}` is {_kind(value)}, and its `{name}`"
-    return f"`{calls[0][0]}.{calls[0][1]}`" if len(calls) == 1 else f"Something that is called in {failure.shown}"
+    if len(calls) == 1 and calls[0][0]:
+        return f"`{calls[0][0]}.{calls[0][1]}`"
+    return f"Something that is called in {failure.shown}"
 
 
 def _kind(value: Any) -> str:

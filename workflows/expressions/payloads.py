@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any
 
 import orjson
+
+# Only a number with one of these may be larger than a float can be, which orjson takes for infinite. A text may have one, too.
+_MAY_BE_TOO_LARGE = re.compile(rb"[eE]\+?0*[1-9]\d\d|\d{200}")
 
 
 def encode(value: Any) -> tuple[bytes, bool]:
@@ -35,11 +40,26 @@ def decode(answer: bytes) -> Any:
     """Return the value of a JSON text. Lone surrogates, which cannot be stored or sent, become U+FFFD.
 
     :raises RecursionError: if it is nested too deeply.
+    :raises ValueError: if it is no JSON, or holds a number that is none, or too large for a float.
     """
-    try:
-        return orjson.loads(answer)
-    except orjson.JSONDecodeError:
-        return _whole(json.loads(answer))
+    if not _MAY_BE_TOO_LARGE.search(answer):
+        try:
+            return orjson.loads(answer)
+        except orjson.JSONDecodeError:
+            pass  # Lone surrogates, which the standard library takes.
+    return _whole(json.loads(answer, parse_int=_integer, parse_float=_finite, parse_constant=_finite))
+
+
+def _integer(text: str) -> int | float:
+    number, whole = _finite(text), int(text)
+    return whole if -(1 << 63) <= whole < 1 << 64 else number  # As orjson does.
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no number that JSON can express.")
+    return number
 
 
 def _whole(value: Any) -> Any:

@@ -9,6 +9,10 @@ from tree_sitter import Language, Node, Parser, Tree
 
 _LANGUAGE = Language(tree_sitter_javascript.language())
 
+# Targets that are handed out. In `a.b.c.…` each is a part of the next: all of them together can be as long as the square of
+# the source.
+_LONGEST_TARGET = 256
+
 
 def parse(source: str) -> Tree:
     """Parse a source as it will be compiled: alone between parentheses, from its own first line on."""
@@ -67,23 +71,27 @@ def position_of(node: Node, lines: Sequence[str]) -> tuple[int, int]:
 
 
 def member_reads(source: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each ``object.name`` in the source: the object's source, and the name unless it is computed."""
+    """Yield each ``object.name`` in the source: the object's source (empty if it is long), and the name unless it is computed."""
     for node in walk(parse(source).root_node):
         if node.type in ("member_expression", "subscript_expression"):
             target, name = node.child_by_field_name("object"), node.child_by_field_name("property")
             if target is not None:
                 index = string_value(node.child_by_field_name("index"))
-                yield text_of(target), text_of(name) if name is not None else index
+                yield _short_text_of(target), text_of(name) if name is not None else index
 
 
 def called_members(source: str) -> Iterator[tuple[str, str]]:
-    """Yield each ``object.name(…)`` in the source: the object's source, and the name."""
+    """Yield each ``object.name(…)`` in the source: the object's source (empty if it is long), and the name."""
     for node in walk(parse(source).root_node):
         callee = node.child_by_field_name("function") if node.type == "call_expression" else None
         if callee is not None and callee.type == "member_expression":
             target, name = callee.child_by_field_name("object"), callee.child_by_field_name("property")
             if target is not None and name is not None:
-                yield text_of(target), text_of(name)
+                yield _short_text_of(target), text_of(name)
+
+
+def _short_text_of(node: Node) -> str:
+    return text_of(node) if node.end_byte - node.start_byte <= _LONGEST_TARGET else ""
 
 
 def _without_comments(node: Node) -> list[Node]:

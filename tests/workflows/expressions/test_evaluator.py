@@ -327,16 +327,27 @@ class TestInput:
             "globalThis.extra = 1",
             "(() => {}).__proto__.call = 1",
             "[].values().__proto__.next = 1",
+            "''[Symbol.iterator]().__proto__.next = 1",
+            "new Map().values().__proto__.next = 1",
+            "parseInt = () => 1",
+            "delete globalThis.parseInt",
+            "encodeURIComponent.left = 1",
+            "Array = 1",
+            "Object = {keys: () => []}",
+            "Date.prototype.getTime = () => 0",
+            "Date.UTC = () => 0",
+            "RangeError.prototype.name = 1",
         ],
     )
     def test_is_not_changed_through_the_language_itself(self, evaluator, source):
         watch = "[[1].map(x => x), [].extra ?? 0, ({}).extra ?? 0, Math.max(1, 2), typeof extra, 'ab'.at(1), [...[1]]]"
+        watch = f"[...{watch}, parseInt('5'), [...'ab'], [...new Map().values()], new Date(5).getTime(), Array.isArray([])]"
         expressions = [Expression(f"({source}, 1)"), Expression(watch)]
 
         changed, watched = evaluator.evaluate(expressions, {}, now=NOON)
 
         assert changed.error is not None
-        assert watched.value == [[1], 0, 0, 2, "undefined", "b", [1]]
+        assert watched.value == [[1], 0, 0, 2, "undefined", "b", [1], 5, ["a", "b"], [], 5, True]
 
     def test_leaves_nothing_behind_for_the_next_request(self, evaluator):
         evaluator.evaluate([Expression("(globalThis.left = Array.prototype.left = 1, 1)")], {}, now=NOON)

@@ -21,7 +21,8 @@
   }
   if (!isScript) deepFreeze(items);
   delete globalThis.eval;
-  delete getPrototypeOf(compile).constructor; // The way from any function to the compiler.
+  // The ways from any function to the compiler: each kind has its own.
+  for (const made of [compile, function* () {}, async () => {}, async function* () {}]) delete getPrototypeOf(made).constructor;
   defineProperty(Error, "prepareStackTrace", { value: null }); // It would be handed the functions of this file.
 
   let toResult;

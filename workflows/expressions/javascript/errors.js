@@ -4,12 +4,15 @@
   const index = progress === null ? null : progress.index;
   const short = (value) => `${value}`.slice(0, 500);
   try {
-    if (typeof error !== "object" || error === null) return { code: "threw", name: typeof error, message: short(error), index };
+    // What QuickJS throws when it has no memory left even for an error. Few people throw null themselves.
+    if (error === null || typeof error === "unknown") return { code: "threw", name: "null, or needs too much memory", message: "", index };
+    if (typeof error !== "object") return { code: "threw", name: typeof error, message: short(error), index };
     if (typeof error.name !== "string") return { code: "threw", name: "an object that is no Error", message: "", index };
     const name = short(error.name);
     const message = short(error.message);
     if (error.refused) return { code: short(error.refused), name: "", message, index }; // One of our own files threw it.
-    if (name === "InternalError" || message === "Maximum call stack size exceeded") return { code: "memory_limit", name, message, index };
+    const isOfLimits = message === "Maximum call stack size exceeded" || message === "out of memory";
+    if (name === "InternalError" || isOfLimits) return { code: "memory_limit", name, message, index };
     const [, line = null, column = null] = /:(\d+):(\d+)/.exec(error.stack) ?? [];
     return { code: run ? "threw" : "syntax", name, message, line: line && line - 1, column: column && +column, index };
   } catch {
