@@ -341,7 +341,9 @@ class TestInput:
     )
     def test_is_not_changed_through_the_language_itself(self, evaluator, source):
         watch = "[[1].map(x => x), [].extra ?? 0, ({}).extra ?? 0, Math.max(1, 2), typeof extra, 'ab'.at(1), [...[1]]]"
-        watch = f"[...{watch}, parseInt('5'), [...'ab'], [...new Map().values()], new Date(5).getTime(), Array.isArray([])]"
+        watch = (
+            f"[...{watch}, parseInt('5'), [...'ab'], [...new Map().values()], new Date(5).getTime(), Array.isArray([])]"
+        )
         expressions = [Expression(f"({source}, 1)"), Expression(watch)]
 
         changed, watched = evaluator.evaluate(expressions, {}, now=NOON)
