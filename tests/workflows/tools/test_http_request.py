@@ -83,7 +83,10 @@ class TestArguments:
             ),
             ({"url": "http://h", "auth": {"type": "header", "name": "X Y", "value": "v"}}, "right form"),
             ({"url": "http://h", "auth": {"type": "digest"}}, "'basic', 'bearer', 'header', 'query', 'oauth2'"),
-            ({"url": "http://h", "multipart": [{"name": "a", "text": ""}], "headers": {"Content-Type": "x"}}, "sets the header Content-Type"),
+            (
+                {"url": "http://h", "multipart": [{"name": "a", "text": ""}], "headers": {"Content-Type": "x"}},
+                "sets the header Content-Type",
+            ),
             ({"url": "http://h", "multipart": []}, "at least 1 item"),
             ({"url": "http://h", "multipart": [{"name": "a"}]}, "either text or base64"),
             ({"url": "http://h", "multipart": [{"name": "a", "text": "", "base64": ""}]}, "either text or base64"),
