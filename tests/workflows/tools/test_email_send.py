@@ -14,9 +14,10 @@ from tests.builders import definition, node
 from tests.certificates import self_signed
 from tests.mail import mail_server
 from tests.workflows.definition.checks import problems
+from tests.workflows.http.gates import Book
 from tests.workflows.http.servers import Server
 from tests.workflows.tools.world import World
-from workflows.http import Cancel, Cancelled, abandonable
+from workflows.http import Cancel, Cancelled, Postponed, abandonable, through
 from workflows.nodes.base import Effect, NodeError
 from workflows.nodes.evaluation import validated
 from workflows.tools.base import catalogue
@@ -224,6 +225,23 @@ class TestTime:
 
     def test_nothing_is_begun_when_the_time_is_over(self, server):
         assert refused(world=World(seconds_left=-1)).code == "timeout"
+        assert server.envelopes == []
+
+
+class TestGate:
+    """What limits a project's calls holds for the mail server, too."""
+
+    def test_is_passed_for_as_long_as_the_connection_lasts(self, server):
+        book = Book()
+        with through(book):
+            send()
+
+        assert book.events == [("out", "127.0.0.1"), ("back", "127.0.0.1")]
+
+    def test_lets_nothing_out_while_it_is_closed(self, server):
+        with through(Book(closed=("127.0.0.1",))), pytest.raises(Postponed):
+            send()
+
         assert server.envelopes == []
 
 

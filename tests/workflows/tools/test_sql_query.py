@@ -16,9 +16,10 @@ from django.db import connection
 from tests.builders import definition, node
 from tests.certificates import self_signed
 from tests.workflows.definition.checks import problems
+from tests.workflows.http.gates import Book
 from tests.workflows.http.servers import Server
 from tests.workflows.tools.world import World
-from workflows.http import Cancel, Cancelled, abandonable
+from workflows.http import Cancel, Cancelled, Postponed, abandonable, through
 from workflows.nodes.base import Effect, NodeError
 from workflows.tools.base import catalogue
 from workflows.tools.sql_query.arguments import SqlArguments
@@ -414,6 +415,22 @@ def listening(serve):
 
         threading.Thread(target=accept, daemon=True).start()
         yield server.getsockname()[1]
+
+
+class TestGate:
+    """What limits a project's calls holds for a database's host, and for the secret with its URL, too."""
+
+    def test_is_passed_for_as_long_as_the_connection_lasts(self):
+        book = Book()
+        with through(book):
+            run("SELECT 1")
+            refused("SELECT 1/0")
+
+        assert book.events == [("out", "127.0.0.1"), ("back", "127.0.0.1")] * 2
+
+    def test_lets_nobody_dial_while_it_is_closed(self):
+        with through(Book(closed=("127.0.0.1",))), pytest.raises(Postponed):
+            run("SELECT 1", url=url_of(PORT=1))
 
 
 class TestErrors:

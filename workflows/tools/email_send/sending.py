@@ -15,6 +15,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.smtp import EmailBackend
 
 from workflows.http.errors import DoorError
+from workflows.http.gates import current_gate
 from workflows.http.waits import bounded
 from workflows.nodes.base import NodeError
 from workflows.tools.email_send.addresses import bare
@@ -32,6 +33,7 @@ def hand_over(message: EmailMessage, recipients: Sequence[str], *, left: Callabl
     :param left: how many seconds there still are.
     :raises NodeError: ``mail_not_configured``, ``message_too_large``, ``recipients_refused``, ``mail_refused``, ``login_failed``, ``tls``,
         ``timeout``, ``connect``, ``connection_lost``. What the server calls temporary (4xx) may be tried again.
+    :raises Postponed: if a limit of the project for the server lets nothing out for a while.
     """
     data = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg]  # A message of Django's own kind.
     if len(data) > settings.EMAIL_MAX_BYTES:
@@ -49,7 +51,8 @@ def hand_over(message: EmailMessage, recipients: Sequence[str], *, left: Callabl
             "mail_not_configured",
             "This installation sends no e-mail: its operator has named no mail server (EMAIL_HOST).",
         )
-    with _as_node_errors(), _opened(backend) as server:
+    gate = current_gate().passing(backend.host.lower().removesuffix("."), seconds=left())
+    with gate, _as_node_errors(), _opened(backend) as server:
         assert server.sock is not None  # noqa: S101 - it is connected
         with bounded(server.sock.fileno(), seconds=left()):
             sender = bare(message.from_email)

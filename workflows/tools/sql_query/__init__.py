@@ -16,7 +16,7 @@ from workflows.http.waits import bounded
 from workflows.nodes.base import Context, Effect, NodeError
 from workflows.tools.base import Tool, register
 from workflows.tools.sql_query.arguments import SqlArguments
-from workflows.tools.sql_query.connecting import connect
+from workflows.tools.sql_query.connecting import connected
 from workflows.tools.sql_query.errors import as_node_error
 from workflows.tools.sql_query.values import OUTPUT_SETTINGS
 
@@ -55,6 +55,7 @@ class SqlQuery(Tool[SqlArguments]):
         :raises NodeError: ``invalid_connection``, ``connect``, ``tls``, ``login_failed``, ``timeout``, ``lock_timeout``, ``deadlock``,
             ``serialization_failure``, ``read_only``, ``constraint_violated``, ``invalid_sql``, ``invalid_data``, ``too_many_rows``,
             ``too_large``, ``duplicate_column``, or the door's own code. Where PostgreSQL has spoken, ``details.sqlstate`` says how.
+        :raises Postponed: if a limit of the project lets no call out for a while.
         :raises Cancelled: if the engine abandoned the node. The server undoes what it has not committed.
         """
         secrets = Secrets(context)
@@ -76,26 +77,30 @@ def _left(ends_at: float) -> float:
 
 def _run(arguments: SqlArguments, secrets: Secrets, *, left: Callable[[], float]) -> dict[str, Any]:
     parameters: list[Any] = secrets.fill(arguments.parameters)
-    connection = connect(secrets.fill(arguments.connection), left=left)
-    most, seconds = settings.NODE_OUTPUT_MAX_BYTES, left()
-    try:
-        with bounded(connection.fileno(), seconds=seconds, max_bytes=most * WIRE_FACTOR):
-            connection.read_only = arguments.read_only
-            cursor = connection.cursor()
-            _settle(cursor, seconds, arguments)
-            # A pipeline has each statement sent with its parameters apart, even if there are none: only so the server
-            # refuses a text that holds several, such as "COMMIT; DROP TABLE …".
-            with connection.pipeline():
-                cursor.execute(arguments.sql.encode(), parameters)
-            output = _output(cursor, arguments, max_bytes=most)
-            connection.commit()
-            return output
-    except psycopg.Error as error:
-        raise as_node_error(error) from error
-    except UnicodeEncodeError as error:
-        raise NodeError("invalid_data", "A text holds half a character (a lone surrogate).") from error
-    finally:
-        connection.close()  # The server undoes what was not committed.
+    with connected(secrets.fill(arguments.connection), left=left) as connection:
+        try:
+            return _run_on(connection, arguments, parameters, seconds=left())
+        except psycopg.Error as error:
+            raise as_node_error(error) from error
+        except UnicodeEncodeError as error:
+            raise NodeError("invalid_data", "A text holds half a character (a lone surrogate).") from error
+
+
+def _run_on(
+    connection: psycopg.Connection[Any], arguments: SqlArguments, parameters: list[Any], *, seconds: float
+) -> dict[str, Any]:
+    most = settings.NODE_OUTPUT_MAX_BYTES
+    with bounded(connection.fileno(), seconds=seconds, max_bytes=most * WIRE_FACTOR):
+        connection.read_only = arguments.read_only
+        cursor = connection.cursor()
+        _settle(cursor, seconds, arguments)
+        # A pipeline has each statement sent with its parameters apart, even if there are none: only so the server
+        # refuses a text that holds several, such as "COMMIT; DROP TABLE …".
+        with connection.pipeline():
+            cursor.execute(arguments.sql.encode(), parameters)
+        output = _output(cursor, arguments, max_bytes=most)
+        connection.commit()
+        return output
 
 
 def _settle(cursor: psycopg.Cursor[Any], seconds: float, arguments: SqlArguments) -> None:

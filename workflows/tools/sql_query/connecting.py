@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from workflows.http.configured import configured_door
+from workflows.http.gates import current_gate
 from workflows.http.waits import trusted_authorities
 from workflows.nodes.base import NodeError
 from workflows.tools.sql_query.errors import as_node_error
@@ -36,15 +38,26 @@ NOTHING_OF_OUR_OWN = {
 }
 
 
-def connect(url: str, *, left: Callable[[], float]) -> psycopg.Connection[tuple[object, ...]]:
-    """Return a connection.
+@contextlib.contextmanager
+def connected(url: str, *, left: Callable[[], float]) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Yield a connection, and close it. The server undoes what was not committed.
 
     :param left: asked again for each step, how many seconds are left for everything.
     :raises NodeError: ``invalid_connection`` if the URL is none that may be used; ``connect``, ``tls`` and others if nothing comes of it.
     :raises DoorError: if the host's address is refused or unknown.
+    :raises Postponed: if the gate of this thread says so.
     :raises Cancelled: if the node was abandoned.
     """
     given = _read(url)
+    with current_gate().passing(given["host"].lower().removesuffix("."), seconds=left()):
+        connection = _connect(given, left=left)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def _connect(given: Mapping[str, str], *, left: Callable[[], float]) -> psycopg.Connection[tuple[object, ...]]:
     host, port = given["host"], int(given["port"])
     said = {**NOTHING_OF_OUR_OWN, **given, **_authorities(given["sslmode"])}
     failure: psycopg.Error | None = None
