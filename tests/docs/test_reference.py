@@ -27,7 +27,7 @@ from workflows.definition import shape
 from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch, csv_dialect, xml_mapping
+from workflows.nodes.transform import batch, tables, xml_mapping
 from workflows.tools import email_send, sql_query
 from workflows.tools.mcp import client, messages
 from workflows.tools.storage import files, listing
@@ -267,7 +267,7 @@ class TestSafety:
             ),
             (
                 "CSV",
-                f"{batch.MAX_ITEMS:,} rows, {csv_dialect.MAX_CELLS:,} cells, {csv_dialect.MAX_COLUMNS:,} columns",
+                f"{batch.MAX_ITEMS:,} rows, {tables.MAX_CELLS:,} cells, {tables.MAX_COLUMNS:,} columns",
             ),
             (
                 "XML",

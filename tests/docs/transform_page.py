@@ -46,9 +46,27 @@ Patterns have these letters, other text stands in `'…'`: `yyyy` `yy` year, `MM
 `mm` `m` minute, `ss` `s` second, `SSS` milliseconds, `SSSSSS` microseconds, `ZZ` offset (+01:00), `ZZZ` (+0100); only to write: `z` zone, `kkkk` `WW` ISO year and week, `ooo` day of the year, `q`
 quarter. Names are English.""",
     ),
-    "JSON, CSV, XML": (
-        ["parse_json", "build_json", "parse_csv", "build_csv", "parse_xml", "build_xml", "check_schema"],
-        """Uploads and downloads that are no text come as base64: `encoded: base64`. CSV: at most 10,000 rows, 500,000 cells, 1,000 columns. XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
+    "JSON, CSV, Excel, XML": (
+        [
+            "parse_json",
+            "build_json",
+            "parse_csv",
+            "build_csv",
+            "parse_excel",
+            "build_excel",
+            "parse_xml",
+            "build_xml",
+            "check_schema",
+        ],
+        """Uploads and downloads that are no text come as base64: `encoded: base64`. CSV and Excel: at most 10,000 rows, 500,000 cells, 1,000 columns.
+
+Excel means `.xlsx` (and `.xlsm`, without its macros), up to 20 MiB; older files and those with a password are refused. Numbers are numbers, also those of years that name columns; what is shown as a date comes as
+`2026-11-26`, `2026-11-26T14:30:00`, `14:30:00` or, where hours go on counting, `PT36H`. A formula is the value that it had when the file was saved, and null if the program that wrote the file computed none. Empty
+cells are null, empty rows are left out; of merged cells the first has the value. What is written has no formula: text stays text, whatever it begins with; a whole number of more than 15 digits becomes text, because
+Excel would round it. Take a file from where it is: `field: base64` of an upload, `body` of `http.request` or of `storage.read`; and give it on as `base64` to `storage.write`, to an attachment of `email.send`, or to
+`http.request`, as `application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`.
+
+XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
 DOCTYPE is refused, and with it every entity but the five of XML itself. An element is an object: attributes are `@name`, text is `#text`, elements within go by their names, several of one name are a list; an element
 with only text is that text, an empty one `""`. Space between elements, comments and the order of elements of different names are not kept.""",
     ),
@@ -116,7 +134,20 @@ def _row(operation: str, key: str, field: dict[str, Any], is_required: bool) -> 
     return f"| `{key}` | {default} | {description}{words}{per_item} |"
 
 
+def _short(value: Any) -> Any:
+    """Return a value with files in it shortened: nobody reads base64."""
+    match value:
+        case str() if len(value) > 1000:
+            return f"{value[:12]}…"
+        case dict():
+            return {key: _short(part) for key, part in value.items()}
+        case list():
+            return [_short(part) for part in value]
+    return value
+
+
 def _pretty(value: Any) -> str:
+    value = _short(value)
     line = json.dumps(value, ensure_ascii=False)
     if len(line) <= 110 or not isinstance(value, dict | list):
         return line

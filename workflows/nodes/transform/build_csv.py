@@ -12,11 +12,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
-from workflows.nodes.transform.batch import Batch, objects
-from workflows.nodes.transform.csv_dialect import MAX_CELLS, MAX_COLUMNS, Delimiter
+from workflows.nodes.transform.batch import Batch
+from workflows.nodes.transform.csv_dialect import Delimiter
 from workflows.nodes.transform.encodings import ByteEncoding, Charset, encoded, written_bytes
 from workflows.nodes.transform.operation import Each, Example, Operation
-from workflows.nodes.transform.paths import MISSING, Path, read
+from workflows.nodes.transform.paths import Path
+from workflows.nodes.transform.tables import MAX_CELLS, MAX_COLUMNS, table_of
 
 # OWASP, "CSV Injection": what a cell begins with that a spreadsheet takes for a formula, also in its wide forms.
 _FORMULA = re.compile("[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20|%]")
@@ -64,7 +65,7 @@ class BuildCsv(Operation):
             quoting=_QUOTING[self.quoting],
             lineterminator="\r\n" if self.line_end == "crlf" else "\n",
         )
-        names, rows = self._table(batch)
+        names, rows = table_of(batch, self.columns)
         if len(names) > MAX_COLUMNS or len(names) * len(rows) > MAX_CELLS:
             raise NodeError("csv_too_large", f"There are more than {MAX_CELLS:,} cells, or {MAX_COLUMNS:,} columns.")
         if self.header and names:
@@ -73,14 +74,6 @@ class BuildCsv(Operation):
         text = ("\ufeff" if self.byte_order_mark else "") + written.getvalue()
         result = text if self.encode is None else written_bytes(encoded(text, self.charset), self.encode)
         return Batch([result], is_list=False)
-
-    def _table(self, batch: Batch) -> tuple[list[str], list[list[Any]]]:
-        if self.columns is not None:
-            return self.columns, [[read(item, path) for path in self.columns] for item in objects(batch)]
-        if batch.items and all(isinstance(item, list) for item in batch.items):
-            return [], list(batch.items)
-        names = list(dict.fromkeys(key for item in objects(batch) for key in item))
-        return names, [[item.get(name, MISSING) for name in names] for item in batch.items]
 
     def _cell(self, value: Any) -> Any:
         match value:

@@ -8,8 +8,6 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-MAX_CELLS = 500_000
-MAX_COLUMNS = 1_000
 MAX_CELL_CHARS = 1024 * 1024
 
 # Python's own limit is an eighth of that, and one for the whole process.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from workflows.nodes.transform.add_time import AddTime
 from workflows.nodes.transform.aggregate import AggregateItems
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.build_csv import BuildCsv
+from workflows.nodes.transform.build_excel import BuildExcel
 from workflows.nodes.transform.build_json import BuildJson
 from workflows.nodes.transform.build_xml import BuildXml
 from workflows.nodes.transform.change_text import ChangeText
@@ -35,9 +36,10 @@ from workflows.nodes.transform.keep_fields import KeepFields
 from workflows.nodes.transform.limit_items import LimitItems
 from workflows.nodes.transform.map_items import MapItems
 from workflows.nodes.transform.merge import Merge
-from workflows.nodes.transform.operation import Each
+from workflows.nodes.transform.operation import Each, Operation
 from workflows.nodes.transform.parse_csv import ParseCsv
 from workflows.nodes.transform.parse_date import ParseDate
+from workflows.nodes.transform.parse_excel import ParseExcel
 from workflows.nodes.transform.parse_json import ParseJson
 from workflows.nodes.transform.parse_xml import ParseXml
 from workflows.nodes.transform.remove_fields import RemoveFields
@@ -83,6 +85,8 @@ Step = Annotated[
     | BuildJson
     | ParseCsv
     | BuildCsv
+    | ParseExcel
+    | BuildExcel
     | ParseXml
     | BuildXml
     | CheckSchema
@@ -91,6 +95,9 @@ Step = Annotated[
     | DecodeText,
     Field(discriminator="operation"),
 ]
+
+_OPERATIONS: tuple[type[Operation], ...] = get_args(get_args(Step)[0])
+_LONG = frozenset(operation.name() for operation in _OPERATIONS if operation.takes_long)
 
 
 class TransformConfig(Config):
@@ -104,7 +111,7 @@ class TransformConfig(Config):
 
 @register("transform")
 class Transform(NodeType[TransformConfig]):
-    """Reshape data: fields, lists, dates, text, JSON, CSV and XML, hashes; or by a script."""
+    """Reshape data: fields, lists, dates, text, JSON, CSV, Excel and XML, hashes; or by a script."""
 
     Config = TransformConfig
     icon = "shuffle"
@@ -120,8 +127,12 @@ class Transform(NodeType[TransformConfig]):
     }
 
     def effect(self, config: Mapping[str, Any]) -> Effect:
-        """Return ``read`` where a script runs, which may take seconds: so it runs in the pool, not where all others wait."""
-        return Effect.READ if self.scripts(config) else Effect.NONE
+        """Return ``read`` where a step may take seconds: so it runs in the pool, not where all others wait."""
+        steps = config.get("steps")
+        named = [
+            step.get("operation") for step in (steps if isinstance(steps, list) else ()) if isinstance(step, Mapping)
+        ]
+        return Effect.READ if any(name in _LONG for name in named if isinstance(name, str)) else Effect.NONE
 
     def scripts(self, config: Mapping[str, Any]) -> list[Script]:
         """Return the code of its steps."""

@@ -95,6 +95,8 @@ class Operation(Config):
     """One step. A subclass is one small class in one file; its ``operation`` is its name."""
 
     example: ClassVar[Example]
+    # Seconds, with much to do: then the node runs in the pool, not where all others wait.
+    takes_long: ClassVar[bool] = False
 
     @classmethod
     def name(cls) -> str:

@@ -11,10 +11,11 @@ from pydantic import Field
 
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import gathered
-from workflows.nodes.transform.csv_dialect import MAX_CELLS, MAX_COLUMNS, Delimiter
+from workflows.nodes.transform.csv_dialect import Delimiter
 from workflows.nodes.transform.encodings import ByteEncoding, Charset, decoded, read_bytes
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each, Example
+from workflows.nodes.transform.tables import MAX_CELLS, MAX_COLUMNS, refuse_missing, refuse_unclear
 
 
 class ParseCsv(FieldOperation):
@@ -61,20 +62,11 @@ class ParseCsv(FieldOperation):
         names = self.columns
         if names is None and self.header:
             _, names = next(rows, (0, []))
-            _refuse_unclear(names)
-        self._refuse_missing(names or [])
+            refuse_unclear(names, code="invalid_csv")
+        refuse_missing(self.required, names or [])
         if names is None:
             return gathered(list(map(self._cell, row)) for _, row in rows)
         return gathered(self._object(names, line, row) for line, row in rows)
-
-    def _refuse_missing(self, names: list[str]) -> None:
-        if missing := [name for name in self.required if name not in names]:
-            raise NodeError(
-                "missing_column",
-                f"There is no column {missing[0][:60]!r}. There {'is' if len(names) == 1 else 'are'}: "
-                f"{', '.join(names)[:300] or 'none'}.",
-                details={"missing": missing},
-            )
 
     def _rows(self, source: str) -> Iterator[tuple[int, list[str]]]:
         """Yield each row with the line on which it ends."""
@@ -105,17 +97,3 @@ class ParseCsv(FieldOperation):
 
     def _cell(self, cell: str) -> str | None:
         return None if cell == "" and self.empty == "null" else cell
-
-
-def _refuse_unclear(names: list[str]) -> None:
-    if "" in names:
-        position = names.index("") + 1
-        raise NodeError(
-            "invalid_csv", f"Column {position} has no name. Name the columns with `columns`, or set `header: false`."
-        )
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise NodeError(
-            "invalid_csv",
-            f"Two columns are called {twice[:60]!r}. Name the columns with `columns`, or set `header: false`.",
-        )

@@ -16,6 +16,7 @@ class RunScript(Operation):
     """Run JavaScript: the body of a function, that gives back with `return` what the items become."""
 
     operation: Literal["script"]
+    takes_long: ClassVar[bool] = True
     code: Annotated[ScriptText, Field(min_length=1, max_length=MAX_BODY_BYTES)] = Field(
         description="The body of a function. It sees `items`, and what every expression sees; its braces are no expressions."
     )

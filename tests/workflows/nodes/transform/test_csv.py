@@ -13,7 +13,8 @@ from tests.workflows.nodes.runs import output
 from tests.workflows.nodes.transform.stepping import failure, problems, result
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import MAX_ITEMS
-from workflows.nodes.transform.csv_dialect import MAX_CELL_CHARS, MAX_CELLS, MAX_COLUMNS
+from workflows.nodes.transform.csv_dialect import MAX_CELL_CHARS
+from workflows.nodes.transform.tables import MAX_CELLS, MAX_COLUMNS
 
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 

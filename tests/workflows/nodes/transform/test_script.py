@@ -60,7 +60,7 @@ class TestScript:
         [
             ([{"operation": "script", "code": "return 1"}], Effect.READ),
             ([{"operation": "limit", "count": 1}], Effect.NONE),
-            ([{"operation": "script"}, None, 5], Effect.NONE),
+            ([{"operation": "limit"}, None, 5], Effect.NONE),
             (5, Effect.NONE),
         ],
     )
