@@ -99,9 +99,14 @@ class TestCelery:
 class TestDangerousThings:
     """S-CODE-2, S-CODE-3: nothing that comes from outside becomes code, a command or a type."""
 
-    # Who runs other programs, and why: the supervisor is what starts Segue's own; the sandbox starts its evaluator; the MCP
-    # client starts what the operator's settings name, and nothing else.
-    PROCESSES = ("config/supervisor/", "workflows/expressions/", "workflows/tools/mcp/stdio.py")
+    # Who runs other programs, and why: the supervisor is what starts Segue's own; the sandbox starts its evaluator; what reads
+    # spreadsheets does so in a process of its own; the MCP client starts what the operator's settings name, and nothing else.
+    PROCESSES = (
+        "config/supervisor/",
+        "workflows/expressions/",
+        "workflows/nodes/transform/spreadsheets/reading.py",
+        "workflows/tools/mcp/stdio.py",
+    )
 
     def test_no_text_becomes_code(self):
         def is_evaluation(call: ast.Call) -> bool:

@@ -60,11 +60,12 @@ quarter. Names are English.""",
         ],
         """Uploads and downloads that are no text come as base64: `encoded: base64`. CSV and Excel: at most 10,000 rows, 500,000 cells, 1,000 columns.
 
-Excel means `.xlsx` (and `.xlsm`, without its macros), up to 20 MiB; older files and those with a password are refused. Numbers are numbers, also those of years that name columns; what is shown as a date comes as
-`2026-11-26`, `2026-11-26T14:30:00`, `14:30:00` or, where hours go on counting, `PT36H`. A formula is the value that it had when the file was saved, and null if the program that wrote the file computed none. Empty
-cells are null, empty rows are left out; of merged cells the first has the value. What is written has no formula: text stays text, whatever it begins with; a whole number of more than 15 digits becomes text, because
-Excel would round it. Take a file from where it is: `field: base64` of an upload, `body` of `http.request` or of `storage.read`; and give it on as `base64` to `storage.write`, to an attachment of `email.send`, or to
-`http.request`, as `application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`.
+`parse_excel` reads `.xlsx`, `.xlsm` (without its macros), `.xlsb`, `.xls` and `.ods`, up to 20 MiB, in a process of its own that a hostile file cannot get out of; files with a password are refused. Numbers are numbers,
+also those of years that name columns; what is shown as a date comes as `2026-11-26`, `2026-11-26T14:30:00`, `14:30:00` or, where hours go on counting, `PT36H`. A formula is the value that it had when the file was saved, and
+null if the program that wrote the file computed none; errors such as `#N/A` are null. Empty cells are null, empty rows are left out; of merged cells the first has the value.
+
+`build_excel` writes `.xlsx` without formulas: text stays text, whatever it begins with; a whole number of more than 15 digits becomes text, because Excel would round it. Take a file from where it is: `field: base64` of an
+upload, `body` of `http.request` or of `storage.read`; and give it on as `base64` to `storage.write`, to an attachment of `email.send`, or to `http.request`, as `application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`.
 
 XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
 DOCTYPE is refused, and with it every entity but the five of XML itself. An element is an object: attributes are `@name`, text is `#text`, elements within go by their names, several of one name are a list; an element

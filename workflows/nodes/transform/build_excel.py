@@ -14,9 +14,9 @@ from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.operation import Each, Example, Operation
 from workflows.nodes.transform.paths import MISSING, Path
+from workflows.nodes.transform.spreadsheets.reading import MAX_TEXT_CHARS
+from workflows.nodes.transform.spreadsheets.writing import written_base64
 from workflows.nodes.transform.tables import MAX_CELLS, MAX_COLUMNS, table_of
-from workflows.nodes.transform.workbook_format import MAX_TEXT_CHARS
-from workflows.nodes.transform.workbook_writing import written_base64
 
 
 def _sheet_name(name: str) -> str:
@@ -51,7 +51,7 @@ class BuildExcel(Operation):
 
     example: ClassVar[Example] = Example(
         value=[{"sku": "a1", "count": 2}, {"sku": "=1+1", "count": None}],
-        output=written_base64(["sku", "count"], [["a1", 2], ["=1+1", None]]),
+        output="UEsDBBQAAAAI…",
     )
 
     def problems(self) -> list[Problem]:
@@ -65,15 +65,17 @@ class BuildExcel(Operation):
     def apply(self, batch: Batch, each: Each) -> Batch:
         """Return one text. Null and what is missing are empty cells; objects and lists in cells are JSON.
 
-        :raises NodeError: ``excel_too_large``, ``not_a_date`` or ``not_an_object``.
+        :raises NodeError: ``spreadsheet_too_large``, ``not_a_date`` or ``not_an_object``.
         """
         names, rows = table_of(batch, self.columns)
         width = max([len(names), *map(len, rows)])
         if width > MAX_COLUMNS or width * len(rows) > MAX_CELLS:
-            raise NodeError("excel_too_large", f"There are more than {MAX_CELLS:,} cells, or {MAX_COLUMNS:,} columns.")
+            raise NodeError(
+                "spreadsheet_too_large", f"There are more than {MAX_CELLS:,} cells, or {MAX_COLUMNS:,} columns."
+            )
         cells = [[_cell(value) for value in row] for row in rows]
         if sum(len(value) for row in cells for value in row if isinstance(value, str)) > MAX_TEXT_CHARS:
-            raise NodeError("excel_too_large", f"There are more than {MAX_TEXT_CHARS:,} characters in the cells.")
+            raise NodeError("spreadsheet_too_large", f"There are more than {MAX_TEXT_CHARS:,} characters in the cells.")
         dates = frozenset(index for index, name in enumerate(names) if name in self.dates)
         return Batch(
             [written_base64(names if self.header else [], cells, sheet=self.sheet, dates=dates)], is_list=False

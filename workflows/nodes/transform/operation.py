@@ -21,6 +21,7 @@ from workflows.nodes.transform.batch import Batch
 class Example:
     """What an operation makes of a value. The catalogue and the documentation show it, and a test runs it.
 
+    :param output: a text that ends in an ellipsis is the beginning of what comes out.
     :param settings: the step without its ``operation``.
     """
 

@@ -22,7 +22,10 @@ class TestEveryOperation:
 
         step = {"operation": operation.name(), **example.settings}
 
-        assert output("transform", {"value": example.value, "steps": [step]}) == example.output
+        shown = output("transform", {"value": example.value, "steps": [step]})
+        if isinstance(example.output, str) and example.output.endswith("…"):
+            shown = f"{shown[: len(example.output) - 1]}…"
+        assert shown == example.output
 
     def test_has_an_example_that_can_be_published(self, operation):
         step = {"operation": operation.name(), **operation.example.settings}

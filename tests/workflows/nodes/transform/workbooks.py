@@ -1,4 +1,4 @@
-"""Excel workbooks as various programs write them, part by part, and as nobody should."""
+"""Spreadsheets as various programs write them, part by part, and as nobody should."""
 
 from __future__ import annotations
 
@@ -53,3 +53,25 @@ def parts(*cells: str, texts: str = "", styles: str = "", date1904: bool = False
 def workbook(*cells: str, texts: str = "", styles: str = "", date1904: bool = False) -> str:
     """Return such a workbook, in base64."""
     return base64.b64encode(packed(parts(*cells, texts=texts, styles=styles, date1904=date1904))).decode()
+
+
+def open_document(rows: list[list[str | int]]) -> str:
+    """Return a sheet as LibreOffice writes it (.ods), in base64."""
+    office = "urn:oasis:names:tc:opendocument:xmlns"
+    cells = [[_office_cell(value) for value in row] for row in rows]
+    table = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in cells)
+    content = (
+        f'<office:document-content xmlns:office="{office}:office:1.0" xmlns:table="{office}:table:1.0" xmlns:text="{office}:text:1.0">'
+        f'<office:body><office:spreadsheet><table:table table:name="One">{table}</table:table></office:spreadsheet></office:body>'
+        "</office:document-content>"
+    )
+    manifest = f'<manifest:manifest xmlns:manifest="{office}:manifest:1.0"/>'
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    named: dict[str, str | bytes] = {"mimetype": kind, "content.xml": content, "META-INF/manifest.xml": manifest}
+    return base64.b64encode(packed(named)).decode()
+
+
+def _office_cell(value: str | int) -> str:
+    if isinstance(value, int):
+        return f'<table:table-cell office:value-type="float" office:value="{value}"/>'
+    return f'<table:table-cell office:value-type="string"><text:p>{value}</text:p></table:table-cell>'

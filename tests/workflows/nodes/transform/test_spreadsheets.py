@@ -1,4 +1,4 @@
-"""Excel: read whatever program wrote it, and no further than it does good; written so that text stays text."""
+"""Spreadsheets: read whatever program wrote them, and no further than it does good; written so that text stays text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import base64
 import contextlib
 import io
 import zipfile
+from math import isfinite
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,18 +16,22 @@ from hypothesis import strategies as st
 from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import node_type
 from tests.workflows.nodes.transform.stepping import failure, problems, result
-from tests.workflows.nodes.transform.workbooks import MAIN, packed, parts, workbook
+from tests.workflows.nodes.transform.workbooks import MAIN, open_document, packed, parts, workbook
 from workflows.nodes.base import Effect, NodeError
-from workflows.nodes.transform import workbook_reading
 from workflows.nodes.transform.batch import MAX_ITEMS
+from workflows.nodes.transform.spreadsheets import reading
+from workflows.nodes.transform.spreadsheets.areas import Area, column_letters, column_number
+from workflows.nodes.transform.spreadsheets.writing import MAX_CELL_CHARS
 from workflows.nodes.transform.tables import MAX_COLUMNS
-from workflows.nodes.transform.workbook_format import MAX_CELL_CHARS, Area, column_letters, column_number, meaning_of
 
 CELLS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(10**15) + 1, 10**15 - 1),
-    st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: not number.is_integer()),
+    # Excel keeps 15 digits of a number.
+    st.floats(allow_nan=False, allow_infinity=False)
+    .map(lambda number: float(f"{number:.15g}"))
+    .filter(lambda number: isfinite(number) and not number.is_integer()),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8),
 )
 
@@ -62,21 +68,28 @@ class TestParse:
             ('<c r="A1" t="s"><v>1</v></c>', "in pieces"),
             ('<c r="A1" t="inlineStr"><is><t>here</t></is></c>', "here"),
             ('<c r="A1" t="inlineStr"><is><t>a_x000D_b_x005F_x0041_</t></is></c>', "a\rb_x0041_"),
-            ('<c r="A1" t="inlineStr"><is><t>_x0000__xD800_</t></is></c>', "_x0000__xD800_"),
             ('<c r="A1"><f>1+1</f><v>2</v></c>', 2),
             ('<c r="A1" t="str"><f>A2&amp;"!"</f><v>so!</v></c>', "so!"),
-            ('<c r="A1" t="e"><f>NA()</f><v>#N/A</v></c>', "#N/A"),
             ('<c r="A1" t="d"><v>2026-11-26T10:00:00</v></c>', "2026-11-26T10:00:00"),
             ("<c><v>5</v></c>", 5),
             ('<x:c xmlns:x="urn:any" r="A1"><x:v>7</x:v></x:c>', 7),
         ],
     )
     def test_reads_each_kind_of_cell(self, cell, expected):
-        texts = "<si><t>shared</t></si><si><r><t>in </t></r><r><t>pieces</t></r><rPh><t>spoken</t></rPh></si>"
+        texts = "<si><t>shared</t></si><si><r><t xml:space='preserve'>in </t></r><r><t>pieces</t></r><rPh><t>spoken</t></rPh></si>"
 
         assert cells(workbook(f'<row r="1">{cell}</row>', texts=texts)) == [[expected]]
 
-    @pytest.mark.parametrize("cell", ['<c r="A1"/>', '<c r="A1"><f>1+1</f></c>', '<c r="A1" t="str"><v></v></c>'])
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            '<c r="A1"/>',
+            '<c r="A1"><f>1+1</f></c>',
+            '<c r="A1" t="str"><v></v></c>',
+            '<c r="A1" t="e"><f>NA()</f><v>#N/A</v></c>',
+            '<c r="A1"><v>1e400</v></c>',
+        ],
+    )
     def test_a_cell_without_a_value_is_null(self, cell):
         assert cells(workbook(f'<row r="1">{cell}<c r="B1"><v>1</v></c></row>')) == [[None, 1]]
 
@@ -85,18 +98,17 @@ class TestParse:
         [
             ("46352", 14, None, "2026-11-26"),
             ("46352.604166666664", 22, None, "2026-11-26T14:30:00"),
-            ("46352", 22, None, "2026-11-26T00:00:00"),
+            ("46352", 22, None, "2026-11-26"),
             ("46352.5", 14, None, "2026-11-26T12:00:00"),
             ("0.25", 20, None, "06:00:00"),
             ("1.5", 46, None, "PT36H"),
             ("46352", 164, "dd\\.mm\\.yyyy", "2026-11-26"),
             ("46352", 164, "[$-407]d. mmmm yyyy;@", "2026-11-26"),
-            ("46352.000011574", 164, "yyyy-mm-dd hh:mm:ss.000", "2026-11-26T00:00:01"),
+            ("46352.000011574074", 164, "yyyy-mm-dd hh:mm:ss.000", "2026-11-26T00:00:01"),
             ("0.5", 164, "h:mm AM/PM", "12:00:00"),
             ("0", 164, "[h]:mm", "PT0S"),
             ("59", 14, None, "1900-02-28"),
             ("61", 14, None, "1900-03-01"),
-            ("-1", 14, None, -1),
             ("9999999", 14, None, 9999999),
             ("5", 164, '0.00" days"', 5),
             ("5", 164, "[Red]0;[Blue]-0", 5),
@@ -171,21 +183,19 @@ class TestParse:
 
         assert cells(encoded(packed(moved))) == [[1]]
 
-    @pytest.mark.parametrize(("errors", "expected"), [("text", "#N/A"), ("null", None)])
-    def test_an_error_is_what_it_shall_be(self, errors, expected):
-        value = workbook('<row><c t="e"><v>#N/A</v></c><c><v>1</v></c></row>')
+    def test_reads_what_libreoffice_writes(self):
+        assert result(open_document([["sku", "count"], ["a1", 2]]), "parse_excel") == [{"sku": "a1", "count": 2}]
 
-        assert cells(value, errors=errors) == [[expected, 1]]
+    def test_reads_what_excel_wrote_before_2007(self):
+        file = Path(__file__).with_name("stock.xls")
+
+        assert result(encoded(file.read_bytes()), "parse_excel") == [
+            {"sku": "a1", "count": 2},
+            {"sku": "b2", "count": 0.5},
+        ]
 
 
 class TestRefused:
-    def test_an_error_if_it_shall_fail(self):
-        error = failure(
-            workbook('<row r="3"><c r="B3" t="e"><v>#N/A</v></c></row>'), "parse_excel", header=False, errors="fail"
-        )
-
-        assert (error.code, "Cell B3 shows '#N/A'" in error.message) == ("cell_error", True)
-
     def test_a_sheet_that_is_not_there(self):
         error = failure(workbook("", ""), "parse_excel", sheet="Three")
 
@@ -201,82 +211,75 @@ class TestRefused:
             workbook('<row r="1"><c><v>1</v></c></row><row r="2"><c r="C2"><v>1</v></c></row>'), "parse_excel"
         )
 
-        assert (error.code, "Cell C2" in error.message) == ("invalid_excel", True)
+        assert (error.code, "Cell C2" in error.message) == ("invalid_spreadsheet", True)
 
     def test_two_columns_of_one_name(self):
-        assert failure(workbook("<row><c><v>1</v></c><c><v>1</v></c></row>"), "parse_excel").code == "invalid_excel"
+        assert (
+            failure(workbook("<row><c><v>1</v></c><c><v>1</v></c></row>"), "parse_excel").code == "invalid_spreadsheet"
+        )
 
     @pytest.mark.parametrize(
         ("data", "said"),
         [
-            (b"", "does not begin as one does"),
-            (b"name;price\n", "does not begin as one does"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "before 2007, or has a password"),
-            (b"PK\x03\x04 cut off", "damaged, or cut off"),
-            (packed({"mimetype": "application/vnd.oasis.opendocument.spreadsheet"}), "no workbook inside"),
-            (packed(parts(""))[:-40], "damaged, or cut off"),
-            (packed({**parts(""), "xl/worksheets/sheet1.xml": "<worksheet>"}), "sheet1.xml, line 1: no element found"),
-            (
-                packed({name: part for name, part in parts("").items() if "sheet1" not in name}),
-                "sheet1.xml is not there",
-            ),
-            (packed(parts('<row><c r="A0"><v>1</v></c></row>')), "no cell"),
-            (packed(parts('<row><c r="XFE1"><v>1</v></c></row>')), "no cell"),
-            (packed(parts('<row><c t="s"><v>7</v></c></row>')), "cell A1 has a text that is not there"),
-            (packed(parts("<row><c><v>NaN</v></c></row>")), "cell A1 holds no number"),
-            (packed(parts(""), zipfile.ZIP_LZMA), "unusual way"),
-            (packed(parts(""), zipfile.ZIP_BZIP2), "unusual way"),
+            (b"", "Cannot detect file format"),
+            (b"name;price\n", "Cannot detect file format"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "that can be read"),
+            (b"PK\x03\x04 cut off", "Cannot detect file format"),
+            (packed(parts(""))[:-40], "Cannot detect file format"),
+            (packed({name: part for name, part in parts("").items() if "sheet1" not in name}), "that can be read"),
+            (packed(parts('<row><c r="A0"><v>1</v></c></row>')), "that can be read"),
+            (packed(parts('<row><c t="s"><v>7</v></c></row>')), "index not found in shared strings"),
         ],
         ids=lambda value: value if isinstance(value, str) else "file",
     )
-    def test_what_is_no_workbook(self, data, said):
+    def test_what_is_no_spreadsheet(self, data, said):
         error = failure(encoded(data), "parse_excel")
 
-        assert (error.code, said in error.message) == ("invalid_excel", True), error.message
+        assert (error.code, said in error.message) == ("invalid_spreadsheet", True), error.message
 
     def test_entities(self):
         """S-XML: neither a billion laughs nor a file of the machine."""
         evil = f'<!DOCTYPE sst [<!ENTITY a SYSTEM "file:///etc/passwd">]><sst {MAIN}><si><t>&a;</t></si></sst>'
         value = encoded(packed({**parts("<row><c t='s'><v>0</v></c></row>"), "xl/sharedStrings.xml": evil}))
 
-        assert "DOCTYPE" in failure(value, "parse_excel").message
+        assert failure(value, "parse_excel").code == "invalid_spreadsheet"
 
-    def test_a_part_that_unpacks_to_too_much(self, monkeypatch):
-        monkeypatch.setattr(workbook_reading, "MAX_PART_BYTES", 1000)
-        bomb = workbook("<row><c><v>1</v></c></row>", texts=f"<si><t>{'a' * 1000}</t></si>")
+    def test_what_unpacks_to_more_memory_than_there_is(self, monkeypatch):
+        monkeypatch.setattr(reading, "MEMORY_BYTES", 256 * 1024 * 1024)
+        bomb = workbook("<row><c><v>1</v></c></row>", texts=f"<si><t>{'a' * 200_000_000}</t></si>")
 
-        assert (len(bomb) < 3000, failure(bomb, "parse_excel").code) == (True, "excel_too_large")
+        assert (len(bomb) < 500_000, failure(bomb, "parse_excel").code) == (True, "spreadsheet_too_large")
 
-    def test_more_elements_than_a_sheet_has(self, monkeypatch):
-        monkeypatch.setattr(workbook_reading, "MAX_ELEMENTS", 100)
+    def test_more_time_than_there_is(self, monkeypatch):
+        monkeypatch.setattr(reading, "WALL_SECONDS", 0.001)
 
-        assert failure(workbook("<row/>" * 100), "parse_excel").code == "excel_too_large"
+        assert failure(workbook(""), "parse_excel").code == "spreadsheet_too_large"
 
-    def test_more_different_texts_than_cells(self, monkeypatch):
-        monkeypatch.setattr(workbook_reading, "MAX_CELLS", 2)
+    def test_more_bytes_than_are_read(self, monkeypatch):
+        monkeypatch.setattr(reading, "MAX_BYTES", 10)
 
-        assert failure(workbook("", texts="<si><t>a</t></si>" * 3), "parse_excel").code == "excel_too_large"
+        assert failure(workbook(""), "parse_excel").code == "spreadsheet_too_large"
 
     def test_one_text_in_too_many_cells(self, monkeypatch):
         """Written out, each cell has the whole of it."""
-        monkeypatch.setattr(workbook_reading, "MAX_TEXT_CHARS", 1000)
+        monkeypatch.setattr(reading, "MAX_TEXT_CHARS", 1000)
         rows = '<row><c t="s"><v>0</v></c></row>'
         texts = f"<si><t>{'a' * 300}</t></si>"
 
         assert len(cells(workbook(rows * 3, texts=texts))) == 3
-        assert failure(workbook(rows * 4, texts=texts), "parse_excel").code == "excel_too_large"
+        assert failure(workbook(rows * 4, texts=texts), "parse_excel").code == "spreadsheet_too_large"
 
     def test_few_cells_far_apart(self):
-        """Libraries make a table of 17,179,869,184 cells of these two."""
+        """The library makes a table of 17,179,869,184 cells of these two, and aborts its process."""
         value = workbook('<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>2</v></c></row>')
 
-        assert failure(value, "parse_excel", header=False).code == "excel_too_large"
+        assert failure(value, "parse_excel", header=False).code == "spreadsheet_too_large"
 
     def test_a_long_name_over_many_rows(self):
         """Each object has it."""
         rows = f"<row><c t='inlineStr'><is><t>{'n' * 30_000}</t></is></c></row>" + "<row><c><v>1</v></c></row>" * 1000
 
-        assert failure(workbook(rows), "parse_excel").code == "excel_too_large"
+        assert failure(workbook(rows), "parse_excel").code == "spreadsheet_too_large"
 
     def test_more_rows_than_items(self):
         row = "<row><c><v>1</v></c></row>"
@@ -338,7 +341,7 @@ class TestBuild:
         [
             ("2026-11-26", "2026-11-26"),
             ("2026-11-26T14:30:00", "2026-11-26T14:30:00"),
-            ("2026-11-26T14:30:00.250+01:00", "2026-11-26T14:30:00.250"),
+            ("2026-11-26T14:30:00.250+01:00", "2026-11-26T14:30:00.250000"),
             (None, None),
         ],
     )
@@ -372,12 +375,12 @@ class TestBuild:
 
     def test_a_cell_holds_as_much_as_excel_lets_it(self):
         assert cells(result([["a" * MAX_CELL_CHARS]], "build_excel")) == [["a" * MAX_CELL_CHARS]]
-        assert failure([["a" * (MAX_CELL_CHARS + 1)]], "build_excel").code == "excel_too_large"
-        assert failure([["😀" * (MAX_CELL_CHARS // 2 + 1)]], "build_excel").code == "excel_too_large"
+        assert failure([["a" * (MAX_CELL_CHARS + 1)]], "build_excel").code == "spreadsheet_too_large"
+        assert failure([["😀" * (MAX_CELL_CHARS // 2 + 1)]], "build_excel").code == "spreadsheet_too_large"
 
     def test_a_row_has_as_many_cells_as_a_table(self):
         assert len(cells(result([[1] * MAX_COLUMNS], "build_excel"))[0]) == MAX_COLUMNS
-        assert failure([[1] * (MAX_COLUMNS + 1)], "build_excel").code == "excel_too_large"
+        assert failure([[1] * (MAX_COLUMNS + 1)], "build_excel").code == "spreadsheet_too_large"
 
     def test_nothing_is_an_empty_sheet(self):
         assert cells(result([], "build_excel")) == []
@@ -412,9 +415,6 @@ class TestAddresses:
 
     def test_a_range_without_an_end_has_all_that_follows(self):
         assert Area.of("B3") == Area(3, 2)
-
-    def test_a_format_without_letters_means_a_number(self):
-        assert meaning_of(164, "#,##0.00") is None
 
 
 def unpacked(value: str, part: str) -> str:
