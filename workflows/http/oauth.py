@@ -96,7 +96,7 @@ def read_token(reply: Reply, *, asked_at: float) -> Token:
     :raises TokenRefused: if there is none; with what the endpoint said (5.2).
     """
     said = _object_in(reply)
-    if reply.status != 200:
+    if not 200 <= reply.status < 300:
         raise TokenRefused(_refusal(reply.status, said))
     value, kind = said.get("access_token"), said.get("token_type", "Bearer")
     if not isinstance(value, str) or not value:

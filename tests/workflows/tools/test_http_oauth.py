@@ -87,6 +87,12 @@ class TestAsking:
             "client_secret": [SECRET],
         }
 
+    def test_any_success_with_a_token_will_do(self):
+        with Answering(answer_json({"access_token": "made"}, 201)) as login, Answering() as service:
+            call(Owner(), url=service.url(), auth=auth(login))
+
+        assert service.received[0].headers["authorization"] == "Bearer made"
+
     def test_a_redirect_is_not_followed_with_credentials(self):
         """S-SSRF-2"""
         with (
