@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import codecs
 import hashlib
 import io
 import json
@@ -134,9 +135,10 @@ def read(reply: Reply) -> dict[str, Any]:
 
     known = feedparser.FeedParserDict()
     headers = {"content-type": reply.headers.get("content-type", "")}
-    data = convert_to_utf8(headers, reply.body, known) if reply.body else b""
-    # What the library puts before a text without a declaration is no line of the feed.
-    _check_form(data, lines_before=max(data.count(b"\n") - reply.body.count(b"\n"), 0))
+    body = _without_lines_before(reply.body)
+    data = convert_to_utf8(headers, body, known) if body else b""
+    # What the library puts before a text without a declaration is no line of the feed, and the empty ones are.
+    _check_form(data, lines_before=data.count(b"\n") - reply.body.count(b"\n"))
     # Bytes in a file-like object: given text, the library might take it for an address, and fetch it around the door. Its repair
     # of HTML takes time that grows with the square of what it gets.
     parsed = feedparser.parse(
@@ -154,6 +156,12 @@ def read(reply: Reply) -> dict[str, Any]:
         "link": _text(parsed.feed, "link"),
         "entries": [_entry(entry) for entry in parsed.entries],
     }
+
+
+def _without_lines_before(body: bytes) -> bytes:
+    """Return a feed without the empty lines that some sites send before the declaration, which may stand at the beginning alone."""
+    mark = codecs.BOM_UTF8 if body.startswith(codecs.BOM_UTF8) else b""
+    return mark + body.removeprefix(mark).lstrip()
 
 
 def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:

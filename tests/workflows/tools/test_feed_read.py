@@ -128,6 +128,14 @@ class TestReading:
 
         assert read(body.encode("windows-1252"))["title"] == "Größe"
 
+    @pytest.mark.parametrize("charset", ["windows-1252", "utf-8", "utf-8-sig"])
+    def test_empty_lines_before_the_declaration_do_no_harm(self, charset):
+        """Some sites put them there unawares."""
+        declared = charset.removesuffix("-sig")
+        body = f'\r\n\n<?xml version="1.0" encoding="{declared}"?><rss version="2.0"><channel><title>Größe</title></channel></rss>'
+
+        assert read(body.encode(charset))["title"] == "Größe"
+
     def test_html_is_the_feeds_own(self):
         item = "<item><guid>1</guid><description>&lt;img onerror='x()'&gt;</description></item>"
 
@@ -182,7 +190,10 @@ class TestWhatIsNoFeed:
         assert (error.code, error.retryable) == ("not_a_feed", False)
 
     def test_a_broken_one_says_where(self):
-        assert "line 5" in refused(RSS.replace("</item>", "</itm>", 1)).message
+        broken = RSS.replace("</item>", "</itm>", 1)
+
+        assert "line 5" in refused(broken).message
+        assert "line 7" in refused(f"\n\n{broken}").message
 
     def test_the_line_is_the_feeds_own_also_without_a_declaration(self):
         assert "line 1." in refused("this is no feed").message
