@@ -228,6 +228,8 @@ def main() -> None:
                 _say("x" * 20_000_000)
             if message["params"]["name"] == "end":
                 return
+        if "blank" in sys.argv:
+            _say("\n" * 5_000)
         if "method" in message and (answer := brain.answer(message)) is not None:
             _say(json.dumps(answer))
 

@@ -206,6 +206,33 @@ class TestErrors:
 
         assert (error.code, error.retryable) == ("connection_lost", True)
 
+    @pytest.mark.parametrize(
+        "body", [b"", b'{"jsonrpc": "2.0", "id": null, "error": {"code": -32001, "message": "No session"}}']
+    )
+    def test_a_session_that_the_server_has_ended_is_begun_anew_by_the_next_attempt(self, body):
+        """Streamable HTTP, session management: 404 is the answer to a session that is over."""
+        handshake = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "test"}}
+
+        def answer(received):
+            message = json.loads(received.body or b"{}")
+            if message.get("method") == "initialize":
+                said = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": handshake}).encode()
+                return response(200, said, content_type="application/json", mcp_session_id="s-1")
+            if message.get("method") == "tools/call":
+                return response(404, body, content_type="application/json")
+            return response(202 if message.get("method") == "notifications/initialized" else 405)
+
+        with Answering(answer) as server:
+            error = refused(url=server.url(), tool="add")
+
+        assert (error.code, error.retryable) == ("connection_lost", True)
+
+    def test_a_stream_is_known_however_its_type_is_written(self):
+        answer = b'data: {"jsonrpc": "2.0", "id": 1, "error": {"code": -32020, "message": "Of the modern era"}}\n\n'
+
+        with Answering(response(200, answer, content_type="Text/Event-Stream; charset=utf-8")) as server:
+            assert refused(url=server.url(), tool="add").code == "mcp_version"
+
     def test_private_addresses_are_refused(self, settings):
         """[S-SSRF-1]"""
         settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = []
@@ -253,13 +280,14 @@ class TestPrograms:
             "slow": program("modern", "slow"),
             "others": program("modern", projects=["01a21499-402b-7235-8eea-000000000000"]),
             "ours": program("modern", projects=[PROJECT]),
+            "blank": program("legacy", "blank"),
             "missing": {"command": ["/no/such/program"]},
             "broken": {"command": ["/bin/sh", "-c", "echo no json; cat > /dev/null"]},
             "environment": {"command": ["/usr/bin/env"], "env": {"ONLY": "this"}},
             "deaf": {"command": ["/bin/sh", "-c", "trap '' TERM; sleep 61.5 & sleep 61.5"]},
         }
 
-    @pytest.mark.parametrize("server", ["modern", "legacy", "silent", "slow", "ours"])
+    @pytest.mark.parametrize("server", ["modern", "legacy", "silent", "slow", "ours", "blank"])
     def test_answer_over_their_input_and_output(self, server):
         assert use("call", server=server, tool="add", arguments={"a": 40, "b": 2}) == SUM
 
@@ -377,3 +405,17 @@ class TestEventStream:
         found = [data for at in range(0, len(whole), size) for data in stream.feed(whole[at : at + size])]
 
         assert found == [b"a\nb", b'{"c": 1}']
+
+    def test_passes_over_events_that_are_no_messages(self):
+        text = b"event: ping\ndata: 2026-11-26\n\nevent: message\ndata: {}\n\ndata: []\n\n"
+
+        assert list(EventStream().feed(text)) == [b"{}", b"[]"]
+
+    def test_a_long_line_in_many_pieces_is_read_in_no_time(self):
+        stream = EventStream()
+        began = time.process_time()
+
+        for _ in range(100_000):
+            assert list(stream.feed(b"x" * 64)) == []
+
+        assert time.process_time() - began < 5

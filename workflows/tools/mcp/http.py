@@ -20,6 +20,8 @@ from workflows.tools.mcp.messages import MAX_BYTES, Answer, EventStream, answer_
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 # With these a server says that it knows no such message: it may be of the other era.
 STATUSES_OF_ANSWERS = frozenset({*range(200, 300), 400, 404, 405, 406, 415, 422})
+# What it says to who names a session that it does not have, or has no more: a new one is to be begun.
+NO_SUCH_SESSION = 404
 LEAVING_SECONDS = 2.0
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _SESSION = re.compile(r"[\x21-\x7e]{1,1000}")
@@ -49,7 +51,7 @@ class HttpTransport:
         """Send a request and return its answer.
 
         :raises NodeError: ``http_status`` if the server refuses the call itself; ``mcp_broken``; ``connection_lost`` if a stream ends
-            without an answer; else the door's own code.
+            without an answer, or the server has ended the session; else the door's own code.
         """
         awaited: int = message["id"]
         stream = EventStream()
@@ -57,13 +59,16 @@ class HttpTransport:
 
         def is_enough(piece: bytes) -> bool:
             # The stream may stay open after the answer. In a body that is JSON there are no events.
-            events.extend(read(data) for data in stream.feed(piece) if data)
-            return answer_in(events, awaited, status=200, headers={}) is not None
+            came = [read(data) for data in stream.feed(piece) if data]
+            events.extend(came)
+            return answer_in(came, awaited, status=200, headers={}) is not None
 
         reply = self._post(message, headers, is_enough=is_enough)
+        if reply.status == NO_SUCH_SESSION and self._session:
+            raise NodeError("connection_lost", "The MCP server has ended the session.", retryable=True)
         if reply.status not in STATUSES_OF_ANSWERS:
             raise _status_error(reply)
-        is_stream = reply.headers.get("content-type", "").startswith("text/event-stream")
+        is_stream = reply.headers.get("content-type", "").lower().startswith("text/event-stream")
         answer = answer_in(
             events if is_stream else _messages(reply), awaited, status=reply.status, headers=reply.headers
         )

@@ -91,29 +91,37 @@ def answer_in(messages: Sequence[Any], id: int, *, status: int, headers: Mapping
 
 
 class EventStream:
-    """Reads server-sent events (WHATWG HTML, 9.2) piece by piece, and yields the data of each."""
+    """Reads server-sent events (WHATWG HTML, 9.2) piece by piece, and yields the data of each message."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._lines: list[bytes] = []
+        self._begun: list[bytes] = []  # Of a line whose end has not come.
+        self._is_after_return = False
+        self._type = b""
+        self._data: list[bytes] = []
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Yield the data of every event that is complete by now."""
-        self._rest += piece
-        # A carriage return at the very end may be half a line end.
-        complete = self._rest.replace(b"\r\n", b"\n")
-        kept = b"\r" if complete.endswith(b"\r") else b""
-        complete = complete.removesuffix(b"\r").replace(b"\r", b"\n")
-        *lines, last = complete.split(b"\n")
-        self._rest = last + kept
-        for line in lines:
-            if line:
-                name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
-                if name == b"data":
-                    self._lines.append(value.removeprefix(b" "))
-            elif self._lines:
-                yield b"\n".join(self._lines)
-                self._lines = []
+        """Yield the data of every message that is complete by now. Events of other types are not for a client of the protocol."""
+        # A carriage return at the very end may have been half a line end.
+        piece = piece.removeprefix(b"\n") if self._is_after_return else piece
+        self._is_after_return = piece.endswith(b"\r")
+        first, *others = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._begun.append(first)
+        for other in others:
+            yield from self._line(b"".join(self._begun))
+            self._begun = [other]
+
+    def _line(self, line: bytes) -> Iterator[bytes]:
+        if not line:
+            if self._data and self._type in (b"", b"message"):
+                yield b"\n".join(self._data)
+            self._type, self._data = b"", []
+            return
+        name, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        match name:
+            case b"data":
+                self._data.append(value.removeprefix(b" "))
+            case b"event":
+                self._type = value.removeprefix(b" ")
 
 
 def as_node_error(answer: Answer, what: str) -> NodeError:

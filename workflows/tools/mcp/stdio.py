@@ -124,19 +124,24 @@ class StdioTransport:
         """
         assert self._process.stdout is not None  # noqa: S101 - it has a pipe
         descriptor = self._process.stdout.fileno()
-        while b"\n" not in self._rest:
-            if not _wait(descriptor, select.POLLIN, call.remaining()):
-                continue  # remaining() says that the time is over.
-            data = os.read(descriptor, READ_BYTES)
-            if not data:
-                call.cancel.check()
-                raise _ended()
-            self._received += len(data)
-            if self._received > MAX_BYTES:
-                raise NodeError("too_large", f"The MCP server wrote more than {MAX_BYTES:,} bytes.")
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line if line.strip() else self._line(call)
+        line = b""
+        while not line.strip():
+            while b"\n" not in self._rest:
+                self._rest += self._read(descriptor, call)
+            line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    def _read(self, descriptor: int, call: Call) -> bytes:
+        while not _wait(descriptor, select.POLLIN, call.remaining()):
+            pass  # remaining() says that the time is over.
+        data = os.read(descriptor, READ_BYTES)
+        if not data:
+            call.cancel.check()
+            raise _ended()
+        self._received += len(data)
+        if self._received > MAX_BYTES:
+            raise NodeError("too_large", f"The MCP server wrote more than {MAX_BYTES:,} bytes.")
+        return data
 
     def _answer_back(self, came: Any) -> None:
         """Answer a request of the server's: to a ping that all is well, to everything else that it is not offered."""
