@@ -64,16 +64,19 @@ def problems_in(error: ValidationError, model: type[BaseModel], *, below: str) -
     for path, (place, all_details) in choices.items():
         # What is wrong further inside, with the one type that fits the outside, says it better.
         if not any(other.startswith(f"{path}/") for other in (*found, *choices)):
-            found.setdefault(path, _no_choice_fits(place.parts, all_details, path))
+            found.setdefault(path, _no_choice_fits(place, all_details, below))
     return list(found.values())
 
 
-def _no_choice_fits(parts: Sequence[str | int], all_details: Sequence[ErrorDetails], path: str) -> Problem:
+def _no_choice_fits(place: Place, all_details: Sequence[ErrorDetails], below: str) -> Problem:
     """Return the problem of a value that may be of several types and is of none."""
-    name, given = _spoken(parts), all_details[0]["input"]
+    path, name, given = pointer(*place.parts, below=below), _spoken(place.parts), all_details[0]["input"]
     if isinstance(given, Template):
         return Problem(FORBIDDEN, path, f"{name} may not be an expression.", FORBIDDEN_HINT)
     expected = dict.fromkeys(_EXPECTED[each["type"]] for each in all_details if each["type"] in _EXPECTED)
+    closer = [each for each in all_details if each["type"] not in _EXPECTED]
+    if len(closer) == 1:
+        return _problem(closer[0], place, below)  # It is of this type, and something else is wrong with it.
     if len(expected) < len(all_details):
         return Problem("invalid_value", path, f"{name} is not valid here: {shown(given)}.")
     return Problem("wrong_type", path, f"{name} must be {', '.join(expected)}; it is {type_of(given)}.")

@@ -66,10 +66,30 @@ def _let_templates_pass(value: Any, validate: ValidatorFunctionWrapHandler) -> A
         return validate(value)
     except ValidationError as error:
         # What is wrong with the templates themselves is known only when they have values; the rest is known now.
-        others = [details for details in error.errors() if not isinstance(details["input"], Template)]
+        found = error.errors()
+        templates = [details["input"] for details in found if isinstance(details["input"], Template)]
+        others = [
+            details
+            for details in found
+            if not isinstance(details["input"], Template) and not _is_of_another_type(details, templates)
+        ]
         if not others:
             return value
         raise ValidationError.from_exception_data(error.title, [_again(details) for details in others]) from None
+
+
+def _is_of_another_type(details: ErrorDetails, templates: list[Template]) -> bool:
+    """Return whether a value is merely none of one type that it may have, while another one looked as far as the templates in it."""
+    return details["type"].endswith("_type") and any(_has_inside(details["input"], template) for template in templates)
+
+
+def _has_inside(value: Any, template: Template) -> bool:
+    match value:
+        case dict():
+            return any(_has_inside(item, template) for item in value.values())
+        case list():
+            return any(_has_inside(item, template) for item in value)
+    return value is template
 
 
 def _again(details: ErrorDetails) -> InitErrorDetails:

@@ -41,6 +41,9 @@ class AnyPet(RootModel[Pet]):
     pass
 
 
+Guest = Annotated[str, Field(max_length=5)]
+
+
 class Household(Config):
     pets: Annotated[list[Pet], Field(max_length=2)] = []
     first: Pet | None = None
@@ -52,6 +55,7 @@ class Household(Config):
     grade: Literal["a"] | Annotated[int, Field(le=6)] = "a"
     height: Annotated[float, Field(gt=0, lt=3)] = 1
     labels: Dynamic[dict[str, str]] = {}
+    guests: Dynamic[Guest | list[Guest]] = []
     raw: Fixed[dict[str, Any]] = {}
     ways: dict[str, Any] = Field(default={}, alias="with")
 
@@ -123,6 +127,22 @@ class TestProblemsIn:
             (
                 {"labels": {"a": T, "b": 1}},
                 ("wrong_type", "/config/labels/b", "`labels.b` must be text, not a number.", ""),
+            ),
+            (
+                {"guests": [T, "Rosalind"]},
+                ("too_long", "/config/guests/1", "`guests[1]` may have at most 5 characters.", ""),
+            ),
+            (
+                {"guests": [T, {}]},
+                ("wrong_type", "/config/guests/1", "`guests[1]` must be text, not an object.", ""),
+            ),
+            (
+                {"guests": {"name": T}},
+                ("wrong_type", "/config/guests", "`guests` must be text, a list; it is an object.", ""),
+            ),
+            (
+                {"guests": "Rosalind"},
+                ("too_long", "/config/guests", "`guests` may have at most 5 characters.", ""),
             ),
             ({"with": 1}, ("wrong_type", "/config/with", "`with` must be an object, not a number.", "")),
             ([], ("wrong_type", "/config", "This must be an object, not a list.", "")),

@@ -356,6 +356,12 @@ class TestArguments:
     def test_secrets_are_not_sent(self, server, field):
         assert refused(world=World(secrets={"TOKEN": "t0ken"}), **{field: "a ⟦TOKEN⟧"}).code == "secret_refused"
 
+    def test_a_list_of_recipients_may_hold_expressions(self):
+        given = {"to": ["{{ input.email }}", "boss@example.com"], "subject": "Hello", "text": "Words."}
+        raw = definition("start > it", it=node("tool", {"tool": "email.send", "with": given}))
+
+        assert problems(raw) == []
+
     def test_can_be_published_and_writes(self):
         example = catalogue()["email.send"].example
         raw = definition("start > it", it=node("tool", {"tool": "email.send", "with": example}))

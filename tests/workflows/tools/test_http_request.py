@@ -108,6 +108,8 @@ class TestArguments:
                 "method": Template("{{ input.method }}"),
                 "url": Template("https://h/{{ input.id }}"),
                 "headers": Template("{{ input.headers }}"),
+                "query": {"id": [Template("{{ input.a }}"), 7], "page": Template("{{ input.page }}")},
+                "form": None,
                 "json": {"a": [Template("{{ input.a }}")]},
                 "auth": {"type": "bearer", "token": Template("{{ secret('TOKEN') }}")},
                 "timeout_seconds": Template("{{ vars.SECONDS }}"),
