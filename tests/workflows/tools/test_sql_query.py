@@ -169,10 +169,28 @@ class TestValues:
             ("'192.0.2.0/24'::cidr", "192.0.2.0/24"),
             ("'[1,5)'::int4range", "[1,5)"),
             ("'ä'::text", "ä"),
+            (r"""'["a \ud83d"]'::json""", [r"a \ud83d"]),
+            (r"""'["a \u0000"]'::json""", [r"a \u0000"]),
         ],
     )
     def test_come_as_json(self, sql, expected):
         assert value(f"SELECT {sql} AS it") == expected
+
+    @pytest.mark.parametrize(
+        ("sql", "why"),
+        [
+            ("'1e400'::json", "infinity"),
+            ("'1e400'::jsonb", "400 digits"),
+            ("(repeat('[', 100) || repeat(']', 100))::json", "deeper than 64"),
+            ("(repeat('[', 5000) || repeat(']', 5000))::json", "deeper than 64"),
+        ],
+    )
+    def test_json_that_cannot_be_read_says_so(self, sql, why):
+        error = refused(f"SELECT {sql} AS it")
+
+        assert error.code == "invalid_data"
+        assert why in error.message
+        assert "column::text" in error.message
 
     def test_are_the_same_whatever_the_server_prefers(self, url):
         with psycopg.connect(url, autocommit=True) as direct:
@@ -195,6 +213,8 @@ class TestValues:
             ("$1::jsonb", "[1, 2]", [1, 2]),
             ("2 = ANY($1::int[])", [1, 2], True),
             ("$1::text[]", ["a,b", '"', None], ["a,b", '"', None]),
+            ("$1::numeric[]", [1, None, 2.5], ["1", None, "2.5"]),
+            ("$1::float8[]", [[1, 2], [2.5, 3]], [[1, 2], [2.5, 3]]),
             ("$1::timestamptz", "2026-11-24T10:00:00Z", "2026-11-24T10:00:00+00:00"),
             ("$1::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ],
@@ -269,6 +289,9 @@ class TestLimits:
 
 
 class TestConnection:
+    def test_a_line_end_after_the_url_does_no_harm(self, url):
+        assert run("SELECT 1 AS it", url=f"{url}\n")["rows"] == [{"it": 1}]
+
     def test_is_left_to_nobody(self, url):
         run("SELECT 1", url=url_of(query="?application_name=segue-sql-test"))
 

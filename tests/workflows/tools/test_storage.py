@@ -108,7 +108,7 @@ class TestWriteAndRead:
 
     def test_secrets_are_not_written(self, storage):
         for content in ({"text": "a ⟦TOKEN⟧"}, {"json": {"deep": ["⟦TOKEN⟧"]}}):
-            with pytest.raises(NodeError, match="Secrets are not written"):
+            with pytest.raises(NodeError, match="Secrets do not go into files"):
                 call("write", world=World(secrets={"TOKEN": "t0ken"}), name="a", **content)
 
     @pytest.mark.parametrize("content", [{"text": "\ud800"}, {"base64": "no base64!"}])

@@ -10,6 +10,7 @@ import orjson
 import psycopg
 from django.conf import settings
 
+from projects.payloads import storable
 from workflows.http import DoorError
 from workflows.http.secrets import Secrets
 from workflows.http.waits import bounded
@@ -18,7 +19,7 @@ from workflows.tools.base import Tool, register
 from workflows.tools.sql_query.arguments import SqlArguments
 from workflows.tools.sql_query.connecting import connected
 from workflows.tools.sql_query.errors import as_node_error
-from workflows.tools.sql_query.values import OUTPUT_SETTINGS
+from workflows.tools.sql_query.values import OUTPUT_SETTINGS, as_parameter
 
 # Values travel as text, which is longer than the JSON that becomes of them; this leaves room for that.
 WIRE_FACTOR = 2
@@ -76,7 +77,7 @@ def _left(ends_at: float) -> float:
 
 
 def _run(arguments: SqlArguments, secrets: Secrets, *, left: Callable[[], float]) -> dict[str, Any]:
-    parameters: list[Any] = secrets.fill(arguments.parameters)
+    parameters = [as_parameter(value) for value in secrets.fill(arguments.parameters)]
     with connected(secrets.fill(arguments.connection), left=left) as connection:
         try:
             return _run_on(connection, arguments, parameters, seconds=left())
@@ -138,7 +139,7 @@ def _output(cursor: psycopg.Cursor[Any], arguments: SqlArguments, *, max_bytes: 
             )
         names = [column.name for column in cursor.description]
         _refuse_doubled(names)
-        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        rows = storable([dict(zip(names, row, strict=True)) for row in cursor.fetchall()])
         if len(orjson.dumps(rows)) > max_bytes:
             raise NodeError(
                 "too_large",

@@ -48,7 +48,7 @@ def connected(url: str, *, left: Callable[[], float]) -> Iterator[psycopg.Connec
     :raises Postponed: if the gate of this thread says so.
     :raises Cancelled: if the node was abandoned.
     """
-    given = _read(url)
+    given = _read(url.strip())  # Secrets that come from files often end with a line end.
     with current_gate().passing(given["host"].lower().removesuffix("."), seconds=left()):
         connection = _connect(given, left=left)
         try:

@@ -69,7 +69,10 @@ def _without_state(error: psycopg.Error, *, is_connecting: bool) -> NodeError:
     if isinstance(error, psycopg.OperationalError) and "pipeline mode" not in str(error):
         return NodeError("connection_lost", "The connection to the database was lost.", retryable=True)
     if isinstance(error, psycopg.DataError):
-        return NodeError("invalid_data", "A parameter cannot be sent, such as text with a NUL character.")
+        return NodeError(
+            "invalid_data",
+            "A parameter cannot be sent: text with a NUL character, or a list with values of several types.",
+        )
     return NodeError("invalid_sql", "The statement cannot be run this way. COPY and the like are not possible.")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,11 @@ from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap, Loader
 from psycopg.types.json import JsonbDumper, set_json_dumps
 from psycopg.types.string import TextLoader
+
+from projects.exceptions import Invalid
+from projects.payloads import parse_json
+from workflows.http.media import MAX_JSON_KEYS
+from workflows.nodes.base import NodeError
 
 # Set for each statement, so that the text of values has one form whatever the server prefers.
 OUTPUT_SETTINGS = {
@@ -57,7 +63,34 @@ class _Bytes(Loader):
 
 class _Json(Loader):
     def load(self, data: Buffer) -> Any:
-        return orjson.loads(bytes(data))
+        text = bytes(data)
+        try:
+            return parse_json(text, max_bytes=len(text), max_keys=MAX_JSON_KEYS, max_string_bytes=len(text))
+        except Invalid as error:
+            raise NodeError(
+                "invalid_data",
+                f"A json value is beyond what can be read: {error.message} Ask for it as text: `column::text`. Nothing was "
+                "committed.",
+            ) from error
+
+
+def as_parameter(value: Any) -> Any:
+    """Return JSON data as PostgreSQL takes it: the numbers of an array are of one type there, as ``[1, 2.5]`` are in JSON."""
+    return _with_floats(value) if {int, float} <= {type(item) for item in _items_in(value)} else value
+
+
+def _items_in(value: Any) -> Iterator[Any]:
+    if not isinstance(value, list):
+        yield value
+        return
+    for item in value:
+        yield from _items_in(item)
+
+
+def _with_floats(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_floats(item) for item in value]
+    return float(value) if type(value) is int else value
 
 
 @cache
