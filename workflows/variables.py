@@ -227,20 +227,14 @@ def _hosts(patterns: Sequence[str]) -> list[str]:
 
 
 def _host(pattern: str, number: int) -> str:
-    name = pattern.strip()
-    below = "*." if name.startswith("*.") else ""
-    name = name.removeprefix(below)
     try:
-        url = urls.parse(f"http://[{name}]/" if name.count(":") > 1 and not name.startswith("[") else f"http://{name}/")
-    except BadUrl:
-        url = None
-    if url is None or url.port is not None or url.raw_path != b"/" or "*" in name or (below and ":" in name):
+        return urls.host_pattern(pattern)
+    except BadUrl as error:
         raise InvalidVariable(
             f"{pattern[:100]!r} is no host.",
             path=f"/allowed_hosts/{number}",
             hint="Write names such as api.example.com, or *.example.com for all below, without scheme, port and path.",
-        )
-    return below + urls.ascii_host(url)
+        ) from error
 
 
 def _covers(old: str, new: str) -> bool:

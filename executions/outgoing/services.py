@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -14,10 +13,10 @@ from projects import audit
 from projects.access import Actor
 from projects.locking import locked
 from projects.models import Project
+from workflows.http import urls
+from workflows.http.errors import BadUrl
 from workflows.variables import VARIABLE_NAME
 
-# A host as the door compares it: a name or an IPv4 address in small letters, perhaps with everything below it, or an IPv6 address.
-HOST = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:]+:[0-9a-f:.]*")
 MOST_PER_MINUTE = 1_000_000
 MOST_AT_ONCE = 10_000
 # Each call looks at all of them.
@@ -100,17 +99,20 @@ def _check(limit: OutgoingLimit) -> None:
 
     :raises InvalidOutgoingLimit: with everything that is wrong.
     """
-    limit.host = limit.host.strip().lower().removesuffix(".")
     problems = [*_target_problems(limit), *_number_problems(limit)]
     if problems:
         raise InvalidOutgoingLimit(problems[0]["message"], problems=problems, path=problems[0]["path"])
 
 
 def _target_problems(limit: OutgoingLimit) -> list[dict[str, Any]]:
+    limit.host = limit.host.strip()
     if bool(limit.host) == bool(limit.secret_name):
         return [_problem("/host", "A limit is for a host or for a secret.", "Give one of `host` and `secret_name`.")]
-    if limit.host and not HOST.fullmatch(limit.host):
-        return [_problem("/host", "This is no host.", "Write api.example.com, or *.example.com for all below it.")]
+    if limit.host:
+        try:
+            limit.host = urls.host_pattern(limit.host)
+        except BadUrl:
+            return [_problem("/host", "This is no host.", "Write api.example.com, or *.example.com for all below it.")]
     if limit.secret_name and not VARIABLE_NAME.fullmatch(limit.secret_name):
         return [_problem("/secret_name", "This is no name of a secret.", "Write it as in the expression: API_TOKEN.")]
     return []

@@ -132,6 +132,7 @@ class TestAllowedHosts:
             ("127.0.0.1", "127.0.0.1"),
             ("::1", "::1"),
             ("[::1]", "::1"),
+            ("0:0:0:0:0:0:0:1", "::1"),
         ],
     )
     def test_are_kept_in_the_form_in_which_they_are_compared(self, written, kept):
@@ -145,6 +146,9 @@ class TestAllowedHosts:
             "*.",
             "https://a.example",
             "a.example:443",
+            "a.example:80",
+            "[::1]:80",
+            "a.example#b",
             "a.example/path",
             "u@a.example",
             "a b",

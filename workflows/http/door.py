@@ -153,7 +153,7 @@ class Door:
         :raises DoorError: if there is none, or if one of them is refused, or if a secret that was filled in may not go there.
         :raises Cancelled: if the call was abandoned.
         """
-        check_host(host.lower().removesuffix("."))
+        check_host(urls.one_form(host))
         return self._backend.addresses(host, port, Call(timeout, None))
 
     def close(self) -> None:

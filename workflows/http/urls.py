@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from urllib.parse import unquote
 
 import httpx2
@@ -12,7 +13,6 @@ from workflows.http.errors import BadUrl
 _PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _NAME_MAX_CHARS = 253  # RFC 1035.
-_IPV6 = re.compile(r"[0-9a-f:.]+")
 _PATH = re.compile(r"[^:/?#]*://[^/\\?#]*([^?#]*)")
 # A server may decode once, and something in front of it once more.
 _DECODINGS = 3
@@ -43,8 +43,8 @@ def check(url: httpx2.URL) -> httpx2.URL:
         raise BadUrl("The URL must start with http:// or https://.")
     if url.userinfo:
         raise BadUrl("The URL holds a user or a password. Use `auth` instead.")
-    host = ascii_host(url).lower().removesuffix(".")
-    if not (_IPV6.fullmatch(host) if ":" in host else _is_name(host)):
+    host = one_form(ascii_host(url))
+    if not (_is_ipv6(host) or _is_name(host)):
         raise BadUrl("The URL has no valid host.")
     if url.port is not None and not 0 < url.port < 65536:
         raise BadUrl("The URL's port must be between 1 and 65535.")
@@ -74,12 +74,41 @@ def ascii_host(url: httpx2.URL) -> str:
     return url.raw_host.decode("ascii")
 
 
+def one_form(host: str) -> str:
+    """Return a host in ASCII as it is compared: in small letters, without the last dot, an IPv6 address as short as it can be."""
+    host = host.lower().removesuffix(".")
+    return IPv6Address(host).compressed if _is_ipv6(host) else host
+
+
+def host_pattern(text: str) -> str:
+    """Return a name or ``*.name``, as somebody writes it, in the form in which hosts are compared.
+
+    :raises BadUrl: if it is neither.
+    """
+    name = text.strip()
+    below = "*." if name.startswith("*.") else ""
+    name = name.removeprefix(below)
+    address = name[1:-1] if name.startswith("[") and name.endswith("]") else name
+    url = parse(f"http://[{address}]/" if ":" in address else f"http://{name}/")
+    if url.raw_path != b"/" or {"*", "#"} & set(name) or (below and ":" in name):
+        raise BadUrl("It is more than a host.")
+    return below + ascii_host(url)
+
+
 def host_matches(host: str, pattern: str) -> bool:
     """Test a host against a name, or against ``*.name`` for everything below it."""
-    pattern = pattern.lower().removesuffix(".")
+    pattern = one_form(pattern)
     if pattern.startswith("*."):
         return host.endswith(pattern[1:])
     return host == pattern
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return "%" not in host  # No zone: it would be one of this machine.
 
 
 def _is_name(host: str) -> bool:

@@ -26,6 +26,8 @@ class TestCreateLimit:
             ("*.example.com", "*.example.com"),
             ("10.0.0.1", "10.0.0.1"),
             ("2001:db8::1", "2001:db8::1"),
+            ("[2001:0DB8:0:0::1]", "2001:db8::1"),
+            (" Bücher.example ", "xn--bcher-kva.example"),
         ],
     )
     def test_keeps_the_host_in_the_one_form_that_is_compared(self, given, kept):

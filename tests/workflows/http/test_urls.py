@@ -15,6 +15,8 @@ class TestParse:
             ("https://example.com.:8443", ("https", "example.com", 8443)),
             ("http://bücher.example/", ("http", "xn--bcher-kva.example", 80)),
             ("http://[2606:4700::1111]:8080/", ("http", "2606:4700::1111", 8080)),
+            ("http://[2606:4700:0:0:0:0:0:1111]/", ("http", "2606:4700::1111", 80)),
+            ("http://[::FFFF:10.0.0.1]/", ("http", "::ffff:a00:1", 80)),
             ("http://127。0。0。1/", ("http", "127.0.0.1", 80)),
             ("http://under_score.example/", ("http", "under_score.example", 80)),
         ],
@@ -46,6 +48,7 @@ class TestParse:
             ("http://\u2460.example/", "malformed"),
             ("http://300.1.1.1/", "malformed"),
             ("http://[::1/", "malformed"),
+            ("http://[1:2]/", "malformed"),
             ("http://example.com:port/", "malformed"),
             ("http://example.com/a\r\nX: y", "malformed"),
             ("http://example.com/a\x00", "malformed"),
@@ -105,6 +108,7 @@ class TestHostMatches:
             ("evilexample.com", "*.example.com", False),
             ("api.example.com.evil.com", "api.example.com", False),
             ("api.example.com", "example.com", False),
+            ("2001:db8::1", "2001:DB8:0:0::1", True),
         ],
     )
     def test_knows_names_and_all_below_a_name(self, host, pattern, matches):
