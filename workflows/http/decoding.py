@@ -10,6 +10,8 @@ from workflows.http.errors import ProtocolBroken, TooLarge
 
 ACCEPT_ENCODING = "gzip, deflate"
 MAX_ENCODINGS = 5
+# Parts of a gzip file. Each costs time and may hold nothing: two hundred bytes may unfold into half a million of them.
+MAX_MEMBERS = 10_000
 _PIECE_BYTES = 256 * 1024
 _GZIP_MAGIC = 0x1F
 
@@ -87,6 +89,7 @@ def _deflate_or_zlib(first: bytes) -> _Inflater:
 
 def _inflate(chunks: Iterable[bytes], start: Callable[[bytes], _Inflater]) -> Iterator[bytes]:
     inflater: _Inflater | None = None
+    members = 0
     for chunk in chunks:
         data = chunk
         while data:
@@ -94,6 +97,9 @@ def _inflate(chunks: Iterable[bytes], start: Callable[[bytes], _Inflater]) -> It
                 break  # Padding.
             # A gzip file may have several members, one after the other.
             if inflater is None or inflater.eof:
+                members += 1
+                if members > MAX_MEMBERS:
+                    raise TooLarge(f"The answer's body is compressed in more than {MAX_MEMBERS:,} parts.")
                 inflater = start(data)
             yield from _pieces(inflater, data)
             data = inflater.unused_data if inflater.eof else b""

@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from workflows.http.decoding import decoded
+from workflows.http.decoding import MAX_MEMBERS, decoded
 from workflows.http.errors import ProtocolBroken, TooLarge
 
 TEXT = b"The quick brown fox. " * 5000
@@ -83,6 +83,14 @@ class TestDecoded:
 
         with pytest.raises(TooLarge):
             whole([encoded], "deflate, gzip", max_bytes=10 * 1024 * 1024)
+
+    def test_ten_thousand_parts_are_the_most(self):
+        """Each may be empty, so that no limit on bytes would end them; and they shrink to almost nothing."""
+        parts = gzipped(b"") * (MAX_MEMBERS - 1)
+        assert whole([parts + gzipped(b"end")], "gzip", max_bytes=len(parts) * 2) == b"end"
+
+        with pytest.raises(TooLarge, match="more than 10,000 parts"):
+            whole([gzipped(parts + gzipped(b"") * 2)], "gzip, gzip", max_bytes=len(parts) * 2)
 
     def test_five_encodings_are_the_most(self):
         encoded = TEXT
