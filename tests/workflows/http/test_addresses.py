@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.http.addresses import check_addresses, parse_ranges
+from workflows.http.addresses import REFUSED, check_addresses, parse_ranges
 from workflows.http.errors import AddressRefused
 
 SPECIAL_ADDRESSES = [
@@ -108,6 +108,18 @@ class TestCheckAddresses:
     def test_says_what_kind_of_address_it_is(self, address, kind):
         with pytest.raises(AddressRefused, match=rf"\({kind}\)"):
             check_addresses([address], 80)
+
+    @pytest.mark.parametrize("network", [network for network, _ in REFUSED], ids=str)
+    def test_refuses_a_range_from_its_first_address_to_its_last(self, network):
+        for address in (network.network_address, network.broadcast_address):
+            with pytest.raises(AddressRefused):
+                check_addresses([str(address)], 80)
+
+    @pytest.mark.parametrize("prefix", ["::", "::ffff:", "64:ff9b::", "64:ff9b:1::", "2002:7f00:1::"])
+    @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "8.8.8.8"])
+    def test_refuses_every_address_of_the_old_internet_in_the_new_one(self, prefix, inside):
+        with pytest.raises(AddressRefused):
+            check_addresses([f"{prefix}{inside}"], 80)
 
     @pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
     def test_lets_the_internet_pass(self, address):

@@ -100,7 +100,11 @@ class TestAnswer:
 
 class TestAddresses:
     @pytest.mark.parametrize(
-        "host", ["127.0.0.1", "2130706433", "0x7f.1", "127.1", "017700000001", "0", "localhost", "127.0.0.1."]
+        "host",
+        [
+            *("127.0.0.1", "127.0.0.1.", "2130706433", "017700000001", "0x7f000001", "0X7F000001", "127.1", "127.0.1"),
+            *("0x7f.1", "0x7f.0.0.1", "127.0.0x1", "0", "0x0", "localhost", "LOCALHOST", "localhost."),
+        ],
     )
     def test_refuses_this_machine_however_it_is_spelled_and_does_not_connect(self, strict_door, host):
         """S-SSRF-1, S-SSRF-6: no connection, so nobody learns whether something listens there."""
@@ -109,7 +113,18 @@ class TestAddresses:
 
         assert server.connections == 0
 
-    @pytest.mark.parametrize("host", ["[::1]", "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[::]"])
+    @pytest.mark.parametrize(
+        "host",
+        [
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[0000::0001]",
+            "[::ffff:127.0.0.1]",
+            "[::FFFF:7f00:1]",
+            "[::127.0.0.1]",
+            "[::]",
+        ],
+    )
     def test_refuses_this_machine_in_ipv6(self, strict_door, host):
         """S-SSRF-6"""
         with Answering(host="::") as server, pytest.raises(AddressRefused):
