@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import httpcore2
 import httpx2
 
-from workflows.http import urls
+from workflows.http import secrets, urls
 from workflows.http.decoding import ACCEPT_ENCODING
 from workflows.http.errors import BadRedirect, BadRequest, BadUrl
 
@@ -74,7 +74,7 @@ def is_redirect(status: int, headers: Mapping[str, str]) -> bool:
 def redirected(ask: Ask, status: int, location: str) -> Ask:
     """Return what to ask next (RFC 9110, 15.4): at another origin without anything that could be a credential.
 
-    :raises BadRedirect: if that cannot be asked, or would send over http what was meant for https.
+    :raises BadRedirect: if that cannot be asked, or would send over http what was meant for https, or a secret elsewhere.
     """
     try:
         url = urls.check(ask.url.join(location))
@@ -87,7 +87,17 @@ def redirected(ask: Ask, status: int, location: str) -> Ask:
         return asked
     if asked.content and ask.url.scheme == "https" and url.scheme == "http":
         raise BadRedirect(f"The answer ({status}) redirects from https to http, where others could read the body.")
+    if asked.content and not _is_made_secure(ask.url, url) and secrets.is_in(asked.content):
+        raise BadRedirect(
+            f"The answer ({status}) redirects to another place, and the body that would go along holds a secret. "
+            "If it should go there, call that place itself."
+        )
     return replace(asked, headers=tuple(pair for pair in asked.headers if pair[0].lower() in _HARMLESS))
+
+
+def _is_made_secure(before: httpx2.URL, after: httpx2.URL) -> bool:
+    """Test whether a redirect leads to the same place over https."""
+    return urls.origin(before) == ("http", urls.ascii_host(after), 80) and urls.origin(after)[::2] == ("https", 443)
 
 
 def harmless(headers: Mapping[str, str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ class FilledIn:
 
     def __init__(self) -> None:
         self.names: set[str] = set()
+        self._values: set[str] = set()
         self._restricted: dict[str, tuple[str, ...]] = {}
         self._only: list[tuple[str, ...]] = []
 
@@ -42,8 +43,14 @@ class FilledIn:
     def note(self, secret: Secret) -> None:
         """Note that a secret is part of what will be sent from now on."""
         self.names.add(secret.name)
+        self._values.add(secret.value)
         if secret.allowed_hosts:
             self._restricted[secret.name] = secret.allowed_hosts
+
+    def is_in(self, content: bytes) -> bool:
+        """Test whether one of them can be read in a body, in any of its spellings."""
+        text = content.decode(errors="replace")
+        return Masker(self._values).mask_text(text) != text
 
     def check_host(self, host: str) -> None:
         """Do nothing if every secret that was filled in may go to a host.
@@ -88,6 +95,11 @@ def check_host(host: str) -> None:
     :raises SecretNotAllowed: if so.
     """
     _current.get().check_host(host)
+
+
+def is_in(content: bytes) -> bool:
+    """Test whether a body holds a secret that this node run has filled in."""
+    return _current.get().is_in(content)
 
 
 class FillsIn(Protocol):

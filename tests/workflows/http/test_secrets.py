@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import pytest
 
 from projects.masking import MASK, Masker
 from tests.workflows.http.servers import Answering, response
-from workflows.http import Door
-from workflows.http.errors import SecretNotAllowed
+from workflows.http import Door, asks
+from workflows.http.errors import BadRedirect, SecretNotAllowed
 from workflows.http.secrets import FilledIn, Secret, Secrets, bound_by
 
 VALUES = {"⟦A⟧": 's3cret/+"quoted"', "⟦B⟧": "hunter2"}
@@ -120,6 +121,52 @@ class TestAllowedHosts:
 
     def test_do_not_show_the_secret(self):
         assert "t0ken" not in repr(Secret("API_TOKEN", "t0ken-of-alice"))
+
+
+class TestBodiesWithSecrets:
+    """[S-SSRF-2]"""
+
+    @pytest.mark.parametrize("body", [b'{"key": "t0ken-of-alice"}', b"dDBrZW4tb2YtYWxpY2U=", b"key=t0ken-of-alice&a=b"])
+    def test_do_not_follow_a_redirect_to_another_origin(self, door, body):
+        with Answering(response(200, b"ok")) as elsewhere:
+            with (
+                Answering(response(307, location=elsewhere.url())) as server,
+                bound_by(filled_in()),
+                pytest.raises(BadRedirect, match="holds a secret"),
+            ):
+                door.request("POST", server.url(), content=body)
+            assert elsewhere.received == []
+
+    def test_follow_one_at_the_same_origin(self, door):
+        def answer(received):
+            return response(308, location="/b") if received.target == "/a" else response(200, received.body)
+
+        with Answering(answer) as server, bound_by(filled_in()):
+            assert door.request("POST", server.url("/a"), content=b"t0ken-of-alice").body == b"t0ken-of-alice"
+
+    @pytest.mark.parametrize(
+        ("before", "after", "follows"),
+        [
+            ("http://api.example.com/a", "https://api.example.com/a", True),
+            ("http://api.example.com/a", "https://www.example.com/a", False),
+            ("http://api.example.com/a", "https://api.example.com:8443/a", False),
+            ("http://api.example.com:8080/a", "https://api.example.com/a", False),
+            ("http://api.example.com/a", "http://api.example.com:8080/a", False),
+        ],
+    )
+    def test_follow_one_to_the_same_place_over_https(self, before, after, follows):
+        ask = asks.build("POST", before, {}, b"t0ken-of-alice")
+
+        with bound_by(filled_in()), nullcontext() if follows else pytest.raises(BadRedirect, match="holds a secret"):
+            assert asks.redirected(ask, 308, after).content == b"t0ken-of-alice"
+
+    def test_others_follow_it(self, door):
+        with (
+            Answering(lambda received: response(200, received.body)) as elsewhere,
+            Answering(response(307, location=elsewhere.url())) as server,
+            bound_by(filled_in()),
+        ):
+            assert door.request("POST", server.url(), content=b"a file").body == b"a file"
 
 
 def test_the_door_without_secrets_goes_anywhere(door: Door):
