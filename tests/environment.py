@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXED = {
     "SEGUE_ENV_FILE": os.devnull,
     "SECRET_KEY": "for tests alone: neither secret nor used anywhere else",
-    "SEGUE_ENCRYPTION_KEYS": "test:c2VndWUgdGVzdHMgd3JhcCBkYXRhIGtleXMgc28uLi4=",
+    "SEGUE_ENCRYPTION_KEYS": "test:te5HokG2tyk5nYOGWtICRKtuQpuhcRixXbprrtGyxy8=",
     "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
     "SEGUE_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8,::1/128",
     "LOG_LEVEL": "WARNING",
