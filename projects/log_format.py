@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from projects.masking import fit_for_logs, never_log
 
+# What every record has; all else is what its writer gave as ``extra``.
+_EVERY_RECORDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+_PLAIN = re.compile(r"[\w.:/+-]+")
+
 
 class MaskingFormatter(logging.Formatter):
-    """Writes lines, tracebacks included, without any secret that this process has seen.
+    """Writes lines, tracebacks included, without any secret that this process has seen. What is given as ``extra`` stands at the end.
 
     :param around: a formatter of somebody else's, whose lines it masks; without one it is a formatter like any other.
     """
@@ -22,6 +30,17 @@ class MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record) if self._around is None else self._around.format(record)
         return fit_for_logs(line)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return " ".join([super().formatMessage(record), *_said_beside(record)])
+
+
+def _said_beside(record: logging.LogRecord) -> Iterator[str]:
+    """Yield what a record's writer gave beside its message, as far as it is short data: ``execution_id=…``."""
+    for name, value in vars(record).items():
+        if name not in _EVERY_RECORDS and isinstance(value, str | int | float | UUID):
+            text = str(value)
+            yield f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}"
 
 
 def mask_lines_of(logger: logging.Logger) -> None:

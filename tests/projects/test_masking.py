@@ -254,6 +254,22 @@ class TestLogs:
 
         assert f"ValueError: bad token {MASK}" in line
 
+    def test_what_is_given_beside_the_message_stands_at_the_end(self):
+        record = self.record("It failed.", error=ValueError("no"))
+        vars(record).update(node_id="ask", count=3, reason="no\nroom", request=object())
+
+        first, *rest = MaskingFormatter().format(record).splitlines()
+
+        assert first == 'It failed. node_id=ask count=3 reason="no\\nroom"'
+        assert rest[-1] == "ValueError: no"
+
+    def test_nor_does_what_is_given_beside_the_message_hold_a_secret(self):
+        masking.never_log("seen-by-this-process")
+        record = self.record("It failed.")
+        record.reason = "seen-by-this-process"
+
+        assert MaskingFormatter().format(record) == f"It failed. reason={MASK}"
+
     def test_a_formatter_of_somebody_else_is_kept(self):
         masking.never_log("seen-by-this-process")
         logger = logging.Logger("theirs")
