@@ -20,6 +20,7 @@ from django.db import connections
 from django.db.utils import Error as DatabaseError
 
 from projects import crypto, failpoints
+from projects.key_rotation import projects_by_wrapping_key
 from projects.wrapping_keys import Key
 
 # What `token_urlsafe(50)` makes has twice as many characters; Django's own are as long.
@@ -177,6 +178,28 @@ def check_database(app_configs: Any = None, databases: Sequence[str] | None = No
     return messages
 
 
+def check_wrapping_keys(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Test whether every key is there that a project's data key needs. Runs with ``--database`` and with migrate."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        there = {key.id for key in crypto.read_keys(settings.SEGUE_ENCRYPTION_KEYS)}
+        needed = projects_by_wrapping_key()
+    except (crypto.BadEncryptionKeys, DatabaseError):
+        return []  # Another check says so; before the first migration there is no table.
+    return [
+        Warning(
+            f"Key {key_id}, which the secrets of {count} project(s) need, is not in SEGUE_ENCRYPTION_KEYS.",
+            hint="Put it back; old keys stay in the list until `manage.py rotate_keys` says that they are not needed any more.",
+            id="segue.W007",
+        )
+        for key_id, count in sorted(needed.items())
+        if key_id not in there
+    ]
+
+
 def _postgresql_messages(alias: str) -> Iterable[CheckMessage]:
     try:
         with connections[alias].cursor() as cursor:
@@ -266,6 +289,7 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_mail,
     check_failpoints,
 )
+OF_THE_DATABASE: tuple[Callable[..., list[CheckMessage]], ...] = (check_database, check_wrapping_keys)
 
 
 def refuse_bad_keys() -> None:
@@ -283,4 +307,5 @@ def register_all() -> None:
         register(check, "segue")
     for check in IN_PRODUCTION:
         register(check, Tags.security, deploy=True)
-    register(check_database, Tags.database)
+    for check in OF_THE_DATABASE:
+        register(check, Tags.database)

@@ -14,8 +14,9 @@ from django.core import checks
 from django.db import connection
 
 from config import checks as ours
-from projects.crypto import new_key_line
+from projects.crypto import encrypt, new_key_line
 from tests.environment import ROOT
+from tests.factories import ProjectFactory
 
 
 def ids(messages) -> list[str]:
@@ -222,10 +223,35 @@ class TestDatabase:
 
 
 @pytest.mark.django_db
+class TestWrappingKeys:
+    def test_are_all_there_while_old_ones_stay_in_the_list(self, settings):
+        settings.SEGUE_ENCRYPTION_KEYS = [old := new_key_line("k1")]
+        encrypt(ProjectFactory(), "a secret", binds_to="somewhere")
+        settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("k2"), old]
+
+        assert ours.check_wrapping_keys(databases=["default"]) == []
+
+    def test_are_named_when_projects_still_need_them(self, settings):
+        settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("k1")]
+        for project in (ProjectFactory(), ProjectFactory()):
+            encrypt(project, "a secret", binds_to="somewhere")
+        settings.SEGUE_ENCRYPTION_KEYS = [new_key_line("k2")]
+
+        (message,) = ours.check_wrapping_keys(databases=["default"])
+
+        assert message.id == "segue.W007"
+        assert "Key k1, which the secrets of 2 project(s) need" in message.msg
+
+    def test_are_looked_for_only_when_the_database_is_named(self, django_assert_num_queries):
+        with django_assert_num_queries(0):
+            assert ours.check_wrapping_keys() == []
+
+
+@pytest.mark.django_db
 def test_they_are_registered():
     registered = checks.registry.registry.get_checks(include_deployment_checks=True)
 
-    assert {*ours.ALWAYS, *ours.IN_PRODUCTION, ours.check_database} <= set(registered)
+    assert {*ours.ALWAYS, *ours.IN_PRODUCTION, *ours.OF_THE_DATABASE} <= set(registered)
 
 
 def production(**changes: str) -> dict[str, str]:
