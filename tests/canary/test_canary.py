@@ -92,6 +92,7 @@ def _settings(folder: Path, mail: MailServer) -> dict[str, str]:
         "EMAIL_HOST": "127.0.0.1",
         "EMAIL_PORT": str(mail.port),
         "EMAIL_USE_TLS": "0",
+        "LOG_LEVEL": "DEBUG",
     }
 
 
