@@ -170,7 +170,8 @@ class Comparison(Config):
         converted = self._converted(value, expected) if self.convert else value
         match expected, converted:
             case "text", str():
-                return converted if self.case_sensitive else converted.casefold()
+                # Folded, a letter may become two, as ß does: lengths are those of the text itself.
+                return converted if self.case_sensitive or self.operator in _LENGTH else converted.casefold()
             case "number", int() | float() if not isinstance(converted, bool) and math.isfinite(converted):
                 return converted
             case ("boolean", bool()) | ("list", list()) | ("object", dict()) | ("any", _):
@@ -183,8 +184,7 @@ class Comparison(Config):
 
     def _converted(self, value: Any, expected: Type) -> Any:
         match expected, value:
-            case "number", str() if _NUMBER.fullmatch(value):
-                number = float(value)
+            case "number", str() if _NUMBER.fullmatch(value) and math.isfinite(number := float(value)):
                 return int(value) if value.strip().lstrip("+-").isdigit() else number
             case "boolean", str() if value.strip().lower() in ("true", "false"):
                 return value.strip().lower() == "true"

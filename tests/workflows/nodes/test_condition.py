@@ -160,6 +160,15 @@ class TestComparisons:
     def test_convert_where_they_are_told_so(self, type_, operator, left, right, expected):
         assert holds(type_, operator, left, right, convert=True) is expected
 
+    @pytest.mark.parametrize("left", ["9" * 5000, "1e999"])
+    def test_convert_no_text_that_says_more_than_any_number(self, left):
+        with pytest.raises(NodeError, match="`left` must be a number; it is text"):
+            holds("number", "greater", left, 1, convert=True)
+
+    def test_count_the_characters_that_there_are(self):
+        """Regardless of case, ß would be ss."""
+        assert holds("text", "length_equals", "ß", 1, case_sensitive=False)
+
     def test_convert_no_text_that_says_no_number(self):
         with pytest.raises(NodeError, match="`left` must be a number; it is text"):
             holds("number", "greater", "ten", 9, convert=True)

@@ -104,7 +104,12 @@ def _exact_sum(values: Sequence[Any], aggregate: Aggregate) -> Fraction:
 
 
 def _number(value: Fraction) -> int | float:
-    return value.numerator if value.denominator == 1 else float(value)
+    if value.denominator == 1 and abs(value) < 1 << 63:  # Beyond, JSON has no integers that everybody reads.
+        return value.numerator
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise NodeError("number_too_large", "The sum is larger than any number of JSON: 1.8e308.") from error
 
 
 def _extreme(pick: Callable[..., Any], values: Sequence[Any], aggregate: Aggregate) -> Any:

@@ -23,7 +23,10 @@ class Merge(Operation):
     """Bring the items together with those of another list."""
 
     operation: Literal["merge"]
-    other: Dynamic[list[Any]] = Field(alias="with", description="The other list: `{{ nodes.orders.output }}`.")
+    other: Dynamic[list[Any]] = Field(
+        alias="with",
+        description="The other list: `{{ nodes.orders.output }}`. Where both have a field, its value counts.",
+    )
     how: Literal["append", "by_key", "by_position"] = Field(
         description="One after the other, items with the same key into one, or the first with the first."
     )

@@ -7,7 +7,8 @@ import io
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import gathered
@@ -50,6 +51,13 @@ class ParseCsv(FieldOperation):
             {"sku": "b2", "price": "3", "note": None},
         ],
     )
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> ParseCsv:
+        if self.quote is not None and self.quote in f"\r\n\0{self.delimiter}":
+            message = "Cells cannot stand in line breaks, nor in what parts them."
+            raise PydanticCustomError("invalid_value", message, {"key": "quote"})
+        return self
 
     def converted(self, value: Any, each: Each) -> Any:
         """Return the rows. Empty lines are no rows.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -17,6 +18,8 @@ from workflows.nodes.transform.operation import Each, Example
 from workflows.nodes.transform.wall_clock import DateOperation, out_of_calendar, shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A count of seconds as headers, CSV and Slack have it: text.
+_COUNT = re.compile(r"-?\d{1,15}(\.\d{1,9})?", re.ASCII)
 
 
 class ParseDate(DateOperation):
@@ -25,7 +28,7 @@ class ParseDate(DateOperation):
     operation: Literal["parse_date"]
     form: Literal["iso", "unix", "unix_ms", "rfc2822"] = Field(
         default="iso",
-        description="How it is written, if `patterns` are not given: ISO 8601; seconds or milliseconds since 1970; as in e-mail.",
+        description="How it is written, if `patterns` are not given: ISO 8601; seconds or milliseconds since 1970, a number or its text; as in e-mail.",
     )
     patterns: Annotated[list[ReadPattern], Field(min_length=1, max_length=10)] | None = Field(
         default=None, description="Patterns such as `dd.MM.yyyy HH:mm`; the first that fits is taken."
@@ -75,6 +78,8 @@ def _as_in_mail(written: str) -> datetime:
 
 
 def _since_1970(value: Any, *, in_ms: bool) -> datetime:
+    if isinstance(value, str) and _COUNT.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise NodeError("wrong_type", f"This must be a finite number, not {shown_value(value)}.")
     try:

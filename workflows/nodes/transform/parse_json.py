@@ -34,6 +34,7 @@ class ParseJson(FieldOperation):
         except UnicodeEncodeError as error:
             raise NodeError("not_json", "It holds half of a surrogate pair, which is no character.") from error
         try:
-            return payloads.parse_json(data, max_bytes=MAX_BYTES, max_string_bytes=MAX_BYTES)
+            # As it would be recorded: so what it holds is the same for the next step as for the next node.
+            return payloads.storable(payloads.parse_json(data, max_bytes=MAX_BYTES, max_string_bytes=MAX_BYTES))
         except Invalid as error:
             raise NodeError(error.code, str(error)) from error

@@ -177,6 +177,8 @@ class TestConfig:
             ({"operation": "parse_csv", "delimiter": ";;"}, ("too_long", "/delimiter")),
             ({"operation": "parse_csv", "delimiter": "\n"}, ("invalid_value", "/delimiter")),
             ({"operation": "parse_csv", "delimiter": '"'}, ("invalid_value", "/delimiter")),
+            ({"operation": "parse_csv", "quote": ","}, ("invalid_value", "/quote")),
+            ({"operation": "parse_csv", "quote": "\n"}, ("invalid_value", "/quote")),
             ({"operation": "parse_csv", "charset": "utf-7"}, ("invalid_choice", "/charset")),
             ({"operation": "build_csv", "columns": []}, ("too_short", "/columns")),
             ({"operation": "build_csv", "header": "{{ input }}"}, ("expression_forbidden", "/header")),

@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.workflows.definition.strategies import patient
+from tests.workflows.expressions.strategies import json_values
+from tests.workflows.nodes.runs import output
 from tests.workflows.nodes.transform.stepping import failure, problems, result
 from workflows.nodes.transform.xml_mapping import MAX_CHARS, MAX_DEPTH, MAX_ELEMENTS
 
+# U+0000 cannot be stored, and becomes its escape.
+JSON_VALUES = json_values.filter(lambda value: "\\x00" not in repr(value))
 NAMES = st.from_regex(r"[a-z_][a-z0-9_.-]{0,5}", fullmatch=True)
 # What XML keeps: text without space around it, which no parser changes.
 WORDS = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=8)
@@ -52,6 +56,23 @@ class TestJson:
 
     def test_hands_the_items_of_a_list_on(self):
         assert result('[{"a": 1}, {"a": 2}]', "parse_json") == [{"a": 1}, {"a": 2}]
+
+    @patient
+    @given(JSON_VALUES)
+    def test_is_read_as_it_was(self, value):
+        (text,) = result([{"it": value}], "build_json")
+
+        assert result([text], "parse_json") == [{"it": value}]
+
+    def test_holds_nothing_that_the_next_step_cannot_take(self):
+        """Half of a character, such as JavaScript sends that cuts an emoji in two."""
+        steps = [
+            {"operation": "parse_json"},
+            {"operation": "check_schema", "schema": {"type": "string"}},
+            {"operation": "decode", "encoding": "url"},
+        ]
+
+        assert output("transform", {"steps": steps}, '"\\ud800"') == "\\ud800"
 
     @pytest.mark.parametrize(
         ("text", "code"),

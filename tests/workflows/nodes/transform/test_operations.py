@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -11,6 +12,11 @@ from hypothesis import strategies as st
 from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import output
 from workflows.nodes.base import NodeError
+
+RECORDS = st.lists(
+    st.fixed_dictionaries({"k": st.sampled_from(["a", "b", "ä", None]), "n": st.none() | st.integers(-3, 3)}),
+    max_size=8,
+).map(lambda items: [{"id": index, **item} for index, item in enumerate(items)])
 
 
 def result(value: Any, operation: str, **settings: Any) -> Any:
@@ -141,6 +147,16 @@ class TestSort:
     def test_loses_nothing(self, items):
         assert sorted(map(repr, result(items, "sort"))) == sorted(map(repr, items))
 
+    @patient
+    @given(RECORDS, st.booleans())
+    def test_is_that_of_python(self, items, descending):
+        expected = [
+            *sorted((item for item in items if item["n"] is not None), key=lambda item: item["n"], reverse=descending),
+            *(item for item in items if item["n"] is None),
+        ]
+
+        assert result(items, "sort", by=[{"field": "n", "descending": descending}]) == expected
+
 
 class TestLimit:
     @pytest.mark.parametrize(
@@ -217,6 +233,33 @@ class TestAggregate:
     def test_knows_what_to_say_of_nothing(self, of, expected):
         assert result([], "aggregate", fields={"figure": {"of": of}}) == {"figure": expected}
 
+    @patient
+    @given(RECORDS)
+    def test_groups_as_itertools_do(self, items):
+        def key(item):
+            return item["k"] or ""
+
+        figures = {"sum": {"of": "sum", "field": "n"}, "ids": {"of": "list", "field": "id"}, "n": {"of": "count"}}
+        expected = {
+            name: (sum(item["n"] or 0 for item in group), [item["id"] for item in group], len(group))
+            for name, group in ((k, list(g)) for k, g in groupby(sorted(items, key=key), key))
+        }
+
+        groups = result(items, "aggregate", by=["k"], fields=figures)
+
+        assert {group["k"] or "": (group["sum"], group["ids"], group["n"]) for group in groups} == expected
+
+    @pytest.mark.parametrize("figure", ["sum", "average"])
+    def test_of_integers_beyond_64_bits_is_a_float(self, figure):
+        items = [1e20, 1e20, 1e20]
+
+        value = result(items, "aggregate", fields={"figure": {"of": figure}})["figure"]
+
+        assert (value, type(value)) == (3e20 if figure == "sum" else 1e20, float)
+
+    def test_says_when_a_sum_is_beyond_all_numbers(self):
+        assert error([1e308, 1e308], "aggregate", fields={"sum": {"of": "sum"}}) == "number_too_large"
+
     @pytest.mark.parametrize(
         ("of", "items"), [("sum", [1, "2"]), ("average", [True]), ("min", [1, "a"]), ("max", [[1]])]
     )
@@ -276,6 +319,21 @@ class TestMerge:
         merged = result(self.PEOPLE, "merge", how="by_key", key=["id"], keep=keep, **{"with": self.CITIES})
 
         assert [(item.get("name"), item.get("city")) for item in merged] == names
+
+    @patient
+    @given(RECORDS, RECORDS, st.sampled_from(["all", "matched", "first", "second"]))
+    def test_joins_as_comparing_each_with_each_does(self, first, second, keep):
+        others = [{"k": item["k"], "other": item["id"]} for item in second]
+        pairs = [(a, b) for a in first for b in others if a["k"] is not None and a["k"] == b["k"]]
+        expected = [{**a, **b} for a, b in pairs]
+        if keep in ("all", "first"):
+            expected += [a for a in first if not any(a is left for left, _ in pairs)]
+        if keep in ("all", "second"):
+            expected += [b for b in others if not any(b is right for _, right in pairs)]
+
+        merged = result(first, "merge", how="by_key", key=["k"], keep=keep, **{"with": others})
+
+        assert sorted(map(repr, merged)) == sorted(map(repr, expected))
 
     def test_joins_by_keys_of_other_names(self):
         other = [{"person": {"id": 1}, "name": "Countess"}]
