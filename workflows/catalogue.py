@@ -21,6 +21,7 @@ class NodeTypeEntry:
     starts_workflow: bool
     is_scope: bool
     accepts_secrets: bool
+    secret_fields: tuple[str, ...]
     ports: tuple[str, ...]
     effect: str
     config_schema: dict[str, Any]
@@ -64,6 +65,7 @@ def _node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
         starts_workflow=node_type.starts_workflow,
         is_scope=node_type.is_scope,
         accepts_secrets=node_type.accepts_secrets,
+        secret_fields=node_type.secret_fields,
         ports=node_type.ports(node_type.example),
         effect=node_type.effect(node_type.example).value,
         config_schema=node_type.Config.model_json_schema(),

@@ -247,6 +247,10 @@ class NodeTypeSerializer(serializers.Serializer[Any]):
     starts_workflow = serializers.BooleanField(help_text="Whether it is a trigger: nothing leads into it.")
     is_scope = serializers.BooleanField(help_text="Whether nodes may have it as their `parent`.")
     accepts_secrets = serializers.BooleanField(help_text="Whether its config may hold `secret('NAME')`.")
+    secret_fields = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The fields that may hold `secret('NAME')` where the others may not: `steps.*.key`.",
+    )
     ports = serializers.ListField(child=serializers.CharField(), help_text="The ports of a node like the example.")
     effect = serializers.CharField(help_text="What a node like the example does to the outside: none, read or write.")
     config_schema = serializers.DictField(help_text="JSON Schema of a node's `config`.")

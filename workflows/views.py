@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from typing import Any
 
+import orjson
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
@@ -339,12 +344,13 @@ class NodeTypeViewSet(ViewSet):
     lookup_value_regex = "[^/]+"
 
     @extend_schema(responses=NodeTypeSerializer(many=True))
-    def list(self, request: Request) -> Response:
-        return Response([asdict(entry) for entry in catalogue.node_types()])
+    def list(self, request: Request) -> HttpResponseBase:
+        return _unless_known(request, [asdict(entry) for entry in catalogue.node_types()])
 
     @extend_schema(responses=NodeTypeSerializer, parameters=[OpenApiParameter("key", str, OpenApiParameter.PATH)])
-    def retrieve(self, request: Request, key: str) -> Response:
-        return Response(asdict(_named(key, {entry.key: entry for entry in catalogue.node_types()}, "node type")))
+    def retrieve(self, request: Request, key: str) -> HttpResponseBase:
+        entry = _named(key, {entry.key: entry for entry in catalogue.node_types()}, "node type")
+        return _unless_known(request, asdict(entry))
 
 
 class ToolViewSet(ViewSet):
@@ -354,12 +360,20 @@ class ToolViewSet(ViewSet):
     lookup_value_regex = "[^/]+"
 
     @extend_schema(responses=ToolSerializer(many=True))
-    def list(self, request: Request) -> Response:
-        return Response([asdict(entry) for entry in catalogue.tool_entries()])
+    def list(self, request: Request) -> HttpResponseBase:
+        return _unless_known(request, [asdict(entry) for entry in catalogue.tool_entries()])
 
     @extend_schema(responses=ToolSerializer, parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH)])
-    def retrieve(self, request: Request, name: str) -> Response:
-        return Response(asdict(_named(name, {entry.name: entry for entry in catalogue.tool_entries()}, "tool")))
+    def retrieve(self, request: Request, name: str) -> HttpResponseBase:
+        entry = _named(name, {entry.name: entry for entry in catalogue.tool_entries()}, "tool")
+        return _unless_known(request, asdict(entry))
+
+
+def _unless_known(request: Request, described: Any) -> HttpResponseBase:
+    """Answer with a part of the catalogue, or with 304 to whoever has it already (``If-None-Match``)."""
+    tag = quote_etag(sha256(orjson.dumps(described)).hexdigest()[:32])
+    answer = Response(described, headers={"ETag": tag})
+    return get_conditional_response(request, etag=tag, response=answer) or answer
 
 
 def _named(name: str, entries: Mapping[str, Any], kind: str) -> Any:

@@ -12,6 +12,27 @@ from workflows.nodes import base as nodes
 from workflows.tools import base as tools
 
 
+def with_expressions(schema):
+    """Return a schema that takes a text with an expression wherever it says that one may stand."""
+    if isinstance(schema, list):
+        return [with_expressions(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: with_expressions(part) for key, part in schema.items()}
+    return {"anyOf": [parts, {"type": "string", "pattern": "[{][{]"}]} if schema.get("x-expression") is True else parts
+
+
+def values_of(keyword, schema):
+    """Yield what a keyword says anywhere in a schema."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from values_of(keyword, part)
+    elif isinstance(schema, dict):
+        yield from [schema[keyword]] if keyword in schema else []
+        for part in schema.values():
+            yield from values_of(keyword, part)
+
+
 class TestNodeTypes:
     def test_has_each_registered_one_once_by_name(self):
         assert [entry.key for entry in catalogue.node_types()] == sorted(nodes.catalogue())
@@ -31,6 +52,39 @@ class TestNodeTypes:
         validator = jsonschema_rs.validator_for(entry.config_schema)
 
         assert not validator.is_valid({**entry.example, "no_such_key": 1})
+
+    @pytest.mark.parametrize("entry", catalogue.node_types(), ids=lambda entry: entry.key)
+    def test_each_example_is_valid_where_expressions_may_stand(self, entry):
+        validator = jsonschema_rs.validator_for(with_expressions(entry.config_schema))
+
+        assert [error.message for error in validator.iter_errors(entry.example)] == []
+
+    @pytest.mark.parametrize("entry", catalogue.node_types(), ids=lambda entry: entry.key)
+    def test_describes_every_field_for_a_form(self, entry):
+        parts = [entry.config_schema, *entry.config_schema.get("$defs", {}).values()]
+        fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
+
+        assert [name for name, field in fields if "description" not in field and "const" not in field] == []
+
+    @pytest.mark.parametrize(
+        ("key", "kinds"),
+        [
+            ("delay", {"cron", "time_zone", "moment", "duration"}),
+            ("trigger", {"cron", "time_zone", "moment"}),
+            ("transform", {"javascript", "path", "time_zone"}),
+        ],
+    )
+    def test_says_which_kind_of_text_a_form_should_take(self, key, kinds):
+        (entry,) = (entry for entry in catalogue.node_types() if entry.key == key)
+
+        assert kinds <= set(values_of("x-input", entry.config_schema))
+
+    def test_says_which_fields_take_secrets_where_others_do_not(self):
+        fields = {entry.key: entry.secret_fields for entry in catalogue.node_types() if not entry.accepts_secrets}
+
+        assert fields["transform"] == ("steps.*.key",)
+        assert "models.*.api_key" in fields["agent"]
+        assert fields["condition"] == ()
 
     def test_a_loop_has_its_keys_as_they_are_written(self):
         (entry,) = (entry for entry in catalogue.node_types() if entry.key == "loop")
@@ -89,6 +143,16 @@ class TestApi:
         assert rows
         for row in rows:
             assert client.get(f"/api/{path}/{row[name]}/").json() == row
+
+    @pytest.mark.parametrize("path", ["node-types/", "node-types/delay/", "tools/", "tools/http.request/"])
+    def test_is_sent_once_to_who_says_what_they_have(self, api, path):
+        client = api("viewer")
+        tag = client.get(f"/api/{path}").headers["ETag"]
+
+        again = client.get(f"/api/{path}", headers={"If-None-Match": tag})
+
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert client.get(f"/api/{path}", headers={"If-None-Match": '"other"'}).status_code == 200
 
     @pytest.mark.parametrize("path", ["node-types", "tools"])
     def test_asks_nobody_who_they_are(self, api, path):

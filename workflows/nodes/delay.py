@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.definition.problems import Problem
 from workflows.nodes.base import Config, Context, Done, NodeError, NodeType, Outcome, Wait, register
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.moments import DurationText, MomentText, TimeZoneName, parse_duration, parse_moment
-from workflows.nodes.trigger.cron import checked_cron
+from workflows.nodes.trigger.cron import CronText
 from workflows.schedules.calendar import Schedule, next_slot
 
 MAX_DELAY = timedelta(days=90)
@@ -33,7 +33,7 @@ class DelayConfig(Config):
         description="An ISO 8601 date and time. Without an offset it is meant in the workflow's time zone.",
     )
 
-    cron: Dynamic[Annotated[str, Field(max_length=200), AfterValidator(checked_cron)]] | None = Field(
+    cron: Dynamic[CronText] | None = Field(
         default=None,
         description="Until the next time of a cron expression: minute, hour, day of month, month, day of week; or @daily and the like.",
     )

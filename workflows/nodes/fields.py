@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import (
     BeforeValidator,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     ValidationError,
@@ -167,4 +168,4 @@ class _IsExpression:
 TemplateText = Annotated[str, BeforeValidator(_as_written), _IsExpression()]
 OneExpression = Annotated[str, BeforeValidator(_one_expression), _IsExpression()]
 # The body of a JavaScript function: its braces are its own (``NodeType.scripts``).
-ScriptText = Annotated[str, BeforeValidator(_text_as_written)]
+ScriptText = Annotated[str, BeforeValidator(_text_as_written), Field(json_schema_extra={"x-input": "javascript"})]

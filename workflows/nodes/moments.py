@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from workflows.definition.problems import did_you_mean
@@ -106,6 +106,6 @@ def _duration_text(text: str) -> str:
     return text
 
 
-TimeZoneName = Annotated[str, AfterValidator(_known_zone)]
-MomentText = Annotated[str, AfterValidator(_moment_text)]
-DurationText = Annotated[str, AfterValidator(_duration_text)]
+TimeZoneName = Annotated[str, AfterValidator(_known_zone), Field(json_schema_extra={"x-input": "time_zone"})]
+MomentText = Annotated[str, AfterValidator(_moment_text), Field(json_schema_extra={"x-input": "moment"})]
+DurationText = Annotated[str, AfterValidator(_duration_text), Field(json_schema_extra={"x-input": "duration"})]

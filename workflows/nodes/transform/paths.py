@@ -80,4 +80,4 @@ def _path(text: str) -> str:
     return text
 
 
-Path = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_path)]
+Path = Annotated[str, Field(min_length=1, max_length=500, json_schema_extra={"x-input": "path"}), AfterValidator(_path)]

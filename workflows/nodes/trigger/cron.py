@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
+from typing import Annotated
 
 from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 NAMES = {
@@ -60,3 +62,6 @@ def checked_cron(text: str) -> str:
             },
         ) from error
     return text
+
+
+CronText = Annotated[str, Field(max_length=200, json_schema_extra={"x-input": "cron"}), AfterValidator(checked_cron)]

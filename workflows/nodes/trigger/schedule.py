@@ -6,12 +6,12 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import Config
 from workflows.nodes.moments import MomentText, TimeZoneName, parse_moment
-from workflows.nodes.trigger.cron import checked_cron
+from workflows.nodes.trigger.cron import CronText
 
 SHORTEST = timedelta(seconds=10)
 LONGEST = timedelta(days=366)
@@ -84,7 +84,7 @@ class ScheduleTrigger(Config):
     """The clock starts the workflow."""
 
     kind: Literal["schedule"]
-    cron: Annotated[str, Field(max_length=200), AfterValidator(checked_cron)] | None = Field(
+    cron: CronText | None = Field(
         default=None,
         description="When: minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly.",
     )
