@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from workflows.expressions.errors import CODES, ExpressionError, shown
 from workflows.expressions.explain import Given, explain
 from workflows.expressions.limits import Limits
-from workflows.expressions.paths import MISSING, shortcut
+from workflows.expressions.paths import MISSING, Sizes, shortcut
 from workflows.expressions.payloads import decode, encode, is_deeper
 from workflows.expressions.references import Finding, mentioned, references
 from workflows.expressions.request import Request
@@ -35,10 +35,11 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one expression: a value of JSON, or an error."""
+    """What came of one expression: a value of JSON, or an error. ``size`` is about how many bytes it has as JSON."""
 
     value: Any = None
     error: ExpressionError | None = None
+    size: int = 0
 
     def unwrap(self) -> Any:
         """Return the value.
@@ -105,10 +106,11 @@ class Evaluator(ABC):
         Values in the results may be those in ``roots`` themselves: do not change them.
         """
         given = Given(roots, now, absent, secret_mark)
-        results = [self._at_once(expression, roots) for expression in expressions]
+        sizes = Sizes()
+        results = [self._at_once(expression, roots, sizes) for expression in expressions]
         asked = [expression for expression, result in zip(expressions, results, strict=True) if result is None]
         answered = iter(self._ask_for(asked, given) if asked else ())
-        return [next(answered) if result is None else result for result in results]
+        return list(self._bounded(expressions, (next(answered) if result is None else result for result in results)))
 
     def evaluate_each(
         self,
@@ -206,21 +208,38 @@ class Evaluator(ABC):
     def _ask(self, request: Request) -> list[bytes]:
         """Return one JSON answer for each expression: ``{"value": …}`` or ``{"error": {…}}``; for `check` a fault or null."""
 
-    def _at_once(self, expression: Expression, roots: Mapping[str, Any]) -> Result | None:
+    def _bounded(self, expressions: Sequence[Expression], results: Iterable[Result]) -> Iterator[Result]:
+        """Yield results until they are too large together: a short definition can name one large value very often."""
+        room = self.limits.total_output_bytes
+        for expression, result in zip(expressions, results, strict=True):
+            room -= result.size
+            yield result if room >= 0 else Result(error=self._too_large_together(expression))
+
+    def _too_large_together(self, expression: Expression) -> ExpressionError:
+        message = (
+            f"The result of {shown(expression.source)} is too large: together with the others, as JSON there are more "
+            f"than the {self.limits.total_output_bytes:,} bytes allowed."
+        )
+        return ExpressionError("too_large", message, expression=expression.source)
+
+    def _at_once(self, expression: Expression, roots: Mapping[str, Any], sizes: Sizes) -> Result | None:
         """Return the result that is known without asking, if there is one."""
         if fault := self._fault_of(expression):
             return Result(error=fault)
-        value = shortcut(expression.source, expression.as_text, roots, self.limits)
-        return None if value is MISSING else Result(value)
+        value = shortcut(expression.source, expression.as_text, roots, self.limits, sizes)
+        return None if value is MISSING else Result(value, size=sizes.of(value))
 
     def _each_at_once(self, expression: Expression, items: Sequence[Any], roots: Mapping[str, Any]) -> list[Any] | None:
         """Return the results for all items if each is known without asking, else None. It gives up at the first that is not."""
-        values = []
+        values, sizes, room = [], Sizes(), self.limits.total_output_bytes
         for index, item in enumerate(items):
             own_roots = {**roots, "item": item, "index": index}
-            value = shortcut(expression.source, expression.as_text, own_roots, self.limits)
+            value = shortcut(expression.source, expression.as_text, own_roots, self.limits, sizes)
             if value is MISSING:
                 return None
+            room -= sizes.of(value)
+            if room < 0:
+                raise self._too_large_together(expression)
             values.append(value)
         return values
 
@@ -258,7 +277,7 @@ class Evaluator(ABC):
             if "error" in outcome:
                 yield Result(error=explain(outcome["error"], expression.source, given))
             else:
-                yield Result(outcome["value"])
+                yield Result(outcome["value"], size=len(answer))
 
     def _request(
         self,

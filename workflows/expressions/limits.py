@@ -18,6 +18,8 @@ class Limits:
     input_bytes: int = 5 * MIB  # The roots of one round trip, as JSON.
     output_bytes: int = MIB  # One result, as JSON.
     each_output_bytes: int = 5 * MIB  # All results of ``evaluate_each`` together.
+    # All results of one round trip together, and one that is only a part of what was given: `nodes.order.output`.
+    total_output_bytes: int = 40 * MIB
     depth: int = 128  # How deep a result may be nested.
     cpu_seconds: float = 0.25  # One expression.
     batch_cpu_seconds: float = 2.0  # All expressions of one round trip, or all items of ``evaluate_each``.

@@ -60,7 +60,30 @@ def resolve(path: Path, roots: Mapping[str, Any]) -> Any:
     return value
 
 
-def shortcut(source: str, as_text: bool, roots: Mapping[str, Any], limits: Limits) -> Any:
+class Sizes:
+    """How many bytes values have as JSON. Each is looked at once, however often expressions hand it on."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, int]] = {}  # By identity; with the value, so that it stays alive.
+
+    def of(self, value: Any) -> int:
+        """Return the size of a value that was handed on; of numbers and the like, 0."""
+        return self._known[id(value)][1] if id(value) in self._known else 0
+
+    def fits(self, value: Any, limits: Limits) -> bool:
+        """Tell whether a text, a list or an object may be a result."""
+        if id(value) not in self._known:
+            try:
+                text = orjson.dumps(value)
+            except TypeError:  # Lone surrogates, integers beyond 64 bits.
+                return False
+            if len(text) > limits.total_output_bytes or is_deeper(text, value, limits.depth):
+                return False
+            self._known[id(value)] = (value, len(text))
+        return True
+
+
+def shortcut(source: str, as_text: bool, roots: Mapping[str, Any], limits: Limits, sizes: Sizes) -> Any:
     """Return the result of a source that is a plain path, or ``MISSING`` if JavaScript has to be asked."""
     path = plain_path(source)
     value = MISSING if path is None else resolve(path, roots)
@@ -70,23 +93,15 @@ def shortcut(source: str, as_text: bool, roots: Mapping[str, Any], limits: Limit
         case int() if abs(value) < 1 << 63:
             return str(value) if as_text else value
         case str():
-            return value if _fits(value, limits) else MISSING
+            return value if sizes.fits(value, limits) else MISSING
         case None if not as_text:
             return None
         case float() if isfinite(value) and not as_text:  # The two languages write floats differently.
             return value
-        case list() | dict() if not as_text and _fits(value, limits):
+        case list() | dict() if not as_text and sizes.fits(value, limits):
             return value
         case _:
             return MISSING
-
-
-def _fits(value: Any, limits: Limits) -> bool:
-    try:
-        text = orjson.dumps(value)
-    except TypeError:  # Lone surrogates, integers beyond 64 bits.
-        return False
-    return len(text) <= limits.output_bytes and not is_deeper(text, value, limits.depth)
 
 
 def shown_path(path: Path) -> str:

@@ -22,6 +22,7 @@ from workflows.expressions.request import Request
 
 _LENGTH = struct.Struct(">I")
 _LENGTHS = struct.Struct(">III")
+_LONGEST_ERROR = 64 * 1024  # What it may answer instead of a result.
 _START_SECONDS = 30.0  # Importing takes 0.05 s on an idle machine; a busy one may be far slower.
 _CPU_SIGNALS = (-signal.SIGPROF, -signal.SIGXCPU)
 
@@ -53,6 +54,7 @@ class ChildProcess:
         :raises ChildLost: if it does not start.
         """
         self._process = _start(limits)
+        self._most = max(limits.output_bytes, limits.each_output_bytes) + _LONGEST_ERROR
         self._in = cast("IO[bytes]", self._process.stdin)
         self._out = cast("IO[bytes]", self._process.stdout)
         self._received = bytearray()
@@ -93,6 +95,9 @@ class ChildProcess:
         """
         deadline = time.monotonic() + seconds
         (size,) = _LENGTH.unpack(self._take(_LENGTH.size, deadline))
+        if size > self._most:
+            self.close()
+            raise ChildLost("crashed", "it answers with more than it may")
         return self._take(size, deadline)
 
     def close(self) -> None:

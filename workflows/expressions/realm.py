@@ -30,6 +30,10 @@ ALARM_AFTER_SECONDS = 0.5
 # Parsed values are larger than their JSON, by up to this much in data that people send.
 _MEMORY_PER_INPUT_BYTE = 48
 
+_TOO_LARGE_TOGETHER = orjson.dumps(
+    {"error": {"code": "too_large", "message": "with those before it, there are too many bytes"}}
+)
+
 _TOO_MUCH = "it needs too much memory, or calls itself too often"
 
 
@@ -157,6 +161,7 @@ def answers(
         return
     most = limits.batch_cpu_seconds if request.kind == "each" else limits.cpu_seconds
     end = time.thread_time() + limits.batch_cpu_seconds
+    room = limits.total_output_bytes
     opened: Realm | None = None
     for source, as_text in request.expressions:
         left = end - time.thread_time()
@@ -167,7 +172,9 @@ def answers(
                 opened = realm or Realm(limits, alarm)
                 realm = None
                 opened.open(request, left)
-            yield opened.evaluate(source, as_text, min(most, left))
+            answer = opened.evaluate(source, as_text, min(most, left))
+            room -= len(answer)
+            yield answer if room >= 0 else _TOO_LARGE_TOGETHER
         except Spent as spent:
             yield spent.answer
             opened = None

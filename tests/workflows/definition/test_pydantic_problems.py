@@ -56,6 +56,7 @@ class Household(Config):
     height: Annotated[float, Field(gt=0, lt=3)] = 1
     labels: Dynamic[dict[str, str]] = {}
     guests: Dynamic[Guest | list[Guest]] = []
+    seats: Annotated[dict[str, int], Field(max_length=1)] = {}
     raw: Fixed[dict[str, Any]] = {}
     ways: dict[str, Any] = Field(default={}, alias="with")
 
@@ -145,6 +146,7 @@ class TestProblemsIn:
                 ("too_long", "/config/guests", "`guests` may have at most 5 characters.", ""),
             ),
             ({"with": 1}, ("wrong_type", "/config/with", "`with` must be an object, not a number.", "")),
+            ({"seats": {"a": 1, "b": 2}}, ("too_long", "/config/seats", "`seats` may have at most 1 items.", "")),
             ([], ("wrong_type", "/config", "This must be an object, not a list.", "")),
             (
                 {"code": "a"},

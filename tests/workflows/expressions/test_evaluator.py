@@ -548,7 +548,9 @@ class TestLimits:
 
     @pytest.fixture(params=[Sandbox, InProcessSandbox])
     def small(self, request):
-        limits = Limits(source_bytes=100, input_bytes=1_000, output_bytes=200, each_output_bytes=400)
+        limits = Limits(
+            source_bytes=100, input_bytes=1_000, output_bytes=200, each_output_bytes=400, total_output_bytes=600
+        )
         evaluator = request.param(limits)
         yield evaluator
         evaluator.close()
@@ -577,9 +579,22 @@ class TestLimits:
         assert len(value_of(small, f"'x'.repeat({200 - framing})")) == 200 - framing
         assert error_of(small, f"'x'.repeat({201 - framing})").code == "too_large"
 
-    def test_hold_for_a_value_that_is_only_handed_on(self, small):
-        assert error_of(small, "input", input="x" * 300).code == "too_large"
-        assert error_of(small, "input", input={"a": ["x" * 300]}).code == "too_large"
+    def test_are_wider_for_a_value_that_is_only_handed_on(self, small):
+        """A large output comes back where it is used."""
+        assert value_of(small, "input", input={"a": ["x" * 500]}) == {"a": ["x" * 500]}
+        assert error_of(small, "input", input="x" * 700).code == "too_large"
+        assert error_of(small, "input", input={"a": ["x" * 700]}).code == "too_large"
+
+    @pytest.mark.parametrize("source", ["input", "'x'.repeat(150)"])
+    def test_hold_for_all_results_together(self, small, source):
+        """A short definition can name one large value very often."""
+        results = small.evaluate([Expression(source)] * 10, {"input": "x" * 150}, now=NOON)
+
+        assert [result.error and result.error.code for result in results] == [None] * 3 + ["too_large"] * 7
+
+    def test_hold_for_a_value_that_is_handed_on_to_every_item(self, small):
+        with pytest.raises(ExpressionError, match="together with the others"):
+            small.evaluate_each(Expression("input"), list(range(10)), {"input": "x" * 100}, now=NOON)
 
     def test_hold_for_all_items_together(self, small):
         each = Expression("'x'.repeat(30)")

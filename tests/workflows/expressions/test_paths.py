@@ -10,7 +10,7 @@ from tests.clock import NOON
 from tests.workflows.expressions.evaluating import value_of
 from tests.workflows.expressions.strategies import json_values
 from workflows.expressions import Evaluator, Expression, ExpressionError, InProcessSandbox, Limits
-from workflows.expressions.paths import MISSING, plain_path, resolve, shortcut, shown_path
+from workflows.expressions.paths import MISSING, Sizes, plain_path, resolve, shortcut, shown_path
 from workflows.expressions.request import Request
 
 KEYS = ["a", "b", "length", "constructor", "__proto__", "toString", "0", "1", "a b", "ü", "$"]
@@ -109,7 +109,7 @@ class TestShortcut:
     @settings(deadline=None, max_examples=300)
     def test_says_what_javascript_would_say(self, value, steps, as_text):
         source = "input" + "".join(f"[{step}]" if isinstance(step, int) else f'["{step}"]' for step in steps)
-        found = shortcut(source, as_text, {"input": value}, Limits())
+        found = shortcut(source, as_text, {"input": value}, Limits(), Sizes())
 
         if found is not MISSING:
             assert value_of(InProcessSandbox(), f"({source})", as_text=as_text, input=value) == found

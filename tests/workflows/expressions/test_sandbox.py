@@ -235,6 +235,18 @@ class TestSandbox:
 
         assert value_of(own_sandbox, "'our' + 's'") == "ours"
 
+    def test_takes_no_answer_that_is_larger_than_any_may_be(self, monkeypatch):
+        """The child keeps to the limits itself, unless somebody has taken it over."""
+        limits = Limits()
+        monkeypatch.setattr("workflows.expressions.process._LONGEST_ERROR", 100 - limits.each_output_bytes)
+        sandbox = Sandbox(limits)
+
+        error = error_of(sandbox, "'x'.repeat(200)")
+
+        assert (error.code, "answers with more than it may" in error.message) == ("crashed", True)
+        assert value_of(sandbox, "1 + 1") == 2
+        sandbox.close()
+
     def test_says_when_no_child_can_be_started(self, monkeypatch):
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
 

@@ -47,6 +47,7 @@ from workflows.nodes.transform.rename_fields import RenameFields
 from workflows.nodes.transform.replace_text import ReplaceText
 from workflows.nodes.transform.script import RunScript
 from workflows.nodes.transform.set_fields import SetFields
+from workflows.nodes.transform.size import refuse_large
 from workflows.nodes.transform.sort_items import SortItems
 from workflows.nodes.transform.split_out import SplitOut
 from workflows.nodes.transform.split_text import SplitText
@@ -159,6 +160,7 @@ class Transform(NodeType[TransformConfig]):
         for index, step in enumerate(config.steps):
             try:
                 batch = step.apply(batch, each)
+                refuse_large(batch.items)
             except NodeError as error:
                 raise _in_step(error, index, step.operation) from error
         return Done(batch.value)

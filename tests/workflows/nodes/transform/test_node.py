@@ -18,6 +18,30 @@ def problems(*steps, **config):
     return [(code, path.removeprefix("/nodes/1/config")) for code, path in found(raw)]
 
 
+class TestSize:
+    """S-DOS-1: items may share values, and written out each has its own."""
+
+    BIG = "x" * 1_000_000
+
+    @pytest.mark.parametrize(
+        "steps",
+        [
+            [{"operation": "split_out", "field": "list", "keep_rest": True}],
+            [{"operation": "split_out", "field": "list", "keep_rest": True}, {"operation": "build_json"}],
+            [
+                {"operation": "split_out", "field": "list"},
+                {"operation": "merge", "how": "by_key", "key": ["k"], "with": [{"k": 1, "big": BIG}]},
+                {"operation": "chunk", "size": 10_000},
+            ],
+        ],
+    )
+    def test_of_all_copies_is_bounded(self, steps):
+        with pytest.raises(NodeError, match="As JSON, the items have more than 104,857,600 bytes") as caught:
+            outcome("transform", {"steps": steps}, {"big": self.BIG, "list": [{"k": 1}] * 10_000})
+
+        assert caught.value.code == "too_large"
+
+
 class TestTransform:
     def test_takes_its_input_through_the_steps(self):
         config = {
