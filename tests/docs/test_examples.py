@@ -20,7 +20,14 @@ from workflows.nodes.loading import load
 # Definitions as files that a page writes: cat > name.json <<'JSON'.
 HEREDOC = re.compile(r"^cat > \S+\.json <<'JSON'\n(?P<text>.*?)^JSON$", re.MULTILINE | re.DOTALL)
 # By name, whether they are secret: the variables that definitions in the documentation use.
-VARIABLES = {"FREE_FROM": False, "CLIENT_SECRET": True, "SHOP": False, "SHOP_KEY": True}
+VARIABLES = {
+    "FREE_FROM": False,
+    "CLIENT_SECRET": True,
+    "SHOP": False,
+    "SHOP_KEY": True,
+    "SPREADSHEET_ID": False,
+    "SERVICE_ACCOUNT": True,
+}
 
 load()
 

@@ -1,25 +1,18 @@
-"""Tokens by OAuth 2.0 client credentials (RFC 6749, 4.4), kept in this process's memory until shortly before they expire."""
+"""Access tokens by OAuth 2.0 (RFC 6749), kept in this process's memory until shortly before they expire."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import quote_plus
+from typing import Any
 
 from projects.exceptions import Invalid
 from projects.payloads import parse_json
-from workflows.http import bodies
 from workflows.http.replies import Reply
-
-ClientAuth = Literal["client_secret_basic", "client_secret_post"]
 
 # For a server that does not say how long a token is good for: if it is for less, a 401 says so.
 UNTOLD_SECONDS = 300.0
@@ -33,9 +26,10 @@ MAX_REPLY_BYTES = 64 * 1024
 
 
 class TokenRefused(Exception):
-    """A token endpoint gave no token.
+    """There is no token to be had.
 
-    :param message: a sentence about what it said instead; never a credential.
+    :param message: a sentence about why, such as what the endpoint said. It may have repeated a credential: to be masked, and
+        then cut.
     """
 
     def __init__(self, message: str) -> None:
@@ -44,49 +38,15 @@ class TokenRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Client:
-    """Who asks for a token, where, and what for. The secret is filled in: never to be stored or shown."""
-
-    token_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    client_auth: ClientAuth = "client_secret_basic"
-    scope: str = ""
-    audience: str = ""
-
-    def key(self, owner: str) -> str:
-        """Return what tells its tokens from those of others; nothing can be read from it.
-
-        :param owner: whose it is: projects do not share tokens, whatever they know.
-        """
-        parts = [owner, self.token_url, self.client_id, self.client_secret, self.client_auth, self.scope, self.audience]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    @property
-    def basic(self) -> str:
-        """The credentials for ``Authorization: Basic``: both encoded as in a form first (2.3.1)."""
-        pair = f"{quote_plus(self.client_id, errors='replace')}:{quote_plus(self.client_secret, errors='replace')}"
-        return base64.b64encode(pair.encode("ascii")).decode("ascii")
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers of the request for a token."""
-        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        return headers | ({"Authorization": f"Basic {self.basic}"} if self.client_auth == "client_secret_basic" else {})
-
-    def body(self) -> bytes:
-        """Return the body of the request for a token (4.4.2)."""
-        pairs = [("grant_type", "client_credentials"), ("scope", self.scope), ("audience", self.audience)]
-        if self.client_auth == "client_secret_post":
-            pairs += [("client_id", self.client_id), ("client_secret", self.client_secret)]
-        return bodies.form_content(pair for pair in pairs if pair[1]).data
-
-
-@dataclass(frozen=True)
 class Token:
-    """An access token, and until when of the monotonic clock it is used."""
+    """An access token, and until when of the monotonic clock it is used.
+
+    :param refresh_token: one that came with it.
+    """
 
     value: str = field(repr=False)
     good_until: float
+    refresh_token: str = field(default="", repr=False)
 
 
 def read_token(reply: Reply, *, asked_at: float) -> Token:
@@ -104,7 +64,12 @@ def read_token(reply: Reply, *, asked_at: float) -> Token:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise TokenRefused("The token endpoint gave a token of another type than Bearer, which cannot be used.")
     seconds = _lifetime(said.get("expires_in"))
-    return Token(value, asked_at + seconds - min(MARGIN_SECONDS, seconds * MARGIN_SHARE))
+    another = said.get("refresh_token")
+    return Token(
+        value,
+        asked_at + seconds - min(MARGIN_SECONDS, seconds * MARGIN_SHARE),
+        another if isinstance(another, str) else "",
+    )
 
 
 def _object_in(reply: Reply) -> Mapping[str, Any]:
@@ -117,7 +82,7 @@ def _object_in(reply: Reply) -> Mapping[str, Any]:
 
 def _refusal(status: int, said: Mapping[str, Any]) -> str:
     error, description = said.get("error"), said.get("error_description")
-    told = ", ".join(text[:200] for text in (error, description) if isinstance(text, str) and text)
+    told = ", ".join(text for text in (error, description) if isinstance(text, str) and text)
     return f"The token endpoint answered with status {status}{f': {told}' if told else ''}."
 
 

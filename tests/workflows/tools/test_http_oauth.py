@@ -283,6 +283,15 @@ class TestSecrecy:
 
         assert SECRET not in caught.value.message + json.dumps(caught.value.details)
 
+    @pytest.mark.parametrize("before", range(150, 510, 7))
+    def test_nor_a_part_of_it_where_a_long_answer_is_cut(self, before):
+        said = answer_json({"error": "e", "error_description": f"{'x' * before}{SECRET}{'y' * 500}"}, 401)
+        with Answering(said) as login, pytest.raises(NodeError) as caught:
+            call(Owner(), url="http://127.0.0.1:1", auth=auth(login))
+
+        assert SECRET[:6] not in caught.value.message
+        assert len(caught.value.message) < 800
+
     def test_nothing_of_it_is_logged(self, caplog):
         caplog.set_level(logging.DEBUG)
         with Answering(issuing()) as login, Answering() as service:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from workflows.http import MAX_TIMEOUT_SECONDS, TIMEOUT_SECONDS
+from workflows.http.grants import ClientAuth
 from workflows.http.media import ReadAs
-from workflows.http.oauth import ClientAuth
 from workflows.nodes.base import Config
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.forms import Form
@@ -21,6 +21,7 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 Scalar = str | int | float | bool
 Values = Scalar | list[Scalar] | None
+Given = Annotated[str, Field(min_length=1)]
 Status = Annotated[int, Field(ge=100, le=599)]
 StatusRange = Annotated[str, Form(r"[1-5][0-9]{2}-[1-5][0-9]{2}", "A range of statuses is written as 200-299.")]
 
@@ -71,7 +72,62 @@ class OAuth2Auth(Config):
     audience: Dynamic[str] = Field("", description="Whom the token is for, where the service asks.")
 
 
-Auth = Annotated[BasicAuth | BearerAuth | HeaderAuth | QueryAuth | OAuth2Auth, Field(discriminator="type")]
+class OAuth2RefreshTokenAuth(Config):
+    """A token that is fetched for somebody who has let the client act for them (OAuth 2.0, grant refresh_token)."""
+
+    type: Literal["oauth2_refresh_token"]
+    token_url: Dynamic[str] = Field(min_length=1, description="The token endpoint: https://login.example.com/token.")
+    client_id: Dynamic[str] = Field(description="The client's id.")
+    client_secret: Dynamic[str] = Field("", description="The client's secret, if it has one.")
+    refresh_token: Dynamic[str] = Field(
+        min_length=1, description="What came with their consent, for example {{ secret('REFRESH_TOKEN') }}."
+    )
+    client_auth: ClientAuth = Field(
+        "client_secret_post",
+        description="How the client proves who it is: in the form, or in `Authorization: Basic` (client_secret_basic).",
+    )
+    scope: Dynamic[str] = Field("", description="What the token is for, if it shall be for less than they agreed to.")
+    if_replaced: Literal["fail", "ignore"] = Field(
+        "fail",
+        description="If the service answers with another refresh token, which is kept nowhere: fail, or go on with the old "
+        "one, for a service that lets it stay valid.",
+    )
+
+
+class OAuth2JwtBearerAuth(Config):
+    """A token that is fetched with a statement signed by a private key (RFC 7523), as Google's service accounts do."""
+
+    type: Literal["oauth2_jwt_bearer"]
+    key_file: Dynamic[Given] | None = Field(
+        None,
+        description="The JSON file that Google gives for a service account, for example {{ secret('SERVICE_ACCOUNT') }}: it "
+        "has the token endpoint, the account and its key.",
+    )
+    token_url: Dynamic[Given] | None = Field(None, description="Without `key_file`: the token endpoint.")
+    issuer: Dynamic[Given] | None = Field(None, description="Without `key_file`: who signs (`iss`).")
+    private_key: Dynamic[Given] | None = Field(
+        None,
+        description="Without `key_file`: an RSA key in PEM, for example {{ secret('PRIVATE_KEY') }}.",
+    )
+    key_id: Dynamic[str] = Field("", description="Without `key_file`: the key's id (`kid`), where the service asks.")
+    scope: Dynamic[str] = Field("", description="What the token is for, separated by spaces, where the service asks.")
+    subject: Dynamic[str] = Field("", description="For whom the account acts (`sub`), if not for itself.")
+    audience: Dynamic[str] = Field("", description="Whom the statement is for (`aud`), if not the token endpoint.")
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        own = [self.token_url, self.issuer, self.private_key]
+        if self.key_file is None and None in own:
+            raise ValueError("It needs `key_file`, or else `token_url`, `issuer` and `private_key`.")
+        if self.key_file is not None and (own != [None, None, None] or self.key_id):
+            raise ValueError(
+                "`key_file` has token endpoint, issuer and key in it; remove `token_url`, `issuer`, `private_key` and `key_id`."
+            )
+        return self
+
+
+TokenAuth = OAuth2Auth | OAuth2RefreshTokenAuth | OAuth2JwtBearerAuth
+Auth = Annotated[BasicAuth | BearerAuth | HeaderAuth | QueryAuth | TokenAuth, Field(discriminator="type")]
 
 
 class Part(Config):
@@ -175,6 +231,6 @@ def auth_header(auth: Auth) -> str | None:
     match auth:
         case HeaderAuth():
             return auth.name
-        case BasicAuth() | BearerAuth() | OAuth2Auth():
+        case BasicAuth() | BearerAuth() | OAuth2Auth() | OAuth2RefreshTokenAuth() | OAuth2JwtBearerAuth():
             return "Authorization"
     return None

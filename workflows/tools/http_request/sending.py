@@ -14,8 +14,9 @@ from django.utils import timezone
 from workflows.http import DoorError, Reply, bodies, pointers
 from workflows.http.asks import harmless
 from workflows.http.configured import configured_door
+from workflows.http.grants import HIDDEN, Grant
 from workflows.http.hops import HOPS_HEADER
-from workflows.http.oauth import MAX_REPLY_BYTES, Client, Token, TokenRefused, read_token, shared_cache
+from workflows.http.oauth import MAX_REPLY_BYTES, Token, TokenRefused, read_token, shared_cache
 from workflows.http.retry_after import retry_after_seconds
 from workflows.http.secrets import Secrets
 from workflows.nodes.base import Context, NodeError
@@ -25,17 +26,19 @@ from workflows.tools.http_request.arguments import (
     BasicAuth,
     BearerAuth,
     HeaderAuth,
-    OAuth2Auth,
     Part,
     QueryAuth,
     RequestArguments,
     Scalar,
+    TokenAuth,
     Values,
 )
+from workflows.tools.http_request.granting import granted
 
 # The server says "later" or is not well; everything else will be answered the same way again.
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 UNAUTHORIZED = 401
+MAX_REFUSAL_CHARS = 500
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,15 @@ def send(arguments: RequestArguments, secrets: Secrets, context: Context, place:
     :raises NodeError: if the call cannot be made from these arguments, or not in time.
     """
     auth = arguments.auth
-    if not isinstance(auth, OAuth2Auth) or not place.is_trusted:
+    if not isinstance(auth, TokenAuth) or not place.is_trusted:
         return _call(arguments, secrets, context, place, _auth_headers(auth, secrets) if place.is_trusted else {})
-    client = _client(auth, secrets)
-    token, was_there = _token(client, arguments, secrets, context)
+    grant = granted(auth, arguments, secrets)
+    token, was_there = _token(grant, arguments, secrets, context)
     reply = _call(arguments, secrets, context, place, {"Authorization": f"Bearer {token}"})
     if reply.status != UNAUTHORIZED or not was_there:
         return reply
     # It may have been revoked, or been good for less than was said.
-    token, _ = _token(client, arguments, secrets, context, instead_of=token)
+    token, _ = _token(grant, arguments, secrets, context, instead_of=token)
     return _call(arguments, secrets, context, place, {"Authorization": f"Bearer {token}"})
 
 
@@ -145,22 +148,8 @@ def _auth_headers(auth: Auth | None, secrets: Secrets) -> dict[str, str]:
 # --- OAuth 2.0 ----------------------------------------------------------------------------------------------------------
 
 
-def _client(auth: OAuth2Auth, secrets: Secrets) -> Client:
-    client = Client(
-        token_url=secrets.fill(auth.token_url),
-        client_id=secrets.fill(auth.client_id),
-        client_secret=secrets.fill(auth.client_secret),
-        client_auth=auth.client_auth,
-        scope=secrets.fill(auth.scope),
-        audience=secrets.fill(auth.audience),
-    )
-    secrets.remember(client.client_secret)
-    secrets.remember(client.basic)
-    return client
-
-
 def _token(
-    client: Client, arguments: RequestArguments, secrets: Secrets, context: Context, *, instead_of: str = ""
+    grant: Grant, arguments: RequestArguments, secrets: Secrets, context: Context, *, instead_of: str = ""
 ) -> tuple[str, bool]:
     """Return an access token, and whether it was there already.
 
@@ -169,8 +158,8 @@ def _token(
     seconds = _seconds(arguments, context)
     try:
         token, was_there = shared_cache().get(
-            client.key(context.project_id),
-            lambda: _fetched(client, arguments, secrets, seconds),
+            grant.key(context.project_id),
+            lambda: _fetched(grant, arguments, secrets, seconds),
             instead_of=instead_of,
             timeout=seconds,
         )
@@ -181,32 +170,45 @@ def _token(
     return token, was_there
 
 
-def _fetched(client: Client, arguments: RequestArguments, secrets: Secrets, seconds: float) -> Token:
-    asked_at = time.monotonic()
+def _fetched(grant: Grant, arguments: RequestArguments, secrets: Secrets, seconds: float) -> Token:
+    reply: Reply | None = None
     try:
+        form = grant.form(timezone.now())
+        for name, value in form:
+            if name in HIDDEN and value:
+                secrets.remember(value)
+        asked_at = time.monotonic()
         reply = configured_door().request(
             "POST",
-            client.token_url,
-            headers=client.headers(),
-            content=client.body(),
+            grant.token_url,
+            headers={
+                "Accept": "application/json",
+                "Content-Type": "application/x-www-form-urlencoded",
+                **grant.headers(),
+            },
+            content=bodies.form_content(pair for pair in form if pair[1]).data,
             timeout=seconds,
             follow_redirects=False,
             max_bytes=MAX_REPLY_BYTES,
         )
-        return read_token(reply, asked_at=asked_at)
+        token = read_token(reply, asked_at=asked_at)
+        grant.check(token)
     except DoorError as error:
         message = f"{arguments.described}: no token to be had: {error.message}"
         raise NodeError(error.code, message, retryable=error.retryable) from error
     except TokenRefused as refused:
-        is_later = reply.status in RETRYABLE_STATUSES
+        status = reply.status if reply else None
+        is_later = status in RETRYABLE_STATUSES
         raise NodeError(
             "oauth_unavailable" if is_later else "oauth_refused",
-            f"{arguments.described}: {secrets.mask(refused.message)} Look at `auth`: the client, its secret, `scope` and "
-            "`audience`.",
+            f"{arguments.described}: {secrets.mask(refused.message)[:MAX_REFUSAL_CHARS]} {grant.advice}",
             retryable=is_later,
-            retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now()),
-            details={"status": reply.status},
+            retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now())
+            if reply
+            else None,
+            details={"status": status},
         ) from refused
+    return token
 
 
 # --- Bodies -------------------------------------------------------------------------------------------------------------
