@@ -18,7 +18,7 @@ FILES = {file.slug: file for file in read_gallery()}
 BY_SLUG = pytest.mark.parametrize("file", FILES.values(), ids=FILES)
 
 
-def test_there_are_twenty():
+def test_there_are_twenty_one():
     assert sorted(FILES) == [
         "contact-import",
         "customer-answers",
@@ -39,6 +39,7 @@ def test_there_are_twenty():
         "order-webhook",
         "rates-to-postgresql",
         "research-and-post",
+        "sheet-tasks",
         "website-health-check",
     ]
 
