@@ -839,6 +839,8 @@ class Turn:
         """
         row, first = job.row, self.execution.answered_by
         output: dict[str, Any] = {"value": answer.value, "status": answer.status, "headers": dict(answer.headers)}
+        if answer.encoded is not None:
+            output |= {"encoded": answer.encoded}
         if first is None:
             output |= {"is_answer": True}
         else:

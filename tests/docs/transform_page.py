@@ -65,7 +65,8 @@ also those of years that name columns; what is shown as a date comes as `2026-11
 null if the program that wrote the file computed none; errors such as `#N/A` are null. Empty cells are null, empty rows are left out; of merged cells the first has the value.
 
 `build_excel` writes `.xlsx` without formulas: text stays text, whatever it begins with; a whole number of more than 15 digits becomes text, because Excel would round it. Take a file from where it is: `field: base64` of an
-upload, `body` of `http.request` or of `storage.read`; and give it on as `base64` to `storage.write`, to an attachment of `email.send`, or to `http.request`, as `application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`.
+upload, `body` of `http.request` or of `storage.read`; and give it on as `base64` to `storage.write`, to an attachment of `email.send`, to `http.request`,
+or to `output` with `encoded: base64` for download, as `application/vnd.openxmlformats-officedocument.spreadsheetml.sheet`.
 
 XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
 DOCTYPE is refused, and with it every entity but the five of XML itself. An element is an object: attributes are `@name`, text is `#text`, elements within go by their names, several of one name are a list; an element

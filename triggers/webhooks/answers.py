@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -42,6 +43,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4000}")
 # What a text may be sent as: kinds that no browser runs.
 _TEXT_TYPES = re.compile(r"(text/(plain|csv|xml)|application/(xml|([a-z0-9.-]+\+)?json))( *;.*)?", re.IGNORECASE)
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}( *;[\x20-\x7e]{0,200})?", re.IGNORECASE)
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -143,15 +145,35 @@ def _links(execution_id: UUID | None) -> dict[str, Any]:
 def _result(answer: Mapping[str, Any]) -> HttpResponse:
     status = int(answer.get("status") or HTTPStatus.OK)
     headers: Mapping[str, str] = answer.get("headers") or {}
+    data = None
     if status in _WITHOUT_BODY:
         response = HttpResponse(status=status)
         del response["Content-Type"]  # Of nothing.
+    elif (data := _bytes(answer)) is not None:
+        response = HttpResponse(data, content_type=_media_type(headers), status=status)
     else:
         response = _body(answer.get("value"), _content_type(headers), status)
     for name, value in headers.items():
         if _is_allowed(name, value):
             response[name] = value
+    if data is not None and not response.get("Content-Disposition", "").lower().startswith("attachment"):
+        response["Content-Disposition"] = "attachment"  # Whatever these bytes are, no browser shows them on our site.
     return _sealed(response)
+
+
+def _bytes(answer: Mapping[str, Any]) -> bytes | None:
+    """Return what an answer consists of, if that is bytes. Masked ones are none any more."""
+    if answer.get("encoded") != "base64":
+        return None
+    try:
+        return base64.b64decode(answer["value"], validate=True)
+    except ValueError:
+        return None
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    given = _given_type(headers)
+    return given if _MEDIA_TYPE.fullmatch(given) else "application/octet-stream"
 
 
 def _body(value: Any, content_type: str | None, status: int) -> HttpResponse:
@@ -162,8 +184,13 @@ def _body(value: Any, content_type: str | None, status: int) -> HttpResponse:
 
 def _content_type(headers: Mapping[str, str]) -> str | None:
     """Return what a text is to be sent as, if the workflow says so and a browser would not run it (S-UI-2)."""
-    given = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    given = _given_type(headers)
     return given if _TEXT_TYPES.fullmatch(given) and _HEADER_VALUE.fullmatch(given) else None
+
+
+def _given_type(headers: Mapping[str, Any]) -> str:
+    given = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    return given if isinstance(given, str) else ""
 
 
 def _is_allowed(name: str, value: Any) -> bool:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -81,11 +81,15 @@ class StartWorkflow:
 
 @dataclass(frozen=True)
 class Answer:
-    """The node answers the caller who waits for the execution, which goes on. Only the first one in an execution does."""
+    """The node answers the caller who waits for the execution, which goes on. Only the first one in an execution does.
+
+    :param encoded: how bytes are written in ``value``, if that is what it is.
+    """
 
     value: Any
     status: int
     headers: Mapping[str, str]
+    encoded: Literal["base64"] | None = None
 
 
 @dataclass(frozen=True)

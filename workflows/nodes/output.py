@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from workflows.nodes.base import Config, Context, Done, NodeType, register
+from workflows.nodes.base import Config, Context, Done, NodeError, NodeType, register
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.headers import HeaderName, HeaderValue
+from workflows.nodes.transform.encodings import read_bytes, written_bytes
 
 # Belong to the connection, or to whoever owns the site that answers.
 _NOT_OURS = frozenset(
@@ -30,6 +31,25 @@ AnswerHeaders = Dynamic[
 ]
 
 
+# What a value is, if not what it is shown as.
+AnswerEncoding = Annotated[
+    Literal["base64"] | None,
+    Field(description="With base64, `value` is bytes written so, and a webhook's answer is these bytes, for download."),
+]
+
+
+def encoded_answer(value: Any, encoded: Literal["base64"] | None) -> Any:
+    """Return a value that is an answer's bytes in one spelling, any other as it is.
+
+    :raises NodeError: ``invalid_encoding``, if it should be bytes and is not.
+    """
+    if encoded is None:
+        return value
+    if not isinstance(value, str):
+        raise NodeError("invalid_encoding", "With `encoded: base64`, `value` must be the bytes as text in base64.")
+    return written_bytes(read_bytes(value, encoded), encoded)
+
+
 class OutputConfig(Config):
     """The result, and how a webhook that waits for it answers."""
 
@@ -40,6 +60,7 @@ class OutputConfig(Config):
         default=None,
         description="What a text in `value` is: `text/csv; charset=utf-8`. The same as a header `Content-Type`.",
     )
+    encoded: AnswerEncoding = None
 
     @model_validator(mode="after")
     def _says_the_content_type_once(self) -> OutputConfig:
@@ -62,7 +83,17 @@ class OutputNode(NodeType[OutputConfig]):
     example = {"value": {"total": "{{ input.total }}"}, "status": 201}
 
     def run(self, config: OutputConfig, context: Context) -> Done:
-        """Put value, status and headers together."""
+        """Put value, status and headers together.
+
+        :raises NodeError: ``invalid_encoding``.
+        """
         value = config.value if "value" in config.model_fields_set else context.input
         content_type = {} if config.content_type is None else {"Content-Type": config.content_type}
-        return Done({"value": value, "status": config.status, "headers": {**config.headers, **content_type}})
+        return Done(
+            {
+                "value": encoded_answer(value, config.encoded),
+                "status": config.status,
+                "headers": {**config.headers, **content_type},
+                **({} if config.encoded is None else {"encoded": config.encoded}),
+            }
+        )

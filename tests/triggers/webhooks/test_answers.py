@@ -12,10 +12,10 @@ from triggers.webhooks import answers
 pytestmark = pytest.mark.django_db
 
 
-def result(value=None, *, status=200, **headers):
+def result(value=None, *, status=200, encoded=None, **headers):
     execution = ExecutionFactory(ended=True)
     names = {name.replace("_", "-"): header for name, header in headers.items()}
-    return answers.finished(execution, {"value": value, "status": status, "headers": names})
+    return answers.finished(execution, {"value": value, "status": status, "headers": names, "encoded": encoded})
 
 
 class TestResult:
@@ -109,6 +109,38 @@ class TestResult:
         response = result("<script>alert(1)</script>", **{"Content-Type": kind})
 
         assert response["Content-Type"] == "application/json"
+
+    def test_is_bytes_for_download_where_the_workflow_says_so(self):
+        response = result("UEsDBA==", encoded="base64", **{"Content-Type": "application/zip"})
+
+        assert (response.content, response["Content-Type"]) == (b"PK\x03\x04", "application/zip")
+        assert response["Content-Disposition"] == "attachment"
+        assert response["X-Content-Type-Options"] == "nosniff"
+
+    @pytest.mark.parametrize(
+        ("given", "sent"),
+        [
+            ('attachment; filename="a.xlsx"', 'attachment; filename="a.xlsx"'),
+            ("inline", "attachment"),
+            ("", "attachment"),
+        ],
+    )
+    def test_is_never_shown_as_a_page_of_our_site_when_it_is_bytes(self, given, sent):
+        """S-UI-2"""
+        page = "PGgxPkhpPC9oMT4="
+        response = result(page, encoded="base64", **{"Content-Type": "text/html", "Content-Disposition": given})
+
+        assert response["Content-Disposition"] == sent
+        assert "sandbox" in response["Content-Security-Policy"]
+
+    @pytest.mark.parametrize("kind", [None, "", "nonsense", "a/b\r\nX-Evil: 1", 5, "ä/b"])
+    def test_is_bytes_of_some_kind_where_it_is_not_said_which(self, kind):
+        response = result("UEsDBA==", encoded="base64", **{"Content-Type": kind})
+
+        assert response["Content-Type"] == "application/octet-stream"
+
+    def test_is_its_text_where_masking_has_left_no_bytes(self):
+        assert json.loads(result("UE••••••A==", encoded="base64").content) == "UE••••••A=="
 
     def test_is_the_execution_s_result_where_no_output_node_ran(self):
         response = answers.finished(ExecutionFactory(ended=True, result=None), None)

@@ -54,6 +54,13 @@ class TestInPlace:
         assert send(hook, {"a": 1}).json() == {"a": 1}
         assert WorkflowExecution.objects.get().result == "the end"
 
+    def test_answers_with_bytes(self):
+        say = respond("{{ input.body.file }}", encoded="base64", headers={"Content-Type": "application/zip"})
+
+        response = send(a_hook("hook > say > nap", say=say, nap=NAP), {"file": "UEsDBA"})
+
+        assert (response.content, response["Content-Type"]) == (b"PK\x03\x04", "application/zip")
+
     def test_says_status_headers_and_content_type(self):
         say = respond("{{ input.body.text }}", status=202, headers={"X-Order": "7", "Content-Type": "text/plain"})
 

@@ -40,6 +40,18 @@ class TestOutput:
 
         assert done["headers"] == {"Content-Type": "text/csv; charset=utf-8"}
 
+    def test_says_that_it_is_bytes(self):
+        done = output("output", {"value": "{{ input }}", "encoded": "base64"}, "UEs\nDBA")
+
+        assert done == {"value": "UEsDBA==", "status": 200, "headers": {}, "encoded": "base64"}
+
+    @pytest.mark.parametrize("value", [None, 5, {"base64": "UEs="}, "no base64!"])
+    def test_fails_where_it_should_be_bytes_and_is_not(self, value):
+        with pytest.raises(NodeError) as caught:
+            output("output", {"encoded": "base64"}, value)
+
+        assert caught.value.code == "invalid_encoding"
+
     def test_does_not_say_it_twice(self):
         config = {"content_type": "text/csv", "headers": {"content-type": "text/plain"}}
 
