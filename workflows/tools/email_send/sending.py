@@ -16,6 +16,7 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from workflows.http.errors import DoorError
 from workflows.http.gates import current_gate
+from workflows.http.urls import one_form
 from workflows.http.waits import bounded
 from workflows.nodes.base import NodeError
 from workflows.tools.email_send.addresses import bare
@@ -51,7 +52,7 @@ def hand_over(message: EmailMessage, recipients: Sequence[str], *, left: Callabl
             "mail_not_configured",
             "This installation sends no e-mail: its operator has named no mail server (EMAIL_HOST).",
         )
-    gate = current_gate().passing(backend.host.lower().removesuffix("."), seconds=left())
+    gate = current_gate().passing(one_form(backend.host), seconds=left())
     with gate, _as_node_errors(), _opened(backend) as server:
         assert server.sock is not None  # noqa: S101 - it is connected
         with bounded(server.sock.fileno(), seconds=left()):

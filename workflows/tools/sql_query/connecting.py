@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from workflows.http.configured import configured_door
 from workflows.http.gates import current_gate
+from workflows.http.urls import one_form
 from workflows.http.waits import trusted_authorities
 from workflows.nodes.base import NodeError
 from workflows.tools.sql_query.errors import as_node_error
@@ -49,7 +50,7 @@ def connected(url: str, *, left: Callable[[], float]) -> Iterator[psycopg.Connec
     :raises Cancelled: if the node was abandoned.
     """
     given = _read(url.strip())  # Secrets that come from files often end with a line end.
-    with current_gate().passing(given["host"].lower().removesuffix("."), seconds=left()):
+    with current_gate().passing(one_form(given["host"]), seconds=left()):
         connection = _connect(given, left=left)
         try:
             yield connection
