@@ -27,7 +27,7 @@ from workflows.definition import shape
 from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch, tables, xml_mapping
+from workflows.nodes.transform import batch, size, tables, xml_mapping
 from workflows.tools import email_send, sql_query
 from workflows.tools.mcp import client, messages
 from workflows.tools.storage import files, listing
@@ -248,16 +248,19 @@ class TestSafety:
                 f"{MOST_BYTES_IN_A_ROW // MIB} MiB",
             ),
             ("outputs of an execution", f"{settings.EXECUTION_OUTPUT_MAX_BYTES // MIB} MiB"),
-            ("items of a transform", f"{batch.MAX_ITEMS:,}"),
+            (
+                "items of a transform; all of them as JSON, between its steps",
+                f"{batch.MAX_ITEMS:,}; {size.MAX_BYTES // MIB} MiB",
+            ),
             (
                 "expression",
                 f"{LIMITS.source_bytes // 1024} KiB of source, {LIMITS.cpu_seconds * 1000:g} ms of processor time, "
-                f"a result of {LIMITS.output_bytes // MIB} MiB",
+                f"a result of {LIMITS.output_bytes // MIB} MiB; one that is only a path, `nodes.order.output`, hands on any output",
             ),
             (
                 "all expressions of a node",
                 f"{LIMITS.batch_cpu_seconds:g} s of processor time, {LIMITS.input_bytes // MIB} MiB of input, "
-                f"{LIMITS.memory_bytes // MIB} MiB of memory",
+                f"{LIMITS.memory_bytes // MIB} MiB of memory, results of {LIMITS.total_output_bytes // MIB} MiB together",
             ),
             (
                 "script of a transform",

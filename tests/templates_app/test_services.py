@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from projects.access import Actor
 from projects.models import AuditEntry
 from templates_app.exceptions import BrokenTemplateFile, InvalidVariables, MissingRequirements
+from templates_app.files import GALLERY
 from templates_app.models import WorkflowTemplate
 from templates_app.services import free_name, install_template, load_gallery
 from tests.builders import definition, node
@@ -32,6 +33,7 @@ VARIABLES = [
     {"name": "KEY", "description": "Its key.", "is_secret": True},
     {"name": "DAYS", "description": "How long.", "default": 3},
 ]
+IN_GALLERY = len(list(GALLERY.glob("*.json")))
 VALUES = {"URL": "https://example.com", "KEY": "hunter2-hunter2"}
 
 
@@ -139,8 +141,8 @@ class TestLoadGalleryCommand:
         call_command("load_gallery")
 
         assert capsys.readouterr().out.splitlines() == [
-            "Gallery: 20 new, 0 updated, 0 unchanged.",
-            "Gallery: 0 new, 0 updated, 20 unchanged.",
+            f"Gallery: {IN_GALLERY} new, 0 updated, 0 unchanged.",
+            f"Gallery: 0 new, 0 updated, {IN_GALLERY} unchanged.",
         ]
 
     def test_loads_a_folder_of_ones_own(self, write, folder, capsys):
@@ -316,4 +318,4 @@ def test_two_at_once_are_both_counted(db):
 def test_the_gallery_loaded_twice_at_once_is_there_once(db):
     at_once(lambda: load_gallery(now=NOON), lambda: load_gallery(now=NOON))
 
-    assert WorkflowTemplate.objects.count() == 20
+    assert WorkflowTemplate.objects.count() == IN_GALLERY
