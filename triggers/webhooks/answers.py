@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -14,6 +15,8 @@ from django.http import HttpResponse, JsonResponse
 
 from executions.models import ExecutionStatus, WorkflowExecution
 from triggers.webhooks.refusal import Refused
+from workflows.http.media import charset_of
+from workflows.nodes.headers import ANSWER_TYPES
 
 RETRY_AFTER_SECONDS = 5
 
@@ -41,8 +44,6 @@ _REFUSED_HEADERS = re.compile(
 )
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t]{0,4000}")
-# What a text may be sent as: kinds that no browser runs.
-_TEXT_TYPES = re.compile(r"(text/(plain|csv|xml)|application/(xml|([a-z0-9.-]+\+)?json))( *;.*)?", re.IGNORECASE)
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}( *;[\x20-\x7e]{0,200})?", re.IGNORECASE)
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 
@@ -178,14 +179,33 @@ def _media_type(headers: Mapping[str, str]) -> str:
 
 def _body(value: Any, content_type: str | None, status: int) -> HttpResponse:
     if isinstance(value, str) and content_type:
-        return HttpResponse(value, content_type=content_type, status=status)
-    return JsonResponse(value, safe=False, status=status)
+        data, told = _encoded(value, content_type)
+        return HttpResponse(data, content_type=told, status=status)
+    response = JsonResponse(value, safe=False, status=status)
+    kind = _kind(content_type or "")
+    if kind.endswith("json"):
+        response["Content-Type"] = kind  # Such as application/problem+json. It is ASCII, whatever it says besides.
+    return response
+
+
+def _encoded(text: str, content_type: str) -> tuple[bytes, str]:
+    """Return a text in the character set that its content type names; in UTF-8, and saying so, where that is not possible."""
+    charset = charset_of(content_type)
+    with contextlib.suppress(UnicodeEncodeError):
+        if charset is not None:
+            return text.encode(charset), content_type
+    told = f"{_kind(content_type)}; charset=utf-8" if "charset" in content_type.lower() else content_type
+    return text.encode(), told
+
+
+def _kind(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def _content_type(headers: Mapping[str, str]) -> str | None:
     """Return what a text is to be sent as, if the workflow says so and a browser would not run it (S-UI-2)."""
     given = _given_type(headers)
-    return given if _TEXT_TYPES.fullmatch(given) and _HEADER_VALUE.fullmatch(given) else None
+    return given if ANSWER_TYPES.fullmatch(given) and _HEADER_VALUE.fullmatch(given) else None
 
 
 def _given_type(headers: Mapping[str, Any]) -> str:

@@ -60,8 +60,18 @@ def read(reply: Reply, read_as: ReadAs) -> tuple[BodyFormat, Any]:
 
 def text_of(reply: Reply) -> str:
     """Return the body as text in the character set that it claims (else UTF-8); what is not in it becomes U+FFFD."""
-    found = _CHARSET.search(reply.headers.get("content-type", ""))
-    return reply.body.decode(_known_charset(found[1]) if found else "utf-8-sig", errors="replace")
+    charset = charset_of(reply.headers.get("content-type", ""))
+    return reply.body.decode("utf-8-sig" if charset in (None, "utf-8") else charset, errors="replace")
+
+
+def charset_of(content_type: str) -> str | None:
+    """Return the character set that a content type names, as Python calls it; ``None`` if it names none that can be used."""
+    found = _CHARSET.search(content_type)
+    try:
+        known = codecs.lookup(found[1]).name if found else ""
+    except LookupError:
+        return None
+    return known if _CHARSET_NAMES.fullmatch(known) else None
 
 
 def is_text(reply: Reply) -> bool:
@@ -85,13 +95,3 @@ def _is_utf8(body: bytes) -> bool:
         return "\0" not in body.decode()
     except UnicodeDecodeError:
         return False
-
-
-def _known_charset(name: str) -> str:
-    try:
-        known = codecs.lookup(name).name
-    except LookupError:
-        return "utf-8-sig"
-    if known == "utf-8":
-        return "utf-8-sig"
-    return known if _CHARSET_NAMES.fullmatch(known) else "utf-8-sig"

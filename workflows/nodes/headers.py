@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from workflows.nodes.forms import Form
@@ -18,3 +19,6 @@ HeaderValue = Annotated[
         "The value of an HTTP header is one line of ASCII without spaces around it, at most 4,000 characters.",
     ),
 ]
+
+# What an answer to a webhook may be: kinds that no browser runs on our own site.
+ANSWER_TYPES = re.compile(r"(text/(plain|csv|xml)|application/(xml|([a-z0-9.-]+\+)?json))( *;.*)?", re.IGNORECASE)

@@ -102,6 +102,28 @@ class TestResult:
         assert (response["Content-Type"], response.content) == (kind, b"<Response/>")
 
     @pytest.mark.parametrize(
+        ("kind", "told", "data"),
+        [
+            ("text/plain; charset=iso-8859-1", "text/plain; charset=iso-8859-1", b"\xfc"),
+            ("text/plain; charset=ascii", "text/plain; charset=utf-8", "ü".encode()),
+            ("text/csv; charset=klingon", "text/csv; charset=utf-8", "ü".encode()),
+            ("text/csv; charset=punycode", "text/csv; charset=utf-8", "ü".encode()),
+            ("text/csv; charset=rot13", "text/csv; charset=utf-8", "ü".encode()),
+        ],
+    )
+    def test_is_in_the_character_set_that_it_names_or_else_in_utf_8(self, kind, told, data):
+        response = result("ü", **{"Content-Type": kind})
+
+        assert (response["Content-Type"], response.content) == (told, data)
+
+    @pytest.mark.parametrize("kind", ["application/problem+json", "application/problem+json; charset=klingon"])
+    def test_is_json_of_a_kind_where_the_workflow_says_so(self, kind):
+        response = result({"title": "ü"}, **{"Content-Type": kind})
+
+        assert response["Content-Type"] == "application/problem+json"
+        assert json.loads(response.content) == {"title": "ü"}
+
+    @pytest.mark.parametrize(
         "kind", ["text/html", "TEXT/HTML", "image/svg+xml", "application/xhtml+xml", "text/javascript"]
     )
     def test_is_never_something_that_a_browser_runs(self, kind):

@@ -71,7 +71,7 @@ class TestInPlace:
 
     def test_is_sealed_as_every_answer(self):
         """S-WH-11, S-UI-2"""
-        say = respond(headers={"Content-Type": "text/html", "Access-Control-Allow-Credentials": "true"})
+        say = respond(headers={"Access-Control-Allow-Credentials": "true"})
 
         response = send(a_hook("hook > say > nap", say=say, nap=NAP), "<script>")
 

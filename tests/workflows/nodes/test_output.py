@@ -70,6 +70,7 @@ class TestOutput:
             ({"headers": {"X-A": "{{ input }}"}}, "ä"),
             ({"headers": "{{ input }}"}, {"Set-Cookie": "a=b"}),
             ({"headers": "{{ input }}"}, {"a b": "c"}),
+            ({"content_type": "{{ input }}"}, "text/html"),
         ],
     )
     def test_s_expr_5_answers_only_with_what_http_allows(self, config, value):
@@ -90,6 +91,10 @@ class TestConfig:
             ({"headers": {"content-length": "{{ 1 }}"}}, ("reserved_header", "headers/content-length")),
             ({"headers": {"X-A": "a\nb"}}, ("invalid_format", "headers/X-A")),
             ({"headers": {"Content-Type": "text/plain"}}, None),
+            ({"content_type": "application/problem+json"}, None),
+            ({"content_type": "text/html"}, ("content_type_refused", "content_type")),
+            ({"headers": {"content-type": "image/svg+xml"}}, ("content_type_refused", "headers")),
+            ({"content_type": "{{ input.kind }}"}, None),
         ],
     )
     def test_is_checked_before_it_runs(self, config, problem):

@@ -25,6 +25,11 @@ class TestRespond:
 
         assert outcome("webhook", config, {"id": 7, "status": 202}) == Answer({"id": 7}, 202, {"X-Id": "7!"})
 
+    def test_says_what_its_text_is(self):
+        config = respond(value="a,b", content_type="text/csv")
+
+        assert outcome("webhook", config, {}) == Answer("a,b", 200, {"Content-Type": "text/csv"})
+
     @pytest.mark.parametrize("value", ["200", 199, 600])
     def test_answers_only_with_what_http_allows(self, value):
         with pytest.raises(NodeError) as caught:
