@@ -194,6 +194,10 @@ class TestNames:
                 "a" * 101,
                 "a/" * 10 + "a",
                 "ä" * 301,
+                "日" * 86,
+                "\u093f",
+                "a/\u0e31b",
+                "a \u093f",
             ),
         ],
     )
@@ -209,7 +213,10 @@ class TestNames:
         with pytest.raises(ValidationError):
             catalogue()["storage.list"].Arguments.model_validate({"folder": name})
 
-    @pytest.mark.parametrize("name", ["a", "Ärger 1.txt", "日本/報告.csv", "a-b_c (1),v=2@x+y.tar.gz", "a..b"])
+    @pytest.mark.parametrize(
+        "name",
+        ["a", "Ärger 1.txt", "日本/報告.csv", "हिन्दी.txt", "สวัสดี/1", "a-b_c (1),v=2@x+y.tar.gz", "a..b", "日" * 85],
+    )
     def test_ordinary_ones_are_allowed(self, storage, name):
         call("write", name=name, text="x")
 
