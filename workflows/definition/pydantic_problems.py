@@ -89,11 +89,11 @@ def _problem(details: ErrorDetails, place: Place, below: str) -> Problem:
         return Problem("missing_key", path, f"{name} is missing.")
     if kind == "extra_forbidden":
         return Problem("unknown_key", path, f"There is no key {name} here.", _known_keys(str(parts[-1]), place.names))
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _wrong_tag(kind, ctx, given, parts, below)
     # A field for expressions says itself what is wrong with one.
     if isinstance(given, Template) and kind != "expression_needed":
         return Problem(FORBIDDEN, path, f"{name} may not be an expression.", FORBIDDEN_HINT)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _wrong_tag(kind, ctx, given, parts, below)
     if kind in _EXPECTED:
         return Problem("wrong_type", path, f"{name} must be {_EXPECTED[kind]}, not {type_of(given)}.")
     if kind in _BOUNDS:

@@ -99,6 +99,15 @@ class TestProblemsIn:
                 ),
             ),
             (
+                {"first": T},
+                (
+                    "expression_forbidden",
+                    "/config/first",
+                    "`first` may not be an expression.",
+                    'Write the value itself. Text that only looks like an expression goes into {"$literal": "…"}.',
+                ),
+            ),
+            (
                 {"rooms": {"Hall": 1}},
                 (
                     "invalid_format",
