@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from projects.masking import fit_for_logs, never_log
+from projects.masking import fit_for_logs, never_log_own
 
 # What every record has; all else is what its writer gave as ``extra``.
 _EVERY_RECORDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+_SECRET_NAME = re.compile("key|secret|token|pass|credential|signature", re.IGNORECASE)
 _PLAIN = re.compile(r"[\w.:/+-]+")
 
 
@@ -59,5 +60,16 @@ def never_log_settings(settings: Any) -> None:
         settings.EMAIL_HOST_PASSWORD,
         settings.SECRET_KEY,
         *(line.partition(":")[2] for line in settings.SEGUE_ENCRYPTION_KEYS),
+        *_secret_options(settings.STORAGES),
+        *_secret_options(settings.MCP_STDIO_SERVERS),
     )
-    never_log(*(password for password in passwords if password))
+    never_log_own(*(password for password in passwords if password))
+
+
+def _secret_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the texts in options, however deep, whose names say that they are secret."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _secret_options(value)
+        elif isinstance(value, str) and _SECRET_NAME.search(name):
+            yield value

@@ -298,6 +298,8 @@ def _lower_case_escapes(text: str) -> str:
 
 # --- Logs ---------------------------------------------------------------------------------------------------------------
 
+# The installation's own, which stay however many others are seen.
+_own: set[str] = set()
 # A log line may come from anywhere, long after the secret was used: so it is every secret that this process has seen.
 _seen: OrderedDict[str, None] = OrderedDict()
 _seen_lock = Lock()
@@ -313,10 +315,16 @@ def never_log(*secrets: str) -> None:
             _seen.popitem(last=False)
 
 
+def never_log_own(*secrets: str) -> None:
+    """Keep the installation's own secrets away from the logs of this process."""
+    with _seen_lock:
+        _own.update(secrets)
+
+
 def fit_for_logs(text: str) -> str:
     """Return a text without any secret that this process has seen."""
     with _seen_lock:
-        secrets = list(_seen)
+        secrets = [*_own, *_seen]
     for secret in secrets:
         text = _matcher(frozenset((secret,))).mask_text(text)
     return text

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projects import masking
-from projects.log_format import MaskingFormatter, mask_lines_of
+from projects.log_format import MaskingFormatter, mask_lines_of, never_log_settings
 from projects.masking import MASK, Masker
 
 SECRET = "p4ss/wörd+=\"&<'\\n-of alice"
@@ -235,6 +235,9 @@ class TestMasker:
         assert masker.mask(masker.mask(value)) == masker.mask(value)
 
 
+OWN = ("key-of-sessions", "key-of-mail", "key-of-the-broker", "key-of-the-storage", "key-of-a-program")
+
+
 class TestLogs:
     def record(self, message: str, *args: object, error: BaseException | None = None) -> logging.LogRecord:
         info = (type(error), error, error.__traceback__) if error else None
@@ -280,6 +283,19 @@ class TestLogs:
         mask_lines_of(logger)
 
         assert logger.handlers[0].format(self.record("seen-by-this-process")) == f"theirs: {MASK}"
+
+    @pytest.mark.parametrize("own", OWN)
+    def test_the_installations_own_stay_hidden_however_many_others_are_seen(self, settings, monkeypatch, own):
+        monkeypatch.setattr(masking, "_own", set())
+        settings.SECRET_KEY, settings.EMAIL_HOST_PASSWORD = OWN[:2]
+        settings.CELERY_BROKER_URL = f"redis://:{OWN[2]}@broker.example.com/0"
+        settings.STORAGES = {"default": {"OPTIONS": {"secret_key": OWN[3], "bucket_name": "invoices"}}}
+        settings.MCP_STDIO_SERVERS = {"files": {"command": ["files"], "env": {"API_TOKEN": OWN[4], "DEBUG": "1"}}}
+        never_log_settings(settings)
+
+        masking.never_log(*(f"secret-number-{number}" for number in range(2 * masking.MOST_IN_LOGS)))
+
+        assert MaskingFormatter().format(self.record(f"{own} invoices 1")) == f"{MASK} invoices 1"
 
     def test_only_so_many_are_remembered(self):
         masking.never_log(*(f"one-of-very-many-{number}" for number in range(masking.MOST_IN_LOGS + 10)))
