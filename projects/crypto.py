@@ -80,7 +80,8 @@ def decrypt(project: Project, envelope: str, *, binds_to: str) -> str:
     if key is None:
         has = ", ".join(wrapped_key_id(each) for each in wrapped_keys(project.data_key)) or "none"
         raise SecretUnreadable(
-            f"{binds_to} was encrypted with data key {key_id}; project {project.pk} has {has}. Set the secret again."
+            f"{binds_to} was encrypted with data key {key_id}; project {project.pk} has {has}.",
+            hint="Set the secret again.",
         )
     return _open(key, sealed, associated=_associated(project.pk, binds_to, key.id), what=binds_to).decode()
 
@@ -193,5 +194,6 @@ def _open(key: Key, sealed: str, *, associated: bytes, what: str) -> bytes:
         return AESGCM(key.secret).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], associated)
     except (InvalidTag, ValueError):  # binascii.Error is a ValueError; so is a nonce that is too short.
         raise SecretUnreadable(
-            f"{what[0].upper()}{what[1:]} cannot be decrypted with key {key.id}: it was changed, or copied from elsewhere."
+            f"With key {key.id}, {what} cannot be decrypted: it was changed, or copied from elsewhere.",
+            hint="Set the secret again; or put back the row as it was.",
         ) from None

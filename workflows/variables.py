@@ -280,7 +280,7 @@ def _opened(variable: AnyVariable) -> Secret:
     try:
         return Secret(variable.name, ENVELOPES[type(variable)].open(variable), hosts)
     except SecretUnreadable as error:
-        return Secret(variable.name, "", hosts, problem=error.message)
+        return Secret(variable.name, "", hosts, problem=" ".join(filter(None, (error.message, error.hint))))
 
 
 def _shared(workflow: Workflow) -> QuerySet[ProjectVariable]:

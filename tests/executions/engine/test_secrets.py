@@ -172,7 +172,7 @@ class TestWhereSecretsGo:
 
         assert carry(worker, with_secret(raw, allowed_hosts=["localhost"])).status == "completed"
 
-    def test_one_that_cannot_be_read_fails_the_node_and_says_why(self, worker, httpserver):
+    def test_one_that_cannot_be_read_fails_the_node_and_says_why_and_what_to_do(self, worker, httpserver):
         raw = definition("start > ask", ask=ask(httpserver.url_for("/"), headers={"X-Key": "{{ secret('API_KEY') }}"}))
         execution = with_secret(raw)
         execution.workflow.variables.update(value="v1:gone0000:AAAA")
@@ -180,4 +180,5 @@ class TestWhereSecretsGo:
         carry(worker, execution)
 
         assert (execution.status, execution.error["code"]) == ("failed", "secret_unreadable")
+        assert execution.error["message"].endswith("Set the secret again.")
         assert httpserver.log == []
