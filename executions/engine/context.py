@@ -118,7 +118,7 @@ class RunContext:
     def fill_secrets(self, text: str) -> str:
         """Replace this node run's placeholders of secrets and links by their values. Any other text stays what it is.
 
-        :raises NodeError: if a secret is not there any more, or cannot be read.
+        :raises NodeError: if a secret is not there any more, or cannot be read, or if an expression has changed its placeholder.
         """
 
         def value_of(found: re.Match[str]) -> str:
@@ -141,7 +141,15 @@ class RunContext:
             self.filled_in.note(secret)
             return secret.value
 
-        return PLACEHOLDER.sub(value_of, text)
+        filled = PLACEHOLDER.sub(value_of, text)
+        # What is left of it would be sent in the place of the secret, and whoever gets it would only say that it is wrong.
+        if self.secret_mark and (self.secret_mark in filled or self.secret_mark.upper() in filled):
+            raise NodeError(
+                "secret_changed",
+                "An expression encodes or changes a secret or a link, which is filled in only afterwards. Write secret('NAME') or "
+                "links.node as it is: `query`, `form` and `json` encode it, and `auth` makes basic authentication of it.",
+            )
+        return filled
 
 
 def without_marks(value: Any) -> Any:

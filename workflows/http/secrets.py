@@ -125,7 +125,7 @@ class Secrets:
             case str():
                 return self._context.fill_secrets(value)
             case dict():
-                return {key: self.fill(item) for key, item in value.items()}
+                return {self.fill(key): self.fill(item) for key, item in value.items()}
             case list():
                 return [self.fill(item) for item in value]
         return value

@@ -172,6 +172,23 @@ class TestWhereSecretsGo:
 
         assert carry(worker, with_secret(raw, allowed_hosts=["localhost"])).status == "completed"
 
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            "encodeURIComponent(secret('API_KEY'))",
+            "secret('API_KEY').toUpperCase()",
+            "secret('API_KEY').slice(1)",
+            "secret('API_KEY').replace('secret', '')",
+        ],
+    )
+    def test_one_that_an_expression_changes_is_not_sent_as_what_is_left_of_it(self, worker, httpserver, changed):
+        raw = definition("start > ask", ask=ask(f"{httpserver.url_for('/')}?key={{{{ {changed} }}}}"))
+
+        execution = carry(worker, with_secret(raw))
+
+        assert (execution.status, execution.error["code"]) == ("failed", "secret_changed")
+        assert httpserver.log == []
+
     def test_one_that_cannot_be_read_fails_the_node_and_says_why_and_what_to_do(self, worker, httpserver):
         raw = definition("start > ask", ask=ask(httpserver.url_for("/"), headers={"X-Key": "{{ secret('API_KEY') }}"}))
         execution = with_secret(raw)

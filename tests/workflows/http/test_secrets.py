@@ -41,6 +41,9 @@ class TestSecrets:
 
         assert secrets.fill(value) == {"a": ['x s3cret/+"quoted" y', 1, None, True, {"b": "hunter2"}], "c": "plain"}
 
+    def test_fills_keys(self, secrets):
+        assert secrets.fill({"⟦B⟧": [{"⟦B⟧": 1}]}) == {"hunter2": [{"hunter2": 1}]}
+
     def test_masks_what_was_filled_in(self, secrets):
         secrets.fill({"header": "Bearer ⟦A⟧", "body": "⟦B⟧"})
 
