@@ -13,8 +13,9 @@ import html
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from heapq import nlargest
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -29,6 +30,10 @@ SHORTEST = 6
 SHORTEST_WORD = 3
 # A line of a key in several lines, that is long enough to be told from text.
 SHORTEST_LINE = 16
+# More lines of one secret cost more than they are worth: the longest are looked for, as keys have them.
+MOST_LINES = 100
+# So many spellings are looked for one by one; of more, first those are found that a text may hold.
+MANY_SPELLINGS = 100
 # A run of letters and digits that stands nowhere by chance.
 SHORTEST_RUN = 16
 # How many secrets a process keeps away from its logs: those that it has seen last.
@@ -108,8 +113,9 @@ class _Matcher:
         }
         # The longest first: one may be part of another.
         self._spellings = sorted(found, key=lambda spelling: (-len(spelling), spelling))
+        self._in_texts = _Needles([spelling.encode() for spelling in self._spellings])
         # As they stand in a JSON text: whether any is in a value takes one look at the whole.
-        self._in_json = [orjson.dumps(spelling)[1:-1] for spelling in self._spellings]
+        self._in_json = _Needles([orjson.dumps(spelling)[1:-1] for spelling in self._spellings])
         words = sorted({word for word in secrets if SHORTEST_WORD <= len(word) < SHORTEST}, key=len, reverse=True)
         self._words = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
         self._all = [*self._spellings, *words]
@@ -123,7 +129,7 @@ class _Matcher:
         return self._masked(value)
 
     def mask_text(self, text: str) -> str:
-        for spelling in self._spellings:
+        for spelling in self._may_be_in(text):
             if spelling in text:
                 text = text.replace(spelling, MASK)
         if self._are_in_lines(text):
@@ -150,7 +156,7 @@ class _Matcher:
     def _masked_lines(self, lines: re.Match[str]) -> str:
         parts = [part for part in _LINE_ENDS.split(lines[0]) if part]
         bare = "".join(parts)
-        for spelling in self._spellings:
+        for spelling in self._may_be_in(bare):
             bare = bare.replace(spelling, _HOLE * len(spelling))
         if _HOLE not in bare:
             return lines[0]
@@ -169,7 +175,13 @@ class _Matcher:
             text = orjson.dumps(value)
         except TypeError:
             return False  # Lone surrogates, numbers beyond 64 bits: to be looked at one by one.
-        return not any(spelling in text for spelling in self._in_json) and not self._are_in_lines(text.decode())
+        return not self._in_json.are_in(text) and not self._are_in_lines(text.decode())
+
+    def _may_be_in(self, text: str) -> Iterable[str]:
+        """Return the spellings that a text may hold, the longest first."""
+        if len(self._spellings) <= MANY_SPELLINGS:
+            return self._spellings
+        return (self._spellings[index] for index in self._in_texts.that_may_be_in(text.encode(errors="surrogatepass")))
 
     def _masked(self, value: Any) -> Any:
         match value:
@@ -184,6 +196,61 @@ class _Matcher:
             case int() | float():
                 return MASK if str(value) in self._found else value
         return value
+
+
+class _Needles:
+    """Very many texts that are looked for in others, in a time that does not depend on how many they are.
+
+    RE2 finds six characters out of the middle of each in one pass. Those of two that begin at one place are the same six.
+    """
+
+    _CHARACTERS = SHORTEST
+    # So many at a time: their automaton fits into the memory that RE2 allows itself.
+    _AT_A_TIME = 1_000
+    # A text with more of those than this is looked through for all needles.
+    _MOST_HITS = 1_000
+
+    def __init__(self, needles: list[bytes]) -> None:
+        self._needles = needles
+
+    @cached_property
+    def _by_middle(self) -> Mapping[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        for index, needle in enumerate(self._needles):
+            text = needle.decode()
+            begin = (len(text) - self._CHARACTERS) // 2
+            found.setdefault(text[begin : begin + self._CHARACTERS].encode(), []).append(index)
+        return found
+
+    @cached_property
+    def _patterns(self) -> list[Any]:
+        # Loaded where it is needed: most processes have few secrets to look for.
+        import re2
+
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1  # Bytes are bytes.
+        middles = sorted(self._by_middle)
+        groups = (middles[start : start + self._AT_A_TIME] for start in range(0, len(middles), self._AT_A_TIME))
+        return [re2.compile(b"|".join(map(re2.escape, group)), options=options) for group in groups]
+
+    def are_in(self, text: bytes) -> bool:
+        """Test whether a text holds one of them."""
+        indexes = range(len(self._needles)) if len(self._needles) <= MANY_SPELLINGS else self.that_may_be_in(text)
+        return any(self._needles[index] in text for index in indexes)
+
+    def that_may_be_in(self, text: bytes) -> Sequence[int]:
+        """Return which of them a text may hold, in their order. All others it does not hold."""
+        found: set[int] = set()
+        for pattern in self._patterns:
+            at = 0
+            for _ in range(self._MOST_HITS):
+                if (hit := pattern.search(text, at)) is None:
+                    break
+                found.update(self._by_middle[hit.group()])
+                at = hit.start() + 1
+            else:
+                return range(len(self._needles))
+        return sorted(found)
 
 
 def _begun(spelling: str, text: str) -> int:
@@ -224,9 +291,8 @@ def _parts(secret: str) -> Iterator[str]:
     lines = secret.splitlines()
     if len(lines) > 1:
         yield from ("\n".join(lines), "\r\n".join(lines))
-        yield from (
-            line for line in map(str.strip, lines) if len(line) >= SHORTEST_LINE and not line.startswith("-----")
-        )
+        long = (line for line in map(str.strip, lines) if len(line) >= SHORTEST_LINE and not line.startswith("-----"))
+        yield from nlargest(MOST_LINES, long, key=len)
     elif "://" in secret:
         try:
             password = urlsplit(secret).password

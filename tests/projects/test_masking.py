@@ -9,6 +9,7 @@ import logging
 import re
 import threading
 import time
+from unittest import mock
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -233,6 +234,55 @@ class TestMasker:
         masker = Masker(["secret", "0123456", "1234"])
 
         assert masker.mask(masker.mask(value)) == masker.mask(value)
+
+
+MANY = [f"secret number {number:x} of very many" for number in range(100_000, 100_300)]
+
+
+class TestManySecrets:
+    """So many spellings are not looked for one by one."""
+
+    @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS)
+    def test_are_masked_in_every_spelling(self, spelled):
+        masked = Masker([SECRET, *MANY]).mask({"a": [f"x {spelled(SECRET)} y", spelled(MANY[7])]})
+
+        assert masked == {"a": [f"x {MASK} y", MASK]}
+
+    def test_are_masked_where_one_begins_within_the_beginning_of_another(self):
+        assert Masker(["abcdefgh", "defghijk", *MANY]).mask("abcdefghijk") == f"{MASK}ijk"
+
+    def test_are_all_masked_in_a_text_that_is_full_of_them(self):
+        text = " ".join(MANY * 5)
+
+        assert Masker(MANY).mask(text) == " ".join([MASK] * len(MANY) * 5)
+
+    def test_are_masked_beside_half_a_character(self):
+        assert Masker(MANY).mask(["\ud800", f"\ud800 {MANY[0]}"]) == ["\ud800", f"\ud800 {MASK}"]
+
+    @given(st.lists(st.text("ab /\\é\n", min_size=6, max_size=9), min_size=1, max_size=5), st.text("ab /\\é\n%20"))
+    def test_are_masked_as_few_are(self, secrets, text):
+        with mock.patch.object(masking, "MANY_SPELLINGS", 0):
+            as_many = masking._Matcher(secrets).mask([text, *secrets])
+
+        assert as_many == masking._Matcher(secrets).mask([text, *secrets])
+
+    def test_cost_as_little_as_few(self):
+        text = "The quick brown fox jumps over the lazy dog. " * 50_000
+        masker = Masker(f"another secret {number:x}" for number in range(100_000, 102_000))
+        masker.mask(["a text to begin with"])
+        started = time.process_time()
+
+        masker.mask([text])
+
+        assert time.process_time() - started < 3  # One by one it takes twelve seconds.
+
+    def test_of_a_secret_in_very_many_lines_the_longest_are_masked(self):
+        short = [f"line {number:04} is short" for number in range(500)]
+        long = [f"line {number:04} is long and holds a key" for number in range(masking.MOST_LINES)]
+        masker = Masker(["\n".join([*short, *long])])
+
+        assert [line for line in long if masker.mask(line) != MASK] == []
+        assert masker.mask(short[0]) == short[0]
 
 
 OWN = ("key-of-sessions", "key-of-mail", "key-of-the-broker", "key-of-the-storage", "key-of-a-program")
