@@ -1,6 +1,6 @@
 """What can be wrong with an installation, as Django system checks: ``manage.py check --deploy --database default``.
 
-Errors stop every command; warnings are for production and appear with ``--deploy`` alone.
+Errors stop every command; warnings are for production and appear with ``--deploy`` alone, but for one about installed packages.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from django.db.utils import Error as DatabaseError
 from projects import crypto, failpoints
 from projects.key_rotation import projects_by_wrapping_key
 from projects.wrapping_keys import Key
+from workflows.nodes import loading
 
 # What `token_urlsafe(50)` makes has twice as many characters; Django's own are as long.
 SHORTEST_SECRET_KEY = 32
@@ -120,6 +121,18 @@ def check_sandbox(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             hint="Unset EXPRESSION_SANDBOX, unless all authors are trusted.",
             id="segue.W002",
         )
+    ]
+
+
+def check_packages(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether the packages that add node types and tools could be used."""
+    return [
+        Warning(
+            f"The package {broken.package} adds no node types and tools ({broken.entry}): {broken.reason}.",
+            hint="Workflows that use them fail. Mend, update or remove the package, then restart.",
+            id="segue.W008",
+        )
+        for broken in loading.broken()
     ]
 
 
@@ -281,6 +294,7 @@ ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_broker,
     check_database_engine,
     check_webhook_base_url,
+    check_packages,
 )
 IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_sqlite_in_production,

@@ -48,16 +48,17 @@ class ToolEntry:
 
 def node_types() -> list[NodeTypeEntry]:
     """Return all node types, by key."""
-    return [_node_type_entry(node_type) for _, node_type in sorted(nodes.catalogue().items())]
+    return [node_type_entry(node_type) for _, node_type in sorted(nodes.catalogue().items())]
 
 
 def tool_entries() -> list[ToolEntry]:
     """Return all tools, by name."""
-    return [_tool_entry(tool) for _, tool in sorted(tools.catalogue().items())]
+    return [tool_entry(tool) for _, tool in sorted(tools.catalogue().items())]
 
 
 @cache
-def _node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
+def node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
+    """Return what the catalogue says of a node type."""
     return NodeTypeEntry(
         key=node_type.key,
         description=_first_line(node_type),
@@ -74,7 +75,8 @@ def _node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
 
 
 @cache
-def _tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
+def tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
+    """Return what the catalogue says of a tool."""
     return ToolEntry(
         name=tool.name,
         description=_first_line(tool),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ from executions.engine.versions import CompiledNode
 from executions.models import WorkflowExecutionLog
 from workflows.http import Cancelled, Postponed, abandonable
 from workflows.http.secrets import bound_by
-from workflows.nodes.base import NodeError, Outcome
+from workflows.nodes.base import Done, NodeError, Outcome
 
 if TYPE_CHECKING:
     from executions.engine.turn import Turn
@@ -77,16 +78,32 @@ class Job:
             self.deadline = self._allowed()
             self.context.ends_at = time.monotonic() + (self.deadline - self.turn.now()).total_seconds()
             with abandonable(self.context.cancel), bound_by(self.context.filled_in):
-                self._outcome = self.compiled.type.run(self.config, self.context)
+                self._outcome = self._checked(self.compiled.type.run(self.config, self.context))
         except NodeError as error:
             self._error = error
         except Postponed as put_off:
             self.put_off = put_off
         except Cancelled:
             self._error = NodeError("abandoned", "The node was abandoned before it ended.")
-        except Exception as error:
+        except BaseException as error:
+            # Such as a sys.exit() of a library: it would end a thread of the pool, and nobody would ever hear of the job. In the
+            # main thread it may be a signal's, which ends this process.
+            if not isinstance(error, Exception) and threading.current_thread() is threading.main_thread():
+                raise
             logger.exception("A node raised what it should not.", extra={"node_id": self.node_id})
             self._error = NodeError("node_fault", f"The node's own code failed with {type(error).__name__}.")
+
+    def _checked(self, outcome: Any) -> Outcome:
+        """Return an outcome, if it is one: node types of other packages may return anything."""
+        if not isinstance(outcome, Outcome):
+            message = f"The node's own code is wrong: it returned {type(outcome).__name__[:50]} instead of an outcome, Done(…)."
+            raise NodeError("node_fault", message)
+        if isinstance(outcome, Done) and (
+            unknown := [port for port in outcome.ports if port not in self.compiled.ports]
+        ):
+            message = f"The node's own code is wrong: it leaves through {str(unknown[0])[:50]!r}, and has no such port."
+            raise NodeError("node_fault", message)
+        return outcome
 
     def result(self) -> Outcome:
         """Return what the node answered, unless it was put off.

@@ -273,7 +273,11 @@ def compile_version(version: WorkflowVersion) -> CompiledVersion:
 
 
 def _compile(node: Node, graph: Graph) -> CompiledNode:
-    node_type = catalogue()[node.type]
+    node_type = catalogue().get(node.type)
+    if node_type is None:
+        raise LookupError(
+            f"There is no node type `{node.type}` here: the package that adds it is not installed, or broken"
+        )
     found = _compile_as(node, node_type)
     if graph.is_tool(node.id):
         found = replace(found, effect=node_type.effect_as_tool(node.config, node.as_tool), is_tool=True)

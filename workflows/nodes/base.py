@@ -431,6 +431,11 @@ def register(key: str) -> Callable[[type[NodeType[Any]]], type[NodeType[Any]]]:
     return add
 
 
+def withdraw(key: str) -> None:
+    """Take a node type out of the catalogue again."""
+    del _registry[key]
+
+
 def catalogue() -> Mapping[str, NodeType[Any]]:
     """Return every registered node type by its key."""
     return _registry

@@ -94,6 +94,11 @@ def register(name: str) -> Callable[[type[Tool[Any]]], type[Tool[Any]]]:
     return add
 
 
+def withdraw(name: str) -> None:
+    """Take a tool out of the catalogue again."""
+    del _registry[name]
+
+
 def catalogue() -> Mapping[str, Tool[Any]]:
     """Return every registered tool by its name."""
     return _registry
@@ -103,7 +108,7 @@ def _without_marks(schema: Any) -> Any:
     """Return a JSON Schema without what only forms read."""
     match schema:
         case dict():
-            kept = {key: value for key, value in schema.items() if key not in ("x-expression", "title")}
+            kept = {key: value for key, value in schema.items() if key not in ("x-expression", "x-input", "title")}
             return {
                 key: {name: _without_marks(each) for name, each in value.items()}
                 if key in ("properties", "$defs")

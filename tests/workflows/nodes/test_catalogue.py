@@ -7,10 +7,12 @@ import sys
 
 import pytest
 
+from config.checks import check_packages
 from tests.builders import definition, node
 from tests.workflows.definition.checks import problems
 from tests.workflows.nodes.runs import node_type
 from workflows.expressions.vocabulary import PASS_ROOTS
+from workflows.nodes import loading
 from workflows.nodes.base import NodeType, catalogue, lies_at, register
 from workflows.nodes.loading import load
 from workflows.nodes.scopes import ScopeType
@@ -112,27 +114,74 @@ class TestLiesAt:
         assert lies_at(path, dotted) is is_there
 
 
-class TestEntryPoints:
-    def test_bring_node_types_of_other_packages(self, tmp_path, monkeypatch):
-        (tmp_path / "segue_greeting.py").write_text(
-            "from workflows.nodes.base import Config, Done, NodeType, register\n\n\n"
-            "@register('acme.greeting')\n"
-            "class Greeting(NodeType[Config]):\n"
-            '    """Greet."""\n\n'
-            "    Config = Config\n"
-            "    example = {}\n\n"
-            "    def run(self, config, context):\n"
-            "        return Done('hello')\n"
-        )
+GREETING = """
+from workflows.nodes.base import Config, Done, NodeType, register
+
+
+@register("acme.greeting")
+class Greeting(NodeType[Config]):
+    '''Greet.'''
+
+    Config = Config
+    example = {}
+
+    def run(self, config, context):
+        return Done("hello")
+"""
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Return a function that installs a package of one module with the given code."""
+
+    def install(code):
+        (tmp_path / "segue_greeting.py").write_text(code)
         metadata = tmp_path / "segue_greeting-1.0.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: segue-greeting\nVersion: 1.0\n")
         (metadata / "entry_points.txt").write_text("[segue.node_types]\ngreeting = segue_greeting\n")
         monkeypatch.syspath_prepend(tmp_path)
-        try:
-            load()
 
-            assert catalogue()["acme.greeting"].key == "acme.greeting"
-        finally:
-            catalogue().pop("acme.greeting", None)
-            sys.modules.pop("segue_greeting", None)
+    yield install
+    catalogue().pop("acme.greeting", None)
+    sys.modules.pop("segue_greeting", None)
+    loading._broken.clear()
+
+
+class TestEntryPoints:
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+            ("class", "SyntaxError"),
+            ("import sys; sys.exit(3)", "SystemExit: 3"),
+            (GREETING + "raise ValueError('after that')", "ValueError: after that"),
+            (GREETING.replace("acme.greeting", "delay"), "cannot be the key of Greeting"),
+            (GREETING + GREETING, "Two node types are called 'acme.greeting'"),
+            (GREETING.replace("    example = {}\n", ""), "has no attribute 'example'"),
+            (GREETING.replace("    Config = Config\n", ""), "has no attribute 'Config'"),
+            (GREETING.replace("example = {}", "example = {'a': object()}"), "Type is not JSON serializable"),
+            (GREETING.replace("NodeType[Config]", "dict"), "TypeError"),
+        ],
+    )
+    def test_that_are_broken_add_nothing_and_stop_nobody(self, package, caplog, code, reason):
+        package(code)
+
+        load()
+        load()
+
+        (broken,) = loading.broken()
+        assert (broken.package, broken.entry) == ("segue-greeting 1.0", "segue.node_types: segue_greeting")
+        assert reason in broken.reason
+        assert sorted(catalogue()) == BUILT
+        assert [record.message for record in caplog.records] == ["An installed package adds no node types and tools."]
+        (message,) = check_packages()
+        assert "segue-greeting 1.0" in message.msg
+
+    def test_bring_node_types_of_other_packages(self, package):
+        package(GREETING)
+
+        load()
+
+        assert catalogue()["acme.greeting"].key == "acme.greeting"
+        assert loading.broken() == []
