@@ -248,10 +248,8 @@ class TestSafety:
                 f"{MOST_BYTES_IN_A_ROW // MIB} MiB",
             ),
             ("outputs of an execution", f"{settings.EXECUTION_OUTPUT_MAX_BYTES // MIB} MiB"),
-            (
-                "items of a transform; all of them as JSON, between its steps",
-                f"{batch.MAX_ITEMS:,}; {size.MAX_BYTES // MIB} MiB",
-            ),
+            ("items of a transform", f"{batch.MAX_ITEMS:,}"),
+            ("items of a transform as JSON, between its steps", f"{size.MAX_BYTES // MIB} MiB"),
             (
                 "expression",
                 f"{LIMITS.source_bytes // 1024} KiB of source, {LIMITS.cpu_seconds * 1000:g} ms of processor time, "

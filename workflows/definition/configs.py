@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,27 @@ from workflows.graph import Graph
 from workflows.nodes.base import NodeType
 from workflows.nodes.evaluation import fill
 from workflows.nodes.scopes import ScopeType
+
+logger = logging.getLogger(__name__)
+
+
+def faults(draft: Draft, node_types: Mapping[str, NodeType[Any]]) -> Iterator[Problem]:
+    """Yield the nodes whose own type fails on them: a mistake in the code of another package, which nobody here can mend."""
+    for node in draft.nodes:
+        if node.type not in node_types:
+            continue
+        node_type = node_types[node.type]
+        try:
+            node_type.ports(node.config)
+            node_type.effect(node.config)
+        except Exception as error:
+            logger.exception("A node type raised what it should not.", extra={"node_type": node.type})
+            yield _fault(node.at, node.type, error)
+
+
+def _fault(at: str, type_: str, error: Exception) -> Problem:
+    message = f"The code of `{type_}` failed on this node with {type(error).__name__}."
+    return Problem("node_fault", at, message, "Segue's log has it all. Tell whoever makes the package.")
 
 
 def config_problems(
@@ -45,7 +67,11 @@ def _read(node: DraftNode, node_type: NodeType[Any], graph: Graph) -> tuple[Base
         return None, [_misplaced(problem, at) for problem in problems_in(error, node_type.Config, below=at)]
     if node.id in graph.nodes and graph.is_tool(node.id):
         return config, [_below(node.at, problem) for problem in node_type.check_as_tool(config, node.as_tool or {})]
-    found = node_type.check(config)
+    try:
+        found = node_type.check(config)
+    except Exception as error:
+        logger.exception("A node type raised what it should not.", extra={"node_type": node.type})
+        return None, [_fault(node.at, node.type, error)]
     if isinstance(node_type, ScopeType) and (body := graph.body_of(node.id)).nodes:
         found = [*found, *node_type.check_body(config, branches=len(body.branches()))]
     return config, [_below(at, problem) for problem in found]

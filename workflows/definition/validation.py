@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from workflows.definition.attached import attachment_problems
-from workflows.definition.configs import config_problems
+from workflows.definition.configs import config_problems, faults
 from workflows.definition.draft import Draft, read_draft, shape_problems
 from workflows.definition.json_schema import schema_problems, value_problems
 from workflows.definition.limits import limit_problems
@@ -73,6 +73,9 @@ def _problems(
     execution_timeout_seconds: int,
 ) -> Iterator[Problem]:
     draft = read_draft(raw)
+    if found := list(faults(draft, node_types)):
+        yield from found  # Of nodes that even their own type cannot judge, nothing else can be said.
+        return
     yield from shape_problems(raw)
     yield from structure_problems(draft, node_types)
     yield from scope_problems(draft, node_types)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.builders import definition, node
 from tests.workflows.definition.checks import found, problems
+from workflows.nodes.base import catalogue
 
 
 def hook(**config):
@@ -53,6 +54,20 @@ class TestConfigs:
         raw = definition("start > end", end=node("delay", {"for": "PT1M"}))
 
         assert [code for code, _ in found(raw, execution_timeout_seconds=60)] == ["delay_exceeds_timeout"]
+
+
+class TestNodeTypesOfOthers:
+    @pytest.mark.parametrize("method", ["ports", "effect", "check"])
+    def test_that_raise_are_a_problem_of_their_nodes(self, monkeypatch, method):
+        def fail(*_):
+            raise RuntimeError("not for everybody's eyes")
+
+        monkeypatch.setattr(type(catalogue()["delay"]), method, fail)
+
+        (problem,) = problems(definition("start > it", it=node("delay", {"for_seconds": 1})))
+
+        assert (problem.code, problem.path) == ("node_fault", "/nodes/1")
+        assert problem.message == "The code of `delay` failed on this node with RuntimeError."
 
 
 class TestTools:
