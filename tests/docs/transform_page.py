@@ -46,7 +46,7 @@ Patterns have these letters, other text stands in `'…'`: `yyyy` `yy` year, `MM
 `mm` `m` minute, `ss` `s` second, `SSS` milliseconds, `SSSSSS` microseconds, `ZZ` offset (+01:00), `ZZZ` (+0100); only to write: `z` zone, `kkkk` `WW` ISO year and week, `ooo` day of the year, `q`
 quarter. Names are English.""",
     ),
-    "JSON, CSV, Excel, XML": (
+    "JSON, CSV, Excel, XML, HTML": (
         [
             "parse_json",
             "build_json",
@@ -56,6 +56,7 @@ quarter. Names are English.""",
             "build_excel",
             "parse_xml",
             "build_xml",
+            "extract_html",
             "check_schema",
         ],
         """Uploads and downloads that are no text come as base64: `encoded: base64`. CSV and Excel: at most 10,000 rows, 500,000 cells, 1,000 columns.
@@ -70,7 +71,10 @@ or to `output` with `encoded: base64` for download, as `application/vnd.openxmlf
 
 XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
 DOCTYPE is refused, and with it every entity but the five of XML itself. An element is an object: attributes are `@name`, text is `#text`, elements within go by their names, several of one name are a list; an element
-with only text is that text, an empty one `""`. Space between elements, comments and the order of elements of different names are not kept.""",
+with only text is that text, an empty one `""`. Space between elements, comments and the order of elements of different names are not kept.
+
+HTML: at most 5 MiB, 100,000 elements; it is read whatever is wrong with it, and nothing in it runs. Elements that browsers add are not there: of a table without `tbody`, `table tr` finds the rows, `table > tbody > tr` does not. Selectors are CSS's: `#id`, `.class`, `[attribute^=…]`, `a b`, `a > b`, `a + b`, `a ~ b`,
+`:nth-child(2n+1)` and its like, `:not()`, `:is()`, `:has()`, `:empty`, `:root`; none of states (`:hover`). Text is that which is seen: without scripts, on one line.""",
     ),
     "Hashes": (
         ["hash"],

@@ -26,6 +26,7 @@ from workflows.nodes.transform.chunk import Chunk
 from workflows.nodes.transform.convert_zone import ConvertZone
 from workflows.nodes.transform.decode_text import DecodeText
 from workflows.nodes.transform.encode_text import EncodeText
+from workflows.nodes.transform.extract_html import ExtractHtml
 from workflows.nodes.transform.extract_text import ExtractText
 from workflows.nodes.transform.filter_items import FilterItems
 from workflows.nodes.transform.flatten import Flatten
@@ -90,6 +91,7 @@ Step = Annotated[
     | BuildExcel
     | ParseXml
     | BuildXml
+    | ExtractHtml
     | CheckSchema
     | HashValue
     | EncodeText
@@ -112,7 +114,7 @@ class TransformConfig(Config):
 
 @register("transform")
 class Transform(NodeType[TransformConfig]):
-    """Reshape data: fields, lists, dates, text, JSON, CSV, Excel and XML, hashes; or by a script."""
+    """Reshape data: fields, lists, dates, text, JSON, CSV, Excel, XML and HTML, hashes; or by a script."""
 
     Config = TransformConfig
     icon = "shuffle"
