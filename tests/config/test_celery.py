@@ -16,6 +16,8 @@ OF_THE_WEB = (
     "requests",
     "jwt",
 )
+# What few workflows have a use for.
+OF_FEW = ("lxml", "cssselect")
 
 
 def test_a_worker_does_not_start_with_an_installation_that_is_wrong():
@@ -35,11 +37,11 @@ def test_a_worker_does_not_start_with_an_installation_that_is_wrong():
     assert "segue.E002" in ended.stdout + ended.stderr
 
 
-def test_load_nothing_that_only_the_web_process_needs():
+def test_load_nothing_that_only_the_web_process_needs_or_few_workflows():
     code = "import sys, django; django.setup(); import config.celery; print([each for each in sys.argv[1:] if each in sys.modules])"
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATABASE_URL": "sqlite://:memory:"}
 
-    command = [sys.executable, "-c", code, *OF_THE_WEB]
+    command = [sys.executable, "-c", code, *OF_THE_WEB, *OF_FEW]
     loaded = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
 
     assert loaded.stdout.strip() == "[]"

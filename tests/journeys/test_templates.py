@@ -46,7 +46,7 @@ class TestTemplates:
         detail = gallery.get(f"/templates/{template['id']}/").json()
         picture = gallery.get(template["preview_url"])
 
-        assert len(listed) == 20
+        assert len(listed) == 21
         assert detail["workflow_definition"]["nodes"][0]["id"] == "order"
         assert (picture.headers["Content-Type"], picture.text[:4]) == ("image/svg+xml; charset=utf-8", "<svg")
 

@@ -135,6 +135,7 @@ class TestRefreshToken:
         assert caught.value.code == "oauth_refused"
         assert "replaces the refresh token with each use" in caught.value.message
         assert "`if_replaced: ignore`" in caught.value.message
+        assert caught.value.message.endswith("or an API key.")
         assert (service.received, "refresh-2" in caught.value.message) == ([], False)
 
     def test_one_that_stays_valid_beside_a_new_one_is_used_on(self):

@@ -199,9 +199,11 @@ def _fetched(grant: Grant, arguments: RequestArguments, secrets: Secrets, second
     except TokenRefused as refused:
         status = reply.status if reply else None
         is_later = status in RETRYABLE_STATUSES
+        # What did not come from the endpoint says itself what to do.
+        advice = "" if status in (None, 200) else f" {grant.advice}"
         raise NodeError(
             "oauth_unavailable" if is_later else "oauth_refused",
-            f"{arguments.described}: {secrets.mask(refused.message)[:MAX_REFUSAL_CHARS]} {grant.advice}",
+            f"{arguments.described}: {secrets.mask(refused.message)[:MAX_REFUSAL_CHARS]}{advice}",
             retryable=is_later,
             retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now())
             if reply
