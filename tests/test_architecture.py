@@ -99,12 +99,12 @@ class TestCelery:
 class TestDangerousThings:
     """S-CODE-2, S-CODE-3: nothing that comes from outside becomes code, a command or a type."""
 
-    # Who runs other programs, and why: the supervisor is what starts Segue's own; the sandbox starts its evaluator; what reads
-    # spreadsheets does so in a process of its own; the MCP client starts what the operator's settings name, and nothing else.
+    # Who runs other programs, and why: the supervisor is what starts Segue's own; the sandbox starts its evaluator; libraries
+    # that read what strangers sent have a process each time; the MCP client starts what the operator's settings name, and nothing else.
     PROCESSES = (
         "config/supervisor/",
         "workflows/expressions/",
-        "workflows/nodes/transform/spreadsheets/reading.py",
+        "workflows/isolated/process.py",
         "workflows/tools/mcp/stdio.py",
     )
 

@@ -17,6 +17,7 @@ from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import node_type
 from tests.workflows.nodes.transform.stepping import failure, problems, result
 from tests.workflows.nodes.transform.workbooks import MAIN, open_document, packed, parts, workbook
+from workflows.isolated.process import Limits
 from workflows.nodes.base import Effect, NodeError
 from workflows.nodes.transform.batch import MAX_ITEMS
 from workflows.nodes.transform.spreadsheets import reading
@@ -245,13 +246,13 @@ class TestRefused:
         assert failure(value, "parse_excel").code == "invalid_spreadsheet"
 
     def test_what_unpacks_to_more_memory_than_there_is(self, monkeypatch):
-        monkeypatch.setattr(reading, "MEMORY_BYTES", 256 * 1024 * 1024)
+        monkeypatch.setattr(reading, "LIMITS", Limits(memory_bytes=256 * 1024 * 1024))
         bomb = workbook("<row><c><v>1</v></c></row>", texts=f"<si><t>{'a' * 200_000_000}</t></si>")
 
         assert (len(bomb) < 500_000, failure(bomb, "parse_excel").code) == (True, "spreadsheet_too_large")
 
     def test_more_time_than_there_is(self, monkeypatch):
-        monkeypatch.setattr(reading, "WALL_SECONDS", 0.001)
+        monkeypatch.setattr(reading, "LIMITS", Limits(wall_seconds=0.001))
 
         assert failure(workbook(""), "parse_excel").code == "spreadsheet_too_large"
 

@@ -1,20 +1,14 @@
-"""Reading what somebody sent, in a process that ends with it.
+"""Reading what somebody sent.
 
-The library trusts the file: it reserves memory for all cells between the first and the last one, and unpacks what is packed a
-thousandfold; when there is no more, it aborts the process. See docs/decisions/0013.
+The library reserves memory for all cells between the first and the last one, and aborts its process when there is no more.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
-
+from workflows.isolated.process import Exhausted, Limits, ask
 from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import MAX_ITEMS
 from workflows.nodes.transform.spreadsheets.areas import Area
@@ -23,11 +17,8 @@ from workflows.nodes.transform.tables import MAX_CELLS
 MAX_BYTES = 20 * 1024 * 1024
 # Characters of all cells together: one text may stand in many cells, and is written out in each.
 MAX_TEXT_CHARS = 20 * 1024 * 1024
-MEMORY_BYTES = 1024 * 1024 * 1024
-CPU_SECONDS = 20
-WALL_SECONDS = 60.0
+LIMITS = Limits()
 
-_LIBRARY = "python_calamine"
 _FORMATS = ".xlsx, .xlsm, .xlsb, .xls or .ods"
 
 
@@ -74,39 +65,12 @@ def _asked(data: bytes, sheet: str | int, area: Area) -> dict[str, Any]:
             "cells": MAX_CELLS,
             "chars": MAX_TEXT_CHARS,
         },  # The first row may name the columns.
-        "memory_bytes": MEMORY_BYTES,
-        "cpu_seconds": CPU_SECONDS,
     }
-    command = [sys.executable, "-I", "-S", "-B", str(Path(__file__).with_name("child.py")), _library_directory()]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
-            [*command, orjson.dumps(question).decode()],
-            input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"TZ": "UTC"},
-            cwd="/",
-            start_new_session=True,
-            timeout=WALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _too_large(f"it could not be read within {WALL_SECONDS:g} seconds") from error
-    except OSError as error:
-        raise NodeError(
-            "crashed", f"The process that reads did not start: {error.strerror}.", retryable=True
-        ) from error
-    if done.returncode != 0:
-        raise _too_large("to read it takes too much memory or time; cells that are far apart do")
-    answer: dict[str, Any] = orjson.loads(done.stdout)
+        answer: dict[str, Any] = ask("spreadsheets", question, data, libraries=("python_calamine",), limits=LIMITS)
+    except Exhausted as error:
+        raise _too_large("to read it takes too much memory or time; cells that are far apart do") from error
     return answer
-
-
-def _library_directory() -> str:
-    spec = importlib.util.find_spec(_LIBRARY)
-    assert spec is not None  # noqa: S101 - requirements/base.in has it
-    assert spec.origin is not None  # noqa: S101 - it has a file
-    return str(Path(spec.origin).parent.parent)
 
 
 def _invalid(why: str) -> NodeError:

@@ -1,17 +1,9 @@
-"""The program that reads one spreadsheet: started as a file by :mod:`workflows.nodes.transform.spreadsheets.reading`.
-
-Its arguments are the directory of the library, and the question, as JSON. The spreadsheet comes on standard input, and the answer
-goes to standard output.
-"""
+"""What reads one spreadsheet, in a process of its own: see :mod:`workflows.isolated`."""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import math
-import resource
-import sys
 from datetime import date, time, timedelta
 from typing import Any
 
@@ -30,34 +22,21 @@ class Refused(Exception):
         self.answer = {"problem": problem, **more}
 
 
-def limit(memory_bytes: int, cpu_seconds: int) -> None:
-    """Have the system end this process before it does harm."""
-    for name, most in (
-        ("RLIMIT_AS", memory_bytes),
-        ("RLIMIT_CPU", cpu_seconds),
-        ("RLIMIT_FSIZE", 0),
-        ("RLIMIT_CORE", 0),
-        ("RLIMIT_NPROC", 0),
-    ):
-        with contextlib.suppress(AttributeError, OSError, ValueError):  # Not every system has each.
-            resource.setrlimit(getattr(resource, name), (most, most))
-
-
 def answer(data: bytes, question: dict[str, Any]) -> dict[str, Any]:
-    """Return the rows that have values.
-
-    :raises Refused: if there are none to return.
-    """
+    """Return the rows that have values, or what is wrong."""
     import python_calamine as calamine
 
     try:
         workbook = calamine.load_workbook(io.BytesIO(data))
-        rows = _rows(_sheet(workbook, question["sheet"]), question["area"], question["most"])
+        return {"rows": _rows(_sheet(workbook, question["sheet"]), question["area"], question["most"])}
+    except Refused as refused:
+        return refused.answer
     except calamine.PasswordError:
-        raise Refused("password") from None
+        return {"problem": "password"}
     except calamine.CalamineError as error:
-        raise Refused("invalid", reason=f"{error}"[:200].rstrip(".")) from None
-    return {"rows": rows}
+        return {"problem": "invalid", "reason": f"{error}"[:200].rstrip(".")}
+    except Exception as error:  # The library's own faults.
+        return {"problem": "invalid", "reason": f"the library that reads it failed ({type(error).__name__})"}
 
 
 def _sheet(workbook: Any, asked: str | int) -> Any:
@@ -120,16 +99,3 @@ def _duration(duration: timedelta) -> str:
     minutes, rest = divmod(rest, 60)
     parts = [(hours, f"{hours:.0f}H"), (minutes, f"{minutes:.0f}M"), (rest, f"{round(rest, 3):g}S")]
     return f"{sign}PT" + ("".join(text for number, text in parts if number) or "0S")
-
-
-if __name__ == "__main__":
-    sys.path.append(sys.argv[1])
-    asked = json.loads(sys.argv[2])
-    limit(asked["memory_bytes"], asked["cpu_seconds"])
-    try:
-        said = answer(sys.stdin.buffer.read(), asked)
-    except Refused as refused:
-        said = refused.answer
-    except Exception as error:  # The library's own faults, as Rust panics of it are.
-        said = {"problem": "invalid", "reason": f"the library that reads it failed ({type(error).__name__})"}
-    sys.stdout.write(json.dumps(said))

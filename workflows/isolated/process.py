@@ -1,0 +1,75 @@
+"""The parent's side of a process that reads one thing."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from workflows.nodes.base import NodeError
+
+_CHILD = Path(__file__).with_name("child.py")
+_PROGRAMS = Path(__file__).with_name("programs")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may take. Bytes of memory, seconds of processor time, and seconds until it must have ended."""
+
+    memory_bytes: int = 1024 * 1024 * 1024
+    cpu_seconds: int = 20
+    wall_seconds: float = 60.0
+
+
+class Exhausted(Exception):
+    """The process took more than it may, or a library has ended it."""
+
+
+def ask(program: str, question: dict[str, Any], data: bytes, *, libraries: Sequence[str], limits: Limits) -> Any:
+    """Return what a program answers.
+
+    :param program: the name of one in ``programs``.
+    :param libraries: the packages that it imports.
+    :raises Exhausted: if none comes.
+    :raises NodeError: ``crashed``, retryable, if the process does not start.
+    """
+    arguments = {
+        "program": str(_PROGRAMS / f"{program}.py"),
+        "limits": asdict(limits),
+        "libraries": _directories(libraries),
+    }
+    command = [sys.executable, "-I", "-S", "-B", str(_CHILD), orjson.dumps(arguments).decode()]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
+            [*command, orjson.dumps(question).decode()],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"TZ": "UTC"},
+            cwd="/",
+            start_new_session=True,
+            timeout=limits.wall_seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Exhausted from error
+    except OSError as error:
+        raise NodeError(
+            "crashed", f"The process that reads did not start: {error.strerror}.", retryable=True
+        ) from error
+    if done.returncode != 0:
+        raise Exhausted
+    return orjson.loads(done.stdout)
+
+
+def _directories(libraries: Sequence[str]) -> list[str]:
+    """Return where the child finds them: it has no site directories of its own, which it would read many files for."""
+    specs = [importlib.util.find_spec(name) for name in libraries]
+    origins = [Path(spec.origin) for spec in specs if spec is not None and spec.origin is not None]
+    return list(dict.fromkeys(str(origin.parent.parent) for origin in origins))
