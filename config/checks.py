@@ -22,6 +22,7 @@ from django.db.utils import Error as DatabaseError
 from projects import crypto, failpoints
 from projects.key_rotation import projects_by_wrapping_key
 from projects.wrapping_keys import Key
+from workflows.http.addresses import METADATA, parse_ranges
 from workflows.nodes import loading
 
 # What `token_urlsafe(50)` makes has twice as many characters; Django's own are as long.
@@ -144,6 +145,22 @@ def check_secure(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             "SECURE is off: sessions and API tokens travel in the clear.",
             hint="Serve it over TLS and set SECURE=1; behind a proxy that ends TLS, BEHIND_PROXY=1 as well.",
             id="segue.W003",
+        )
+    ]
+
+
+def check_private_networks(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Test whether no range that is open to workflows holds the credentials of the machine itself."""
+    allowed = parse_ranges(settings.SEGUE_ALLOWED_PRIVATE_NETWORKS)
+    open_to_all = [str(network) for network in allowed if any(address in network for address in METADATA)]
+    if not open_to_all:
+        return []
+    return [
+        Warning(
+            f"SEGUE_ALLOWED_PRIVATE_NETWORKS opens {', '.join(open_to_all)}, where clouds tell a machine its own credentials: "
+            "whoever may edit a workflow may read them.",
+            hint="Name only the networks that workflows are to call, such as 10.1.0.0/16.",
+            id="segue.W008",
         )
     ]
 
@@ -300,6 +317,7 @@ IN_PRODUCTION: tuple[Callable[..., list[CheckMessage]], ...] = (
     check_sqlite_in_production,
     check_sandbox,
     check_secure,
+    check_private_networks,
     check_mail,
     check_failpoints,
 )

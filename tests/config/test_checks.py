@@ -147,6 +147,25 @@ class TestBroker:
         assert "geheim" not in message.msg
 
 
+class TestPrivateNetworks:
+    @pytest.mark.parametrize("ranges", [[], ["10.1.0.0/16", "127.0.0.1/32", "fd00::/64"]])
+    def test_may_be_open_where_no_cloud_tells_its_secrets(self, settings, ranges):
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ranges
+
+        assert ours.check_private_networks() == []
+
+    @pytest.mark.parametrize(
+        "wide", ["0.0.0.0/0", "169.254.0.0/16", "100.64.0.0/10", "::/0", "fc00::/7", "168.63.129.16/32"]
+    )
+    def test_are_named_when_they_hold_the_machines_own_credentials(self, settings, wide):
+        settings.SEGUE_ALLOWED_PRIVATE_NETWORKS = ["10.1.0.0/16", wide]
+
+        (message,) = ours.check_private_networks()
+
+        assert message.id == "segue.W008"
+        assert f"opens {wide}, where" in message.msg
+
+
 class TestWebhookBaseUrl:
     @pytest.mark.parametrize(
         ("url", "secure", "expected"),
@@ -307,6 +326,7 @@ class TestCheckDeploy:
             ({"WEBHOOK_BASE_URL": "http://segue.example.com"}, "segue.E007"),
             ({"EXPRESSION_SANDBOX": "in_process"}, "segue.W002"),
             ({"SECURE": "0"}, "segue.W003"),
+            ({"SEGUE_ALLOWED_PRIVATE_NETWORKS": "0.0.0.0/0"}, "segue.W008"),
             ({"DATABASE_URL": "sqlite:///var/x.sqlite3"}, "segue.W001"),
         ],
     )

@@ -61,6 +61,20 @@ REFUSED: tuple[tuple[Network, str], ...] = tuple(
     )
 )
 
+# Where clouds tell a machine its own credentials, to whoever asks from there.
+METADATA: tuple[Address, ...] = tuple(
+    ip_address(text)
+    for text in (
+        "169.254.169.254",  # Nearly all of them.
+        "169.254.170.2",  # AWS, for containers.
+        "100.100.100.200",  # Alibaba.
+        "168.63.129.16",  # Azure.
+        "192.0.0.192",  # Oracle.
+        "fd00:ec2::254",  # AWS.
+        "fd20:ce::254",  # Google.
+    )
+)
+
 # Below this only the web's own ports.
 _FIRST_FREE_PORT = 1024
 _WEB_PORTS = frozenset({80, 443})

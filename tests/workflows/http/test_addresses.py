@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workflows.http.addresses import REFUSED, check_addresses, parse_ranges
+from workflows.http.addresses import METADATA, REFUSED, check_addresses, parse_ranges
 from workflows.http.errors import AddressRefused
 
 SPECIAL_ADDRESSES = [
@@ -114,6 +114,11 @@ class TestCheckAddresses:
         for address in (network.network_address, network.broadcast_address):
             with pytest.raises(AddressRefused):
                 check_addresses([str(address)], 80)
+
+    @pytest.mark.parametrize("address", METADATA, ids=str)
+    def test_refuses_where_clouds_tell_their_credentials(self, address):
+        with pytest.raises(AddressRefused):
+            check_addresses([str(address)], 80)
 
     @pytest.mark.parametrize("prefix", ["::", "::ffff:", "64:ff9b::", "64:ff9b:1::", "2002:7f00:1::"])
     @pytest.mark.parametrize("inside", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "8.8.8.8"])
