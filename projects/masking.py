@@ -326,16 +326,17 @@ def _spellings(secret: str) -> Iterator[str]:
     yield from (encoded, _lower_case_escapes(encoded))
     yield quote(quote(secret, safe=""), safe="")  # A URL within a URL.
     yield from _in_json(secret)
-    escaped = html.escape(secret, quote=False)
-    yield from (
-        escaped.replace("'", single).replace('"', double) for single in _SINGLE_QUOTES for double in _DOUBLE_QUOTES
-    )
+    for markup in _in_markup(secret):
+        yield from (markup, json.dumps(markup)[1:-1], json.dumps(markup, ensure_ascii=False)[1:-1])
     yield repr(secret)[1:-1]
     yield from (raw.hex(), raw.hex().upper())
     for offset in range(3):
         core = _base64_core(raw, offset)
         if len(core) >= SHORTEST:
             yield from (core, core.replace("+", "-").replace("/", "_"))
+            encoded = quote(core, safe="")
+            yield from (encoded, _lower_case_escapes(encoded), core.replace("/", "\\/"))
+            yield from (core.replace("+", plus) for plus in ("\\u002b", "\\u002B"))
 
 
 def _in_json(secret: str) -> Iterator[str]:
@@ -348,6 +349,12 @@ def _in_json(secret: str) -> Iterator[str]:
                 escaped = escaped.replace(must, f"\\u{ord(character):04x}")
             upper = _ESCAPES_IN_JSON.sub(lambda found: f"\\u{found[0][2:].upper()}", escaped)
             yield from (escaped, upper, escaped.replace("/", "\\/"))  # Some escape the slash as well.
+
+
+def _in_markup(secret: str) -> Iterator[str]:
+    escaped = html.escape(secret, quote=False)
+    for single in _SINGLE_QUOTES:
+        yield from (escaped.replace("'", single).replace('"', double) for double in _DOUBLE_QUOTES)
 
 
 def _base64_core(raw: bytes, offset: int) -> str:

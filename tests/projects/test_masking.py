@@ -58,6 +58,7 @@ SPELLINGS = {
     "in HTML with numbers": lambda secret: html.escape(secret, quote=False).replace("'", "&#39;").replace('"', "&#34;"),
     "in HTML of PHP's": lambda secret: html.escape(secret).replace("&#x27;", "&#039;"),
     "in XML": lambda secret: html.escape(secret).replace("&#x27;", "&apos;"),
+    "in HTML within JSON": lambda secret: json.dumps(html.escape(secret))[1:-1],
     "in a URL within a URL": lambda secret: quote(quote(secret, safe=""), safe=""),
     "in hex": lambda secret: secret.encode().hex(),
     "in upper case hex": lambda secret: secret.encode().hex().upper(),
@@ -92,6 +93,18 @@ class TestMasker:
 
         assert MASK in masked
         assert len(masked.replace(MASK, "")) <= len(base64_at(offset, "")) + 4
+
+    @pytest.mark.parametrize(
+        "escape", [str, lambda text: quote(text, safe=""), lambda text: quote(text, safe="").lower()]
+    )
+    @pytest.mark.parametrize("plus", ["+", "\\u002B", "\\u002b"])
+    def test_masks_base64_as_urls_and_json_escape_it(self, escape, plus):
+        secret = "~~>~~?~~>~~?ÿÿÿ"
+        encoded = base64.b64encode(secret.encode()).decode()
+        assert {"+", "/"} <= set(encoded)
+
+        for text in (escape(encoded), encoded.replace("/", "\\/"), encoded.replace("+", plus)):
+            assert Masker([secret]).mask_text(text) == MASK or len(Masker([secret]).mask_text(text)) < len(MASK) + 5
 
     @pytest.mark.parametrize("width", [16, 60, 64, 76])
     @pytest.mark.parametrize("offset", range(3))
