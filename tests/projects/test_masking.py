@@ -95,16 +95,15 @@ class TestMasker:
         assert len(masked.replace(MASK, "")) <= len(base64_at(offset, "")) + 4
 
     @pytest.mark.parametrize(
-        "escape", [str, lambda text: quote(text, safe=""), lambda text: quote(text, safe="").lower()]
+        ("character", "escaped"),
+        [("+", "%2B"), ("+", "%2b"), ("+", "\\u002B"), ("+", "\\u002b"), ("/", "%2F"), ("/", "%2f"), ("/", "\\/")],
     )
-    @pytest.mark.parametrize("plus", ["+", "\\u002B", "\\u002b"])
-    def test_masks_base64_as_urls_and_json_escape_it(self, escape, plus):
-        secret = "~~>~~?~~>~~?ÿÿÿ"
+    def test_masks_base64_that_is_escaped_for_urls_and_json(self, character, escaped):
+        secret = "~~>~~>" if character == "+" else "~~?~~?"
         encoded = base64.b64encode(secret.encode()).decode()
-        assert {"+", "/"} <= set(encoded)
+        assert character in encoded
 
-        for text in (escape(encoded), encoded.replace("/", "\\/"), encoded.replace("+", plus)):
-            assert Masker([secret]).mask_text(text) == MASK or len(Masker([secret]).mask_text(text)) < len(MASK) + 5
+        assert Masker([secret]).mask_text(encoded.replace(character, escaped)) == MASK
 
     @pytest.mark.parametrize("width", [16, 60, 64, 76])
     @pytest.mark.parametrize("offset", range(3))
