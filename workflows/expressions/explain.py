@@ -93,6 +93,8 @@ def _say(failure: _Failure) -> tuple[str, str]:
 def _way_out(kind: str) -> str:
     if kind in ("a Map", "a Set"):
         return "Use Object.fromEntries(…) or [...…]."
+    if kind == "a Promise":
+        return "Nothing can be awaited here: leave `async` out."
     return "Give text, numbers, booleans, null, lists and objects of them."
 
 

@@ -22,7 +22,7 @@ from workflows.expressions.syntax_tree import (
     string_value,
     text_of,
 )
-from workflows.expressions.vocabulary import BUILTINS, ROOTS
+from workflows.expressions.vocabulary import BUILTINS, INSTEAD, ROOTS
 
 _KNOWN = ROOTS | BUILTINS
 # Thousands of sources are remembered; of the longest, which are scripts, that would be hundreds of megabytes.
@@ -262,9 +262,14 @@ def _only_argument(mention: _Mention) -> str | None:
 def _unknown_name(mention: _Mention, lines: list[str]) -> Finding:
     line, column = position_of(mention.node, lines)
     name = mention.name
+    return Finding("unknown_name", f"There is no `{name}`. {_instead_of(name)}", line, column)
+
+
+def _instead_of(name: str) -> str:
+    if name in INSTEAD:
+        return INSTEAD[name]
     close = get_close_matches(name.lstrip("$"), _KNOWN, n=1)
-    hint = f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(sorted(ROOTS))}."
-    return Finding("unknown_name", f"There is no `{name}`. {hint}", line, column)
+    return f"Did you mean `{close[0]}`?" if close else f"Known are {', '.join(sorted(ROOTS))}."
 
 
 def _secret_without_name(mention: _Mention, lines: list[str]) -> Finding:

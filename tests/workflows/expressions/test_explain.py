@@ -151,6 +151,11 @@ class TestExplain:
         """QuickJS throws it when there is not even room for an error."""
         assert "needs too much memory" in error_of(evaluator, source).message
 
+    def test_says_that_nothing_is_awaited(self, evaluator):
+        error = error_of(evaluator, "[1].map(async n => n)")
+
+        assert error.message.endswith("Nothing can be awaited here: leave `async` out.")
+
     def test_does_not_name_what_no_message_would_hold(self, evaluator):
         """Of a long chain, each target is part of the next: together they would be as long as the square of the source."""
         source = "input" + ".a" * 1_000
