@@ -13,7 +13,7 @@ from workflows.definition.pydantic_problems import problems_in
 from workflows.definition.schema import AsTool
 from workflows.nodes.base import Config, Context, Done, Effect, NodeType, Outcome, register
 from workflows.nodes.evaluation import validated
-from workflows.nodes.hosts import has_open_host
+from workflows.nodes.hosts import has_open_host, has_parts_beside
 from workflows.tools.base import catalogue
 
 
@@ -96,8 +96,10 @@ class ToolNode(NodeType[ToolConfig]):
         if not key or (key not in arguments and arguments.get("server") is not None):
             return False
         auth = arguments.get("auth")
-        token_url = auth.get("token_url", "") if isinstance(auth, Mapping) else ""
-        return has_open_host(arguments.get(key)) or has_open_host(token_url)
+        auth = auth if isinstance(auth, Mapping) else {}
+        # A key file says where tokens come from.
+        is_foreign = has_parts_beside(auth.get("key_file") or "", {"vars", "secret"})
+        return has_open_host(arguments.get(key)) or has_open_host(auth.get("token_url") or "") or is_foreign
 
     def with_given(self, config: dict[str, Any], as_tool: AsTool | None, given: Mapping[str, Any]) -> dict[str, Any]:
         """Without a schema of the author's own, what the model gave are arguments of the tool."""

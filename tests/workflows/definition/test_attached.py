@@ -89,6 +89,27 @@ def test_a_model_that_chooses_the_host_needs_a_list(url):
     assert problems("fetch -o bot", bot=listed, fetch=fetch(url)) == []
 
 
+@pytest.mark.parametrize(
+    ("auth", "is_chosen"),
+    [
+        ({"key_file": "{{ input.key }}"}, True),
+        ({"key_file": "{{ secret('KEY') }}{{ input.more }}"}, True),
+        ({"key_file": "{{ secret('KEY') }}"}, False),
+        ({"token_url": "https://{{ input.host }}/token", "issuer": "a", "private_key": "{{ secret('KEY') }}"}, True),
+        ({"token_url": "https://login.example.com/token", "issuer": "a", "private_key": "{{ secret('KEY') }}"}, False),
+    ],
+)
+def test_a_model_that_chooses_where_tokens_come_from_needs_a_list(auth, is_chosen):
+    call = {"url": "https://api.example.com", "auth": {"type": "oauth2_jwt_bearer", **auth}}
+    raw = definition(
+        "start > bot", "call -o bot", bot=agent(), call=node("tool", {"tool": "http.request", "with": call})
+    )
+
+    found = [each.code for each in problems_of(raw, variables={"KEY": True})]
+
+    assert found == (["hosts_not_bounded"] if is_chosen else [])
+
+
 @pytest.mark.parametrize("key", ["models", "cheaper"])
 @pytest.mark.parametrize("url", ["{{ input.url }}", "https://{{ input.host }}/v1", "{{ vars.URL }}{{ input.path }}"])
 def test_a_model_that_places_the_model_of_another_needs_a_list(url, key):
