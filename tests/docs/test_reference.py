@@ -27,7 +27,8 @@ from workflows.definition import shape
 from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch, size, tables, xml_mapping
+from workflows.nodes.transform import batch, extract_html, html_tree, size, tables, xml_mapping
+from workflows.nodes.transform.spreadsheets import reading
 from workflows.tools import email_send, sql_query
 from workflows.tools.mcp import client, messages
 from workflows.tools.storage import files, listing
@@ -269,6 +270,17 @@ class TestSafety:
             (
                 "CSV",
                 f"{batch.MAX_ITEMS:,} rows, {tables.MAX_CELLS:,} cells, {tables.MAX_COLUMNS:,} columns",
+            ),
+            (
+                "spreadsheet",
+                f"{reading.MAX_BYTES // MIB} MiB, {batch.MAX_ITEMS:,} rows, {tables.MAX_CELLS:,} cells, {tables.MAX_COLUMNS:,} columns, "
+                f"{reading.MAX_TEXT_CHARS // MIB} MiB of text; {reading.CPU_SECONDS} s of processor time and "
+                f"{reading.MEMORY_BYTES // MIB:,} MiB of memory to read it",
+            ),
+            (
+                "HTML page",
+                f"{html_tree.MAX_CHARS // MIB} MiB, {html_tree.MAX_ELEMENTS:,} elements; {extract_html.MAX_FOUND:,} values and "
+                f"{extract_html.MAX_FOUND_CHARS // MIB} MiB of text out of it",
             ),
             (
                 "XML",
