@@ -160,7 +160,7 @@ def check_private_networks(app_configs: Any = None, **_: Any) -> list[CheckMessa
             f"SEGUE_ALLOWED_PRIVATE_NETWORKS opens {', '.join(open_to_all)}, where clouds tell a machine its own credentials: "
             "whoever may edit a workflow may read them.",
             hint="Name only the networks that workflows are to call, such as 10.1.0.0/16.",
-            id="segue.W008",
+            id="segue.W009",
         )
     ]
 

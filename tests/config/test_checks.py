@@ -162,7 +162,7 @@ class TestPrivateNetworks:
 
         (message,) = ours.check_private_networks()
 
-        assert message.id == "segue.W008"
+        assert message.id == "segue.W009"
         assert f"opens {wide}, where" in message.msg
 
 
@@ -326,7 +326,7 @@ class TestCheckDeploy:
             ({"WEBHOOK_BASE_URL": "http://segue.example.com"}, "segue.E007"),
             ({"EXPRESSION_SANDBOX": "in_process"}, "segue.W002"),
             ({"SECURE": "0"}, "segue.W003"),
-            ({"SEGUE_ALLOWED_PRIVATE_NETWORKS": "0.0.0.0/0"}, "segue.W008"),
+            ({"SEGUE_ALLOWED_PRIVATE_NETWORKS": "0.0.0.0/0"}, "segue.W009"),
             ({"DATABASE_URL": "sqlite:///var/x.sqlite3"}, "segue.W001"),
         ],
     )

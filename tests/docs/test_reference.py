@@ -27,7 +27,7 @@ from workflows.definition import shape
 from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch, extract_html, html_tree, size, tables, xml_mapping
+from workflows.nodes.transform import batch, html_pages, size, tables, xml_mapping
 from workflows.nodes.transform.spreadsheets import reading
 from workflows.tools import email_send, sql_query
 from workflows.tools.mcp import client, messages
@@ -274,13 +274,13 @@ class TestSafety:
             (
                 "spreadsheet",
                 f"{reading.MAX_BYTES // MIB} MiB, {batch.MAX_ITEMS:,} rows, {tables.MAX_CELLS:,} cells, {tables.MAX_COLUMNS:,} columns, "
-                f"{reading.MAX_TEXT_CHARS // MIB} MiB of text; {reading.CPU_SECONDS} s of processor time and "
-                f"{reading.MEMORY_BYTES // MIB:,} MiB of memory to read it",
+                f"{reading.MAX_TEXT_CHARS // MIB} MiB of text; {reading.LIMITS.cpu_seconds} s of processor time and "
+                f"{reading.LIMITS.memory_bytes // MIB:,} MiB of memory to read it",
             ),
             (
                 "HTML page",
-                f"{html_tree.MAX_CHARS // MIB} MiB, {html_tree.MAX_ELEMENTS:,} elements; {extract_html.MAX_FOUND:,} values and "
-                f"{extract_html.MAX_FOUND_CHARS // MIB} MiB of text out of it",
+                f"{html_pages.MAX_PAGE_BYTES // MIB} MiB; {html_pages.MAX_VALUES:,} values and {html_pages.MAX_CHARS // MIB} MiB of text out of all; "
+                f"{html_pages.LIMITS.cpu_seconds} s of processor time and {html_pages.LIMITS.memory_bytes // MIB:,} MiB of memory to read them",
             ),
             (
                 "XML",
