@@ -17,7 +17,7 @@ OF_THE_WEB = (
     "jwt",
 )
 # What few workflows have a use for.
-OF_FEW = ("lxml", "cssselect")
+OF_FEW = ("selectolax", "xlsxwriter", "python_calamine")
 
 
 def test_a_worker_does_not_start_with_an_installation_that_is_wrong():

@@ -57,7 +57,7 @@ class ExtractHtml(FieldOperation):
     takes_long: ClassVar[bool] = True
     each: Selector | None = Field(
         default=None,
-        description="An object for each of these elements, whose fields look within it; left out, one for the page.",
+        description="An object for each of these elements, with what is in it; left out, one for the page.",
     )
     fields: Annotated[dict[str, Wanted], Field(min_length=1, max_length=MAX_FIELDS)] = Field(
         description="What to take: name to `selector`, `get` (`text`, `html` or `@attribute`) and `all`."

@@ -1,4 +1,4 @@
-"""What CSS selectors find in HTML pages. They are followed as XPath, which takes minutes in pages that somebody has made for it."""
+"""What CSS selectors find in HTML pages."""
 
 from __future__ import annotations
 
@@ -45,18 +45,12 @@ def check_selector(selector: str) -> None:
 
     :raises BadSelector: if not.
     """
-    import cssselect  # With the first selector: few workflows have one.
-    from lxml import etree
+    from selectolax.lexbor import LexborHTMLParser, SelectolaxError  # With the first selector: few workflows have one.
 
     try:
-        alternatives = cssselect.parse(selector)
-        etree.XPath(cssselect.HTMLTranslator().css_to_xpath(selector))(etree.Element("html"))
-    except (cssselect.SelectorError, cssselect.ExpressionError) as error:
-        raise BadSelector(f"{error}") from error
-    except etree.XPathError as error:  # Namespaces are what XPath knows and a page does not.
-        raise BadSelector("HTML has no namespaces") from error
-    if any(each.pseudo_element for each in alternatives):
-        raise BadSelector("a pseudo-element (`::`) is no element; `get` says what of an element is wanted")
+        LexborHTMLParser("").css(selector)
+    except SelectolaxError as error:
+        raise BadSelector("it cannot be read, or has what only a browser knows") from error
 
 
 def taken(
@@ -86,7 +80,7 @@ def taken(
         "most_chars": MAX_CHARS,
     }
     try:
-        answer = ask("html", question, b"".join(pages), libraries=("lxml", "cssselect"), limits=LIMITS)
+        answer = ask("html", question, b"".join(pages), libraries=("selectolax",), limits=LIMITS)
     except Exhausted as error:
         raise NodeError(
             "html_too_large", "To read the pages takes too much memory or time. Take fewer, or simpler selectors."
