@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from workflows.http.calls import Call
 from workflows.nodes.base import NodeError
 
 _CHILD = Path(__file__).with_name("child.py")
@@ -22,7 +23,7 @@ _PROGRAMS = Path(__file__).with_name("programs")
 class Limits:
     """What a process may take. Bytes of memory, seconds of processor time, and seconds until it must have ended."""
 
-    memory_bytes: int = 1024 * 1024 * 1024
+    memory_bytes: int = 512 * 1024 * 1024
     cpu_seconds: int = 20
     wall_seconds: float = 60.0
 
@@ -38,7 +39,26 @@ def ask(program: str, question: dict[str, Any], data: bytes, *, libraries: Seque
     :param libraries: the packages that it imports.
     :raises Exhausted: if none comes.
     :raises NodeError: ``crashed``, retryable, if the process does not start.
+    :raises Cancelled: if the node was abandoned; the process is ended then.
     """
+    call = Call(limits.wall_seconds, None)
+    process = _started(program, question, libraries, limits)
+    with process, call.cancel.waking(process.kill):
+        try:
+            answer, _ = process.communicate(data, timeout=limits.wall_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise Exhausted from error
+        finally:
+            process.kill()  # It may not have ended, whatever was raised here.
+    call.cancel.check()
+    if process.returncode != 0:
+        raise Exhausted
+    return orjson.loads(answer)
+
+
+def _started(
+    program: str, question: dict[str, Any], libraries: Sequence[str], limits: Limits
+) -> subprocess.Popen[bytes]:
     arguments = {
         "program": str(_PROGRAMS / f"{program}.py"),
         "limits": asdict(limits),
@@ -46,26 +66,19 @@ def ask(program: str, question: dict[str, Any], data: bytes, *, libraries: Seque
     }
     command = [sys.executable, "-I", "-S", "-B", str(_CHILD), orjson.dumps(arguments).decode()]
     try:
-        done = subprocess.run(  # noqa: S603 - our own program with our own arguments
+        return subprocess.Popen(  # noqa: S603 - our own program with our own arguments
             [*command, orjson.dumps(question).decode()],
-            input=data,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={"TZ": "UTC"},
             cwd="/",
             start_new_session=True,
-            timeout=limits.wall_seconds,
-            check=False,
         )
-    except subprocess.TimeoutExpired as error:
-        raise Exhausted from error
     except OSError as error:
         raise NodeError(
             "crashed", f"The process that reads did not start: {error.strerror}.", retryable=True
         ) from error
-    if done.returncode != 0:
-        raise Exhausted
-    return orjson.loads(done.stdout)
 
 
 def _directories(libraries: Sequence[str]) -> list[str]:

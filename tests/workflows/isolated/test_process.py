@@ -1,0 +1,88 @@
+"""What is asked of a child comes back, or the child is gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from workflows.http import Cancel, Cancelled, abandonable
+from workflows.isolated import process
+from workflows.isolated.process import Exhausted, Limits, ask
+from workflows.nodes.base import NodeError
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Write a program that children run."""
+    monkeypatch.setattr(process, "_PROGRAMS", tmp_path)
+
+    def write(body: str) -> str:
+        (tmp_path / "it.py").write_text(f"def answer(data, question):\n    {body}\n")
+        return "it"
+
+    return write
+
+
+def asked(program, data=b"", question=None, **limits):
+    return ask(program, question or {}, data, libraries=(), limits=Limits(**limits))
+
+
+def running_children() -> list[str]:
+    """Return the command lines of all children that there are."""
+    lines = [
+        path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()
+    ]
+    return [line for line in lines if "isolated/child.py" in line]
+
+
+class TestAnswer:
+    def test_is_what_the_program_makes_of_data_and_question(self, program):
+        echo = program("return {'size': len(data), 'question': question}")
+
+        assert asked(echo, b"x" * 1_000_000, {"a": "ü"}) == {"size": 1_000_000, "question": {"a": "ü"}}
+
+    def test_is_made_without_this_process_environment(self, program, monkeypatch):
+        monkeypatch.setenv("SECRET_OF_THE_WORKER", "x")
+
+        assert "SECRET_OF_THE_WORKER" not in asked(program("import os; return dict(os.environ)"))
+
+
+class TestLimits:
+    @pytest.mark.parametrize(
+        ("body", "limits"),
+        [
+            ("return len(bytearray(600_000_000))", {}),
+            ("return [0] * 100_000_000", {}),
+            ("[None for _ in iter(int, 1)]", {"cpu_seconds": 1}),
+            ("import time; time.sleep(60)", {"wall_seconds": 0.5}),
+            ("import os; os.abort()", {}),
+            ("import os; os._exit(3)", {}),
+            ("open(__file__ + '.more', 'wb', buffering=0).write(b'x')", {}),
+            ("raise RuntimeError", {}),
+        ],
+    )
+    def test_end_the_child_and_nothing_else(self, program, body, limits):
+        with pytest.raises(Exhausted):
+            asked(program(body), **limits)
+
+    def test_a_child_that_cannot_be_started_may_be_tried_again(self, program, monkeypatch):
+        monkeypatch.setattr(process.sys, "executable", "/nowhere/python")
+
+        with pytest.raises(NodeError) as caught:
+            asked(program("return 1"))
+
+        assert (caught.value.code, caught.value.retryable) == ("crashed", True)
+
+    def test_a_node_that_is_abandoned_takes_its_child_along(self, program):
+        cancel = Cancel()
+        threading.Timer(1, cancel.cancel).start()
+        began = time.monotonic()
+
+        with abandonable(cancel), pytest.raises(Cancelled):
+            asked(program("import time; time.sleep(60)"))
+
+        assert time.monotonic() - began < 30
+        assert running_children() == []
