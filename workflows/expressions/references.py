@@ -262,7 +262,8 @@ def _only_argument(mention: _Mention) -> str | None:
 def _unknown_name(mention: _Mention, lines: list[str]) -> Finding:
     line, column = position_of(mention.node, lines)
     name = mention.name
-    return Finding("unknown_name", f"There is no `{name}`. {_instead_of(name)}", line, column)
+    shown_name = name if len(name) <= 64 else f"{name[:63]}…"
+    return Finding("unknown_name", f"There is no `{shown_name}`. {_instead_of(name)}", line, column)
 
 
 def _instead_of(name: str) -> str:

@@ -225,6 +225,11 @@ class TestReferences:
         assert finding.code == "unknown_name"
         assert message in finding.message
 
+    def test_quote_no_more_of_a_name_than_helps(self):
+        (finding,) = references("a" * 60_000).findings
+
+        assert len(finding.message) < 250
+
     def test_report_each_unknown_name_once_and_not_without_end(self):
         assert [finding.column for finding in references("b + a + b + a").findings] == [1, 5]
         assert len(codes("+".join(f"x{number}" for number in range(100)))) == 20
