@@ -276,6 +276,32 @@ class TestWhereItComesBack:
 
         assert result_of(execution) == [[601], [2]]
 
+    def test_of_megabytes_wherever_a_path_names_it(self, worker, folder):
+        """What an expression computes has a lower limit than what it hands on."""
+        orders = "return Array.from({length: 2000}, (_, n) => ({n, note: 'x'.repeat(1000)}))"
+        raw = definition(
+            "start > make > each > merged > end",
+            make=node("transform", {"steps": [{"operation": "script", "code": orders}]}),
+            each=loop(
+                {"items": "{{ nodes.make.output }}", "batch_size": 500},
+                "first",
+                first=node("transform", {"value": "{{ item }}", "steps": [{"operation": "keep", "fields": ["n"]}]}),
+            ),
+            merged=node(
+                "transform",
+                {
+                    "value": "{{ nodes.make.output }}",
+                    "steps": [{"operation": "merge", "how": "by_key", "key": ["n"], "with": "{{ nodes.make.output }}"}],
+                },
+            ),
+            end=output(),
+        )
+
+        execution = carry(worker, start(raw))
+
+        assert [len(batch) for batch in services.output_of(run_of(execution, "each"))["results"]] == [500] * 4
+        assert [item["n"] for item in result_of(execution)] == list(range(2000))
+
     def test_as_the_results_of_passes_that_other_workers_ended(self, worker, storage):
         raw = definition(
             "start > each > end",
