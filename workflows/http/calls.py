@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from math import inf
-from threading import RLock
+from threading import Event, RLock
 
 from workflows.http.errors import Cancelled, TimedOut
 
@@ -98,6 +98,19 @@ class Call:
         if left <= 0:
             raise self.timed_out()
         return min(left, at_most)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass before the next step.
+
+        :raises TimedOut: at once, if the call may not take so long.
+        :raises Cancelled: if the call was abandoned.
+        """
+        if seconds >= self.remaining():
+            raise self.timed_out()
+        abandoned = Event()
+        with self.cancel.waking(abandoned.set):
+            abandoned.wait(seconds)
+        self.cancel.check()
 
     def timed_out(self) -> TimedOut:
         """Return the error of a call that took too long."""

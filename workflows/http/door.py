@@ -25,7 +25,7 @@ from workflows.http.errors import (
     TooLarge,
     TooManyRedirects,
 )
-from workflows.http.gates import current_gate
+from workflows.http.gates import Gate, Postponed, current_gate
 from workflows.http.network import CheckedBackend, Resolver, system_resolver
 from workflows.http.replies import Reply, Streamed, read_headers
 from workflows.http.retry_after import asked_to_wait
@@ -128,11 +128,11 @@ class Door:
             raise ValueError(f"timeout is {timeout:g}; it must be above 0 and at most {MAX_TIMEOUT_SECONDS:g} seconds.")
         ask = asks.build(method, url, headers or {}, content)
         hosts = None if allowed_hosts is None else tuple(allowed_hosts)
-        call = Call(timeout, cancel)
+        call, may_be_repeated = Call(timeout, cancel), True
         for _ in range(MAX_REDIRECTS + 1):
             _check_host(ask, hosts)
             host, gate = urls.ascii_host(ask.url), current_gate()
-            with gate.passing(host, seconds=call.remaining()), self._answer(ask, call) as response:
+            with _passing(gate, host, call, is_put_off=may_be_repeated), self._answer(ask, call) as response:
                 answer_headers = read_headers(response)
                 if wait := asked_to_wait(response.status, answer_headers, now=timezone.now()):
                     gate.asked_to_wait(host, seconds=wait)
@@ -142,6 +142,7 @@ class Door:
                     )
                     yield Streamed(response.status, answer_headers, _pieces(body, call), str(ask.url))
                     return
+                may_be_repeated = may_be_repeated and ask.method in asks.IDEMPOTENT
                 ask = asks.redirected(ask, response.status, answer_headers["location"])
         raise TooManyRedirects(f"The answers redirect more than {MAX_REDIRECTS} times.")
 
@@ -207,6 +208,25 @@ def _check_host(ask: Ask, allowed_hosts: tuple[str, ...] | None) -> None:
     if allowed_hosts is not None and not any(urls.host_matches(host, pattern) for pattern in allowed_hosts):
         raise HostNotAllowed(f"This call may only go to {', '.join(allowed_hosts) or 'no host at all'}.")
     check_host(host)
+
+
+@contextlib.contextmanager
+def _passing(gate: Gate, host: str, call: Call, *, is_put_off: bool) -> Iterator[None]:
+    """Let one request of a call out when its turn comes.
+
+    :param is_put_off: whether the call may be put off, and so be made again from its beginning. One that may have changed something
+        already waits for its turn here, as long as it may take.
+    """
+    with contextlib.ExitStack() as passed:
+        while True:
+            try:
+                passed.enter_context(gate.passing(host, seconds=call.remaining()))
+                break
+            except Postponed as later:
+                if is_put_off:
+                    raise
+                call.wait(later.seconds)
+        yield
 
 
 def _drop_what_is_left(response: httpcore2.Response) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.workflows.http.gates import Book
 from tests.workflows.http.servers import Answering, response
 from workflows.http import Postponed, through
+from workflows.http.errors import TimedOut
 
 
 class TestGate:
@@ -25,6 +26,30 @@ class TestGate:
             door.request("GET", server.url())
 
         assert book.events == [("out", "127.0.0.1"), ("back", "127.0.0.1")]
+
+    @pytest.mark.parametrize("method", ["POST", "PATCH"])
+    def test_a_call_that_may_have_changed_something_waits_where_it_leads(self, door, method):
+        """Put off, it would be made again from its beginning."""
+
+        def answer(received):
+            return (
+                response(303, location=server.url("/", host="localhost")) if received.method == method else response()
+            )
+
+        with Answering(answer) as server, through(Book(closed=("localhost",), opens_after=2, seconds=0.1)):
+            reply = door.request(method, server.url())
+
+        assert reply.status == 200
+        assert [received.method for received in server.received] == [method, "GET"]
+
+    def test_it_waits_no_longer_than_it_may_take(self, door):
+        def answer(_):
+            return response(303, location=server.url("/", host="localhost"))
+
+        with Answering(answer) as server, through(Book(closed=("localhost",), seconds=31)), pytest.raises(TimedOut):
+            door.request("POST", server.url(), timeout=30)
+
+        assert len(server.received) == 1
 
     def test_nothing_is_sent_while_it_is_closed(self, door):
         with Answering() as server, through(Book(closed=("127.0.0.1",))), pytest.raises(Postponed):

@@ -18,9 +18,10 @@ from tests.builders import definition, node
 from tests.environment import ROOT
 from tests.mcp import MODERN, Brain, McpApplication
 from tests.workflows.definition.checks import problems
+from tests.workflows.http.gates import Book
 from tests.workflows.http.servers import Answering, response
 from tests.workflows.tools.world import PROJECT, World
-from workflows.http import Cancel, Cancelled, abandonable
+from workflows.http import Cancel, Cancelled, abandonable, through
 from workflows.nodes.base import Effect, NodeError
 from workflows.nodes.evaluation import validated
 from workflows.tools.base import catalogue
@@ -92,6 +93,15 @@ class TestHttp:
         assert server.headers[1].keys().isdisjoint({"mcp-session-id", "mcp-protocol-version"})
         assert [each["mcp-session-id"] for each in server.headers[2:]] == ["session-1", "session-1"]
         assert [each["mcp-protocol-version"] for each in server.headers[2:]] == ["2025-11-25", "2025-11-25"]
+
+    def test_a_farewell_that_would_have_to_wait_is_left_out(self):
+        """Else the node would be put off for it, and the tool called once more."""
+        server = application()
+
+        with serving(server) as url, through(Book(most=4)):
+            assert add(url) == SUM
+
+        assert server.methods.count("tools/call") == 1
 
     def test_a_modern_server_gets_no_handshake(self):
         server = application(MODERN)

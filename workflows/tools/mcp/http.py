@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.utils import timezone
 
-from workflows.http import DoorError, Reply
+from workflows.http import DoorError, Postponed, Reply
 from workflows.http.configured import configured_door
 from workflows.http.retry_after import retry_after_seconds
 from workflows.nodes.base import NodeError
@@ -96,7 +96,8 @@ class HttpTransport:
     def close(self) -> None:
         """End the session, if there is one. The server need not allow that."""
         if self._session:
-            with contextlib.suppress(DoorError, NodeError):
+            # Nor need it have a turn for that: put off, the call would be made again for it.
+            with contextlib.suppress(DoorError, NodeError, Postponed):
                 headers = {**self._headers, **self._version, **self._session}
                 configured_door().request(
                     "DELETE", self._url, headers=headers, timeout=min(LEAVING_SECONDS, self._left())
