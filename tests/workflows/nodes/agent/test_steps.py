@@ -288,4 +288,5 @@ def test_always_ends_within_its_limits_and_says_the_same_when_asked_again(data, 
         raise AssertionError("It does not end.")
     allowed = 1 + approvals
     assert sum(step.kind == "model" for step in steps.steps) <= turns * allowed
-    assert steps.tool_calls <= tool_calls * allowed
+    # Who lets an agent without calls of tools have more gives it one.
+    assert steps.tool_calls <= tool_calls + max(tool_calls, 1) * approvals
