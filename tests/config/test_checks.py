@@ -321,7 +321,8 @@ class TestCheckDeploy:
     @pytest.mark.parametrize(
         ("changes", "expected"),
         [
-            ({"SEGUE_ENCRYPTION_KEYS": ""}, "segue.E001"),
+            # Not none at all: then those of `make up` would do, if it has run in this folder.
+            ({"SEGUE_ENCRYPTION_KEYS": "k1:no key"}, "segue.E001"),
             ({"SECRET_KEY": "changeme"}, "segue.E012"),
             ({"WEBHOOK_BASE_URL": "http://segue.example.com"}, "segue.E007"),
             ({"EXPRESSION_SANDBOX": "in_process"}, "segue.W002"),
