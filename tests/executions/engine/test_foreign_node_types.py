@@ -78,7 +78,9 @@ class TestAnswers:
         with pytest.raises(SystemExit):
             carry(worker, start(raw))
 
-    @pytest.mark.parametrize("output", [object(), {1, 2}, b"x", {1: 2}, float("nan")], ids=repr)
+    @pytest.mark.parametrize(
+        "output", [object(), {1, 2}, b"x", {1: 2}, float("nan")], ids=lambda each: type(each).__name__
+    )
     def test_that_are_no_json_say_so(self, worker, foreign, output):
         raw = definition("start > it", it=node(foreign(lambda: nodes.Done(output), nodes.Effect.READ)))
 
