@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -30,14 +31,16 @@ def _limit_idling(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 class Literal(Value):
-    """A whole number that stands in the statement itself and is no parameter of it.
+    """A whole number or a UUID that stands in the statement itself and is no parameter of it.
 
-    For the conditions of partial indexes: a prepared statement is planned for any parameters, and then PostgreSQL cannot
-    know that such an index has all the rows that are asked for.
+    A prepared statement is planned for any parameters. Then PostgreSQL cannot know that a partial index has all the rows that are
+    asked for, nor that the one that is asked for has a hundred thousand rows, where others have ten.
     """
 
-    def __init__(self, value: int) -> None:
+    def __init__(self, value: int | UUID) -> None:
         super().__init__(value)
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
-        return str(int(self.value)), ()
+        if not isinstance(self.value, UUID):
+            return str(int(self.value)), ()
+        return f"'{self.value}'::uuid" if connection.features.has_native_uuid_field else f"'{self.value.hex}'", ()

@@ -18,6 +18,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from projects import access
 from projects.access import Actor, Permission
+from projects.database import Literal
 from projects.exceptions import NotFound
 
 M = TypeVar("M", bound=Model)
@@ -123,8 +124,8 @@ class ProjectScopedViewSet(GenericViewSet[Any]):
             return queryset.none()
         if self.parent is not None:
             # It is the caller's, and so are its rows. Asking that of each of them would let PostgreSQL expect to find few, and
-            # read all that a parent has for one page.
-            return queryset.filter(**{self.parent.kwarg: self.parent_object.pk})
+            # read all that a parent has for one page; so would a plan for parents of whatever size.
+            return queryset.filter(**{self.parent.kwarg: Literal(self.parent_object.pk)})
         if self.detail:
             return access.scope(queryset, self.actor, self.project_path)
         return access.scope_list(queryset, self.actor, self.project_path, self.permission_needed or Permission.VIEW)

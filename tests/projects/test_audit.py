@@ -62,7 +62,7 @@ class TestAppendOnly:
         ],
         ids=["update", "delete", "save"],
     )
-    def test_refuses_change_and_removal(self, tamper, audit_log_triggers):
+    def test_refuses_change_and_removal(self, tamper):
         entry = AuditEntryFactory()
 
         with pytest.raises(DatabaseError, match="audit_log is append-only"), transaction.atomic():
@@ -70,7 +70,7 @@ class TestAppendOnly:
 
         assert AuditEntry.objects.get().action == entry.action
 
-    def test_outlives_what_it_speaks_of(self, audit_log_triggers):
+    def test_outlives_what_it_speaks_of(self):
         token = TokenFactory()
         entry = audit.record("token.issued", token, project=token.project, by=Actor(token.user, token))
 
