@@ -123,9 +123,8 @@ def _rarer(kind: str, ctx: Mapping[str, Any], given: Any, path: str, name: str) 
         case "string_too_short":
             return Problem("too_short", path, f"{name} may not be empty.")
         case "too_long":
-            has = (
-                f"; it has {ctx['actual_length']}" if ctx["actual_length"] is not None else ""
-            )  # Not counted, of objects.
+            count = ctx["actual_length"]  # Not known of objects.
+            has = "" if count is None else f"; it has {count}"
             message = f"{name} may have at most {ctx['max_length']} items{has}."
             return Problem("too_long", path, message)
         case "too_short":

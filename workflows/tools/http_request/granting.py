@@ -27,34 +27,30 @@ def granted(auth: TokenAuth, arguments: RequestArguments, secrets: Secrets) -> G
     """
     match auth:
         case OAuth2Auth():
-            _remember_client(secrets, secrets.fill(auth.client_id), secrets.fill(auth.client_secret))
-            return ClientCredentials(
-                token_url=secrets.fill(auth.token_url),
-                client_id=secrets.fill(auth.client_id),
-                client_secret=secrets.fill(auth.client_secret),
-                client_auth=auth.client_auth,
-                scope=secrets.fill(auth.scope),
-                audience=secrets.fill(auth.audience),
-            )
+            return ClientCredentials(**_client(auth, secrets), audience=secrets.fill(auth.audience))
         case OAuth2RefreshTokenAuth():
-            _remember_client(secrets, secrets.fill(auth.client_id), secrets.fill(auth.client_secret))
             return RefreshToken(
-                token_url=secrets.fill(auth.token_url),
-                client_id=secrets.fill(auth.client_id),
-                client_secret=secrets.fill(auth.client_secret),
+                **_client(auth, secrets),
                 refresh_token=secrets.fill(auth.refresh_token),
-                client_auth=auth.client_auth,
-                scope=secrets.fill(auth.scope),
                 is_replaceable=auth.if_replaced == "ignore",
             )
         case OAuth2JwtBearerAuth():
             return _signed(auth, arguments, secrets)
 
 
-def _remember_client(secrets: Secrets, client_id: str, client_secret: str) -> None:
+def _client(auth: OAuth2Auth | OAuth2RefreshTokenAuth, secrets: Secrets) -> dict[str, Any]:
+    """Return what both grants of a client have in common."""
+    client_id, client_secret = secrets.fill(auth.client_id), secrets.fill(auth.client_secret)
     if client_secret:
         secrets.remember(client_secret)
         secrets.remember(basic(client_id, client_secret))
+    return {
+        "token_url": secrets.fill(auth.token_url),
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "client_auth": auth.client_auth,
+        "scope": secrets.fill(auth.scope),
+    }
 
 
 def _signed(auth: OAuth2JwtBearerAuth, arguments: RequestArguments, secrets: Secrets) -> JwtBearer:
