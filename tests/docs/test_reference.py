@@ -27,7 +27,7 @@ from workflows.definition import shape
 from workflows.expressions import SCRIPT_LIMITS, Limits
 from workflows.http import door, hops
 from workflows.nodes import delay
-from workflows.nodes.transform import batch, html_pages, size, tables, xml_mapping
+from workflows.nodes.transform import batch, documents, extract_html, pdf_files, size, tables, xml_mapping
 from workflows.nodes.transform.spreadsheets import reading
 from workflows.tools import email_send, sql_query
 from workflows.tools.mcp import client, messages
@@ -278,9 +278,15 @@ class TestSafety:
                 f"{reading.LIMITS.memory_bytes // MIB:,} MiB of memory to read it",
             ),
             (
-                "HTML page",
-                f"{html_pages.MAX_PAGE_BYTES // MIB} MiB; {html_pages.MAX_VALUES:,} values and {html_pages.MAX_CHARS // MIB} MiB of text out of all; "
-                f"{html_pages.LIMITS.cpu_seconds} s of processor time and {html_pages.LIMITS.memory_bytes // MIB:,} MiB of memory to read them",
+                "HTML page, Markdown",
+                f"{documents.MAX_BYTES_EACH // MIB} MiB, {documents.MAX_BYTES // MIB} MiB together; {extract_html.MAX_VALUES:,} values and "
+                f"{documents.MAX_CHARS // MIB} MiB of text out of all; {documents.LIMITS.cpu_seconds} s of processor time and "
+                f"{documents.LIMITS.memory_bytes // MIB:,} MiB of memory to read them",
+            ),
+            (
+                "PDF file",
+                f"{pdf_files.MAX_BYTES // MIB} MiB, {batch.MAX_ITEMS:,} pages, {pdf_files.MAX_CHARS // MIB} MiB of text; "
+                f"{pdf_files.LIMITS.cpu_seconds} s of processor time and {pdf_files.LIMITS.memory_bytes // MIB:,} MiB of memory to read it",
             ),
             (
                 "XML",

@@ -46,7 +46,7 @@ Patterns have these letters, other text stands in `'…'`: `yyyy` `yy` year, `MM
 `mm` `m` minute, `ss` `s` second, `SSS` milliseconds, `SSSSSS` microseconds, `ZZ` offset (+01:00), `ZZZ` (+0100); only to write: `z` zone, `kkkk` `WW` ISO year and week, `ooo` day of the year, `q`
 quarter. Names are English.""",
     ),
-    "JSON, CSV, Excel, XML, HTML": (
+    "JSON, CSV, Excel, XML, HTML, PDF, Markdown": (
         [
             "parse_json",
             "build_json",
@@ -57,6 +57,9 @@ quarter. Names are English.""",
             "parse_xml",
             "build_xml",
             "extract_html",
+            "build_markdown",
+            "build_html",
+            "extract_pdf",
             "check_schema",
         ],
         """Uploads and downloads that are no text come as base64: `encoded: base64`. CSV and Excel: at most 10,000 rows, 500,000 cells, 1,000 columns.
@@ -73,8 +76,14 @@ XML: at most 5 MiB, 100,000 elements, 60 levels; a document with a
 DOCTYPE is refused, and with it every entity but the five of XML itself. An element is an object: attributes are `@name`, text is `#text`, elements within go by their names, several of one name are a list; an element
 with only text is that text, an empty one `""`. Space between elements, comments and the order of elements of different names are not kept.
 
-HTML: at most 5 MiB, 100,000 elements; it is read whatever is wrong with it, and nothing in it runs. Elements that browsers add are not there: of a table without `tbody`, `table tr` finds the rows, `table > tbody > tr` does not. Selectors are CSS's: `#id`, `.class`, `[attribute^=…]`, `a b`, `a > b`, `a + b`, `a ~ b`,
-`:nth-child(2n+1)` and its like, `:not()`, `:is()`, `:has()`, `:empty`, `:root`; none of states (`:hover`). Text is that which is seen: without scripts, on one line.""",
+HTML: a page has at most 5 MiB; it is read as browsers do, whatever is wrong with it, and nothing in it runs. Elements that browsers add are there: of a table without `tbody`, `table tr` and `table > tbody > tr` find the rows, `table > tr` does not. Selectors are CSS's: `#id`, `.class`, `[attribute^=…]`, `a b`, `a > b`, `a + b`, `a ~ b`,
+`:nth-child(2n+1)` and its like, `:not()`, `:is()`, `:has()`, `:empty`, `:root`; none of states (`:hover`). Text is that which is seen: without scripts, on one line.
+
+`build_markdown` keeps headings, lists, tables, links, pictures and code of a page, and leaves out scripts and styles; take the part that counts with `extract_html` first (`selector: main`, `get: html`). `build_html` reads
+[CommonMark](https://spec.commonmark.org/) with tables and ~~strikethrough~~ as GitHub has them. HTML in the text stays text, and links and pictures never run a script, so that what a model or a stranger wrote can go into an e-mail.
+
+`extract_pdf` reads files of up to 20 MiB in a process of their own. A file with a password is refused. Words that are divided at the end of a line are whole again; columns and tables come in the order in which the file has them. Scans have no text: a
+model that sees pictures can read them.""",
     ),
     "Hashes": (
         ["hash"],

@@ -1,7 +1,7 @@
 """The program of the child: started as a file by :mod:`workflows.isolated.process`.
 
-Its arguments are what to run and its limits, and the question, as JSON. What is to be read comes on standard input, and the answer
-goes to standard output.
+Its argument is what to run and its limits, as JSON. On standard input comes the question, a line of JSON, and after it what is to be
+read, one thing after the other. The answer goes to standard output.
 """
 
 from __future__ import annotations
@@ -31,4 +31,6 @@ if __name__ == "__main__":
     sys.path += arguments["libraries"]
     answer = runpy.run_path(arguments["program"])["answer"]
     limit(arguments["limits"]["memory_bytes"], arguments["limits"]["cpu_seconds"])
-    sys.stdout.write(json.dumps(answer(sys.stdin.buffer.read(), json.loads(sys.argv[2]))))
+    asked = json.loads(sys.stdin.buffer.readline())
+    parts = [sys.stdin.buffer.read(size) for size in asked["sizes"]]
+    sys.stdout.write(json.dumps(answer(parts, asked["question"])))

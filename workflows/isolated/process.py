@@ -1,4 +1,4 @@
-"""The parent's side of a process that reads one thing."""
+"""The parent's side of a process that reads what strangers sent."""
 
 from __future__ import annotations
 
@@ -32,20 +32,24 @@ class Exhausted(Exception):
     """The process took more than it may, or a library has ended it."""
 
 
-def ask(program: str, question: dict[str, Any], data: bytes, *, libraries: Sequence[str], limits: Limits) -> Any:
+def ask(
+    program: str, question: dict[str, Any], parts: Sequence[bytes], *, libraries: Sequence[str], limits: Limits
+) -> Any:
     """Return what a program answers.
 
     :param program: the name of one in ``programs``.
+    :param parts: what it is to read.
     :param libraries: the packages that it imports.
     :raises Exhausted: if none comes.
     :raises NodeError: ``crashed``, retryable, if the process does not start.
     :raises Cancelled: if the node was abandoned; the process is ended then.
     """
     call = Call(limits.wall_seconds, None)
-    process = _started(program, question, libraries, limits)
+    process = _started(program, libraries, limits)
+    asked = orjson.dumps({"question": question, "sizes": [len(part) for part in parts]})
     with process, call.cancel.waking(process.kill):
         try:
-            answer, _ = process.communicate(data, timeout=limits.wall_seconds)
+            answer, _ = process.communicate(b"".join((asked, b"\n", *parts)), timeout=limits.wall_seconds)
         except subprocess.TimeoutExpired as error:
             raise Exhausted from error
         finally:
@@ -56,9 +60,7 @@ def ask(program: str, question: dict[str, Any], data: bytes, *, libraries: Seque
     return orjson.loads(answer)
 
 
-def _started(
-    program: str, question: dict[str, Any], libraries: Sequence[str], limits: Limits
-) -> subprocess.Popen[bytes]:
+def _started(program: str, libraries: Sequence[str], limits: Limits) -> subprocess.Popen[bytes]:
     arguments = {
         "program": str(_PROGRAMS / f"{program}.py"),
         "limits": asdict(limits),
@@ -67,7 +69,7 @@ def _started(
     command = [sys.executable, "-I", "-S", "-B", str(_CHILD), orjson.dumps(arguments).decode()]
     try:
         return subprocess.Popen(  # noqa: S603 - our own program with our own arguments
-            [*command, orjson.dumps(question).decode()],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

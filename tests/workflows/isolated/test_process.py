@@ -23,14 +23,14 @@ def program(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "_PROGRAMS", tmp_path)
 
     def write(body: str) -> str:
-        (tmp_path / "it.py").write_text(f"def answer(data, question):\n    {body}\n")
+        (tmp_path / "it.py").write_text(f"def answer(parts, question):\n    {body}\n")
         return "it"
 
     return write
 
 
-def asked(program, data=b"", question=None, **limits):
-    return ask(program, question or {}, data, libraries=(), limits=Limits(**limits))
+def asked(program, *parts, question=None, **limits):
+    return ask(program, question or {}, parts, libraries=(), limits=Limits(**limits))
 
 
 def running_children() -> list[int]:
@@ -45,10 +45,18 @@ def running_children() -> list[int]:
 
 
 class TestAnswer:
-    def test_is_what_the_program_makes_of_data_and_question(self, program):
-        echo = program("return {'size': len(data), 'question': question}")
+    def test_is_what_the_program_makes_of_the_parts_and_the_question(self, program):
+        echo = program("return {'parts': [part.hex() for part in parts], 'question': question}")
 
-        assert asked(echo, b"x" * 1_000_000, {"a": "ü"}) == {"size": 1_000_000, "question": {"a": "ü"}}
+        assert asked(echo, b"\n{", b"", b"\xff", question={"a": "ü\n"}) == {
+            "parts": ["0a7b", "", "ff"],
+            "question": {"a": "ü\n"},
+        }
+
+    def test_is_there_for_more_than_a_pipe_and_a_command_line_hold(self, program):
+        sizes = program("return [len(parts[0]), len(question['a'])]")
+
+        assert asked(sizes, b"x" * 1_000_000, question={"a": "a" * 1_000_000}) == [1_000_000, 1_000_000]
 
     def test_is_made_without_this_process_environment(self, program, monkeypatch):
         monkeypatch.setenv("SECRET_OF_THE_WORKER", "x")

@@ -1,1 +1,1 @@
-"""What runs in such a process: each file has a function ``answer(data, question)``. Nobody imports them."""
+"""What runs in such a process: each file has a function ``answer(parts, question)``. The worker imports none of them."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from workflows.isolated.programs.page_encoding import text_of
 
 # What is no text of a page, and what begins a new line in it.
 UNSEEN = frozenset({"script", "style", "template", "noscript", "head"})
@@ -55,25 +55,19 @@ APART = frozenset(
         "ul",
     ]
 )
-# Where a page says its encoding (HTML, 13.2.3.2).
-_CHARSET = re.compile(rb"<meta[^>]{0,500}charset\s*=\s*[\"']?([\w-]{1,40})", re.IGNORECASE)
-_PRESCAN_BYTES = 1024
 
 
 class TooMuch(Exception):
     """More would come out than may."""
 
 
-def answer(data: bytes, question: dict[str, Any]) -> dict[str, Any]:
+def answer(parts: list[bytes], question: dict[str, Any]) -> dict[str, Any]:
     """Return what was found in each page, or of which one too much would come out."""
     taking = _Taking(question)
     results: list[Any] = []
-    start = 0
-    for size in question["sizes"]:
-        page = data[start : start + size]
-        start += size
+    for page in parts:
         try:
-            results.append(taking.of(page.decode(question["encoding"] or _encoding(page), errors="replace")))
+            results.append(taking.of(text_of(page, question["encoding"])))
         except TooMuch as error:
             return {"index": len(results), "problem": f"{error}"}
     return {"results": results}
@@ -112,7 +106,7 @@ class _Taking:
         self._values -= 1
         self._chars -= len(value or "")
         if self._values < 0 or self._chars < 0:
-            raise TooMuch("Too many values, or characters, would come out")
+            raise TooMuch("Too many values, or characters, would come out. Make the selectors narrower.")
         return value
 
 
@@ -138,20 +132,3 @@ def _children(element: LexborNode) -> Iterator[LexborNode]:
     while child is not None:
         yield child
         child = child.next
-
-
-def _encoding(page: bytes) -> str:
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if page.startswith(mark):
-            return encoding
-    said = _CHARSET.search(page[:_PRESCAN_BYTES])
-    try:
-        found = codecs.lookup(said[1].decode()) if said else None
-    except LookupError:
-        found = None
-    # Codecs that are no character sets, such as hex, have no place in a page.
-    return found.name if found is not None and found._is_text_encoding else "utf-8"

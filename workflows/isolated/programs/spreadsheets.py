@@ -22,12 +22,12 @@ class Refused(Exception):
         self.answer = {"problem": problem, **more}
 
 
-def answer(data: bytes, question: dict[str, Any]) -> dict[str, Any]:
+def answer(parts: list[bytes], question: dict[str, Any]) -> dict[str, Any]:
     """Return the rows that have values, or what is wrong."""
     import python_calamine as calamine
 
     try:
-        workbook = calamine.load_workbook(io.BytesIO(data))
+        workbook = calamine.load_workbook(io.BytesIO(parts[0]))
         return {"rows": _rows(_sheet(workbook, question["sheet"]), question["area"], question["most"])}
     except Refused as refused:
         return refused.answer

@@ -18,7 +18,9 @@ from workflows.nodes.transform.aggregate import AggregateItems
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.build_csv import BuildCsv
 from workflows.nodes.transform.build_excel import BuildExcel
+from workflows.nodes.transform.build_html import BuildHtml
 from workflows.nodes.transform.build_json import BuildJson
+from workflows.nodes.transform.build_markdown import BuildMarkdown
 from workflows.nodes.transform.build_xml import BuildXml
 from workflows.nodes.transform.change_text import ChangeText
 from workflows.nodes.transform.check_schema import CheckSchema
@@ -27,6 +29,7 @@ from workflows.nodes.transform.convert_zone import ConvertZone
 from workflows.nodes.transform.decode_text import DecodeText
 from workflows.nodes.transform.encode_text import EncodeText
 from workflows.nodes.transform.extract_html import ExtractHtml
+from workflows.nodes.transform.extract_pdf import ExtractPdf
 from workflows.nodes.transform.extract_text import ExtractText
 from workflows.nodes.transform.filter_items import FilterItems
 from workflows.nodes.transform.flatten import Flatten
@@ -92,6 +95,9 @@ Step = Annotated[
     | ParseXml
     | BuildXml
     | ExtractHtml
+    | ExtractPdf
+    | BuildMarkdown
+    | BuildHtml
     | CheckSchema
     | HashValue
     | EncodeText
@@ -114,7 +120,7 @@ class TransformConfig(Config):
 
 @register("transform")
 class Transform(NodeType[TransformConfig]):
-    """Reshape data: fields, lists, dates, text, JSON, CSV, Excel, XML and HTML, hashes; or by a script."""
+    """Reshape data: fields, lists, dates, text, JSON, CSV, Excel, XML, HTML, PDF and Markdown, hashes; or by a script."""
 
     Config = TransformConfig
     icon = "shuffle"

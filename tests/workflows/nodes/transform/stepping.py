@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from tests.builders import definition, node
 from tests.workflows.definition.checks import found
 from tests.workflows.nodes.runs import FakeContext, outcome
 from workflows.nodes.base import Done, NodeError
+
+# For properties of what runs in a process of its own, of which each costs as much as many tests.
+in_processes = settings(deadline=None, max_examples=20)
+
+
+def some_of(characters: str) -> st.SearchStrategy[list[str]]:
+    """Return a strategy for several short texts of these characters, that are read in one process."""
+    return st.lists(st.text(st.sampled_from(list(characters)), max_size=60), min_size=1, max_size=50)
 
 
 def result(value: Any, operation: str, *, context: FakeContext | None = None, **settings: Any) -> Any:

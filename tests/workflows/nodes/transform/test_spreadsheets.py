@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.runs import node_type
-from tests.workflows.nodes.transform.stepping import failure, problems, result
+from tests.workflows.nodes.transform.stepping import failure, in_processes, problems, result
 from tests.workflows.nodes.transform.workbooks import MAIN, open_document, packed, parts, workbook
 from workflows.isolated.process import Limits
 from workflows.nodes.base import Effect, NodeError
@@ -290,7 +289,7 @@ class TestRefused:
         assert len(result(workbook(row * (MAX_ITEMS + 2)), "parse_excel", range="A2")) == MAX_ITEMS
 
     @given(st.data())
-    @patient
+    @in_processes
     def test_bytes_that_were_changed_on_the_way_never_do_anything_else(self, data):
         whole = packed(parts("<row><c t='s'><v>0</v></c></row>", texts="<si><t>a</t></si>"))
         position = data.draw(st.integers(2, len(whole) - 1))
@@ -306,7 +305,7 @@ class TestRefused:
 
 class TestBuild:
     @given(st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=5))
-    @patient
+    @in_processes
     def test_what_is_written_is_read_again(self, rows):
         full = [[1, *row] for row in rows]
 

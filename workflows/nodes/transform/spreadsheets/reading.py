@@ -67,7 +67,7 @@ def _asked(data: bytes, sheet: str | int, area: Area) -> dict[str, Any]:
         },  # The first row may name the columns.
     }
     try:
-        answer: dict[str, Any] = ask("spreadsheets", question, data, libraries=("python_calamine",), limits=LIMITS)
+        answer: dict[str, Any] = ask("spreadsheets", question, [data], libraries=("python_calamine",), limits=LIMITS)
     except Exhausted as error:
         raise _too_large("to read it takes too much memory or time; cells that are far apart do") from error
     return answer
