@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CLOSING_LINE = "======= 7 passed in 0.10s ======="
 JOURNEYS_CLOSING_LINE = "======= 5 passed in 0.15s ======="
 CRASH_CLOSING_LINE = "======= 3 passed in 0.20s ======="
+# Targets of the Makefile, and what the parts that call them are called.
+OF_PROCESSES = [("test_journeys", "journeys"), ("test_crash", "crash tests")]
 CLOSING_LINES = [CRASH_CLOSING_LINE, JOURNEYS_CLOSING_LINE, CLOSING_LINE]
 
 
@@ -26,12 +28,12 @@ def project(tmp_path) -> Path:
 
 
 def write_makefile(
-    project: Path, *, test: str = "true", journeys: str = "true", lint: str = "true", test_crash: str = "true"
+    project: Path, *, test: str = "true", test_journeys: str = "true", lint: str = "true", test_crash: str = "true"
 ) -> None:
     """Write a Makefile whose parts end as the given shell commands do."""
     (project / "Makefile").write_text(
         f"install-dev:\n\t@true\ntest:\n\t@echo 'collected 7 items'; echo '{CLOSING_LINE}'; {test}\nlint:\n\t@{lint}\n"
-        f"test-journeys:\n\t@echo '{JOURNEYS_CLOSING_LINE}'; {journeys}\n"
+        f"test-journeys:\n\t@echo 'journeys $(PYTEST_ARGS)'; echo '{JOURNEYS_CLOSING_LINE}'; {test_journeys}\n"
         f"test-crash:\n\t@echo 'crash tests $(PYTEST_ARGS)'; echo '{CRASH_CLOSING_LINE}'; {test_crash}\n"
     )
 
@@ -86,23 +88,20 @@ class TestRun:
 
         assert "\nkept\n" in run(project, PYTHONDONTWRITEBYTECODE="1").stdout
 
-    def test_fails_when_journeys_fail(self, project):
-        write_makefile(project, journeys="exit 1")
-
-        assert "Failed: journeys\n" in run(project).stdout
-
-    def test_tries_crash_tests_that_failed_once_more_alone(self, project):
-        write_makefile(project, test_crash="test -n '$(PYTEST_ARGS)'")
+    @pytest.mark.parametrize(("target", "part"), OF_PROCESSES)
+    def test_tries_tests_of_real_processes_that_failed_once_more_alone(self, project, target, part):
+        write_makefile(project, **{target: "test -n '$(PYTEST_ARGS)'"})
 
         done = run(project)
 
         assert done.returncode == 0, done.stdout
-        assert "crash tests --last-failed" in done.stdout
+        assert f"{part} --last-failed" in done.stdout
 
-    def test_fails_when_crash_tests_fail_twice(self, project):
-        write_makefile(project, test_crash="exit 1")
+    @pytest.mark.parametrize(("target", "part"), OF_PROCESSES)
+    def test_fails_when_they_fail_twice(self, project, target, part):
+        write_makefile(project, **{target: "exit 1"})
 
-        assert "Failed: crash tests\n" in run(project).stdout
+        assert f"Failed: {part}\n" in run(project).stdout
 
     def test_tests_nothing_that_could_not_be_installed(self, project):
         (project / "Makefile").write_text("install-dev:\n\t@exit 1\n")
@@ -117,6 +116,6 @@ class TestRun:
         targets = (ROOT / "Makefile").read_text()
 
         assert all(
-            f"make {target}" in text and f"\n{target}:" in targets
+            f" {target}" in text and f"\n{target}:" in targets
             for target in ("test", "test-journeys", "test-crash", "lint", "install-dev")
         )
