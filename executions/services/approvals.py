@@ -49,8 +49,8 @@ def why_not(approval: Approval, by: Actor, *, has_link: bool) -> str:
         return "Only members of the project may decide."
     if approval.role is not None and RANKS.index(role) >= RANKS.index(Role(approval.role)):
         return ""
-    if by.token is None and by.user.get_username() in approval.users:
-        return ""
+    if by.user.get_username() in approval.users:
+        return "" if by.token is None else "You are named to decide this yourself: log in. No token decides it for you."
     return f"This may be decided by {who_decides(approval)}; you are {role.value}."
 
 

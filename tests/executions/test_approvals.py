@@ -225,6 +225,13 @@ class TestWhoDecides:
 
         assert approvals.why_not(approval, Actor(membership.user, token=token), has_link=False)
 
+    def test_is_told_to_log_in_where_only_a_token_comes_for_one_who_is_named(self):
+        approval = asked(deciders={"users": ["ann"]})
+        membership = MemberFactory(project=approval.project, role="owner", user__username="ann")
+        token, _ = token_and_key(member=membership, role="owner")
+
+        assert "log in" in approvals.why_not(approval, Actor(membership.user, token=token), has_link=False)
+
 
 class TestPage:
     def test_shows_and_decides_nothing(self):
