@@ -126,9 +126,7 @@ class RunContext:
             if mark != self.secret_mark:
                 return found.group()  # Text from outside that only looks like a placeholder.
             if kind == "link":
-                link = self.links.get(name, found.group())
-                self.masker.add(link)  # Whoever reads it could call it.
-                return link
+                return self._link(name, found.group())
             secret = self.secrets.get(name)
             if secret is None:
                 raise NodeError(
@@ -150,6 +148,20 @@ class RunContext:
                 "links.node as it is: `query`, `form` and `json` encode it, and `auth` makes basic authentication of it.",
             )
         return filled
+
+    def fill_links(self, text: str) -> str:
+        """Replace this node run's placeholders of links, and leave those of secrets: for what people read."""
+
+        def value_of(found: re.Match[str]) -> str:
+            kind, name, mark = found.groups()
+            return self._link(name, found.group()) if (kind, mark) == ("link", self.secret_mark) else found.group()
+
+        return PLACEHOLDER.sub(value_of, text)
+
+    def _link(self, node_id: str, placeholder: str) -> str:
+        link = self.links.get(node_id, placeholder)
+        self.masker.add(link)  # Whoever reads it could call it.
+        return link
 
 
 def without_marks(value: Any) -> Any:

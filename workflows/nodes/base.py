@@ -276,6 +276,9 @@ class Context(Protocol):
         From then on this node run can call no host that one of them may not go to.
         """
 
+    def fill_links(self, text: str) -> str:
+        """Replace placeholders of links by their values, and leave those of secrets. Only for what goes to the outside."""
+
 
 # A Config, or a root model over several of them where a key such as ``kind`` tells which.
 C = TypeVar("C", bound=BaseModel)

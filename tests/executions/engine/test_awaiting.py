@@ -22,6 +22,7 @@ from tests.executions.engine.carrying import carry, hurry, start
 from tests.executions.engine.carrying import httpserver as httpserver
 from tests.executions.engine.carrying import worker as worker
 from tests.factories import MemberFactory
+from tests.mail import mail_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +112,24 @@ class TestWait:
         assert "⟦link:ask⟧" in str(execution.node_runs.get(node_id="told").input_data)
         take_call(link_of(execution), call())
         carry(worker, execution)
+
+    def test_is_told_by_e_mail_and_kept_nowhere(self, worker, settings):
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_USE_TLS = "127.0.0.1", False
+        written = {"text": "Please: {{ links.ask }}", "html": '<a href="{{ links.ask }}">Please</a>'}
+        mail = {"tool": "email.send", "with": {"to": "ann@example.com", "subject": "Pay?", **written}}
+        raw = definition("start > told > ask > end", told=node("tool", mail), ask=approve())
+        with mail_server() as server:
+            settings.EMAIL_PORT = server.port
+            execution = start(raw)
+            settle(worker, execution)
+
+        (message,) = server.messages
+        (text, html) = (part.get_content() for part in message.iter_parts())
+        token = links.token_of(links.Place(execution.pk, "ask"))
+        assert text.strip() == f"Please: {settings.WEBHOOK_BASE_URL}/approvals/{token}"
+        assert f'<a href="{settings.WEBHOOK_BASE_URL}/approvals/{token}">' in html
+        assert token not in str([*execution.node_runs.values(), *Link.objects.values()])
 
     def test_loses_no_call_that_comes_before_it(self, worker, httpserver):
         def answer(request):

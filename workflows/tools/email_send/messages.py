@@ -25,12 +25,11 @@ def build(arguments: EmailArguments, context: Context) -> EmailMessage:
     :raises NodeError: ``too_many_recipients``, ``secret_refused``, ``invalid_content``, or what reading the storage says.
     """
     _refuse_too_many(arguments)
-    for text in (arguments.subject, arguments.text, arguments.html):
-        contents.refuse_secrets(text or "", context)
-        contents.from_text(text or "", what="The message")
+    subject = _told(arguments.subject, context)
+    text, html = (each if each is None else _told(each, context) for each in (arguments.text, arguments.html))
     message = EmailMultiAlternatives(
-        subject=arguments.subject,
-        body=arguments.html if arguments.text is None else arguments.text,
+        subject=subject,
+        body=html if text is None else text,
         from_email=_sender(arguments.from_name),
         to=[as_header(each) for each in listed(arguments.to)],
         cc=[as_header(each) for each in listed(arguments.cc)],
@@ -43,10 +42,10 @@ def build(arguments: EmailArguments, context: Context) -> EmailMessage:
             "Auto-Submitted": "auto-generated",  # RFC 3834: no holiday notes to us, please.
         },
     )
-    if arguments.text is None:
+    if text is None:
         message.content_subtype = "html"
-    elif arguments.html is not None:
-        message.attach_alternative(arguments.html, "text/html")
+    elif html is not None:
+        message.attach_alternative(html, "text/html")
     return message
 
 
@@ -60,6 +59,14 @@ def recipients(arguments: EmailArguments) -> list[str]:
     """Return every address that the message goes to, once, without names."""
     everybody = [*listed(arguments.to), *listed(arguments.cc), *listed(arguments.bcc)]
     return list(dict.fromkeys(bare(each) for each in everybody))
+
+
+def _told(text: str, context: Context) -> str:
+    # A link is for whoever gets the message; a secret is for nobody who reads.
+    told = context.fill_links(text)
+    contents.refuse_secrets(told, context)
+    contents.from_text(told, what="The message")
+    return told
 
 
 def _refuse_too_many(arguments: EmailArguments) -> None:
@@ -97,8 +104,9 @@ def _attached(attachment: Attachment, context: Context) -> MIMEBase:
 
 def _bytes(attachment: Attachment, context: Context) -> bytes:
     if attachment.text is not None:
-        contents.refuse_secrets(attachment.text, context)
-        return contents.from_text(attachment.text, what="An attachment")
+        text = context.fill_links(attachment.text)
+        contents.refuse_secrets(text, context)
+        return contents.from_text(text, what="An attachment")
     if attachment.base64 is not None:
         return contents.from_base64(attachment.base64, what="An attachment")
     return files.read(context.project_id, attachment.storage or "")
