@@ -36,9 +36,9 @@ class Merge(Operation):
     other_key: Annotated[list[Path], Field(min_length=1, max_length=10)] | None = Field(
         default=None, description="With `by_key`: those fields' names in the other list, if they differ."
     )
-    keep: Literal["all", "matched", "first", "second"] = Field(
+    keep: Literal["all", "matched", "first", "second", "only_first", "only_second"] = Field(
         default="all",
-        description="What happens to items without a partner: keep them (full outer join), drop them (inner), keep those of the first list (left) or of the other (right).",
+        description="What happens to items without a partner: keep them (full outer join), drop them (inner), keep those of the first list (left) or of the other (right); or keep nothing but those of the first list, or of the other, that have none (anti-join).",
     )
 
     example: ClassVar[Example] = Example(
@@ -80,6 +80,10 @@ class Merge(Operation):
                 return right is not None
             case "matched":
                 return left is not None and right is not None
+            case "only_first":
+                return right is None
+            case "only_second":
+                return left is None
 
     def _by_key(self, first: Sequence[Item], second: Sequence[Item]) -> Iterator[Pair]:
         """Yield each item with each of its partners: those of the first list in their order, then what is left over."""

@@ -313,6 +313,8 @@ class TestMerge:
             ("first", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None)]),
             ("second", [("Bob", "Bonn"), ("Bob", "Köln"), (None, "Rom"), (None, "?")]),
             ("all", [("Ada", None), ("Bob", "Bonn"), ("Bob", "Köln"), ("Eve", None), (None, "Rom"), (None, "?")]),
+            ("only_first", [("Ada", None), ("Eve", None)]),
+            ("only_second", [(None, "Rom"), (None, "?")]),
         ],
     )
     def test_joins_by_key_and_nothing_is_like_null(self, keep, names):
@@ -321,14 +323,14 @@ class TestMerge:
         assert [(item.get("name"), item.get("city")) for item in merged] == names
 
     @patient
-    @given(RECORDS, RECORDS, st.sampled_from(["all", "matched", "first", "second"]))
+    @given(RECORDS, RECORDS, st.sampled_from(["all", "matched", "first", "second", "only_first", "only_second"]))
     def test_joins_as_comparing_each_with_each_does(self, first, second, keep):
         others = [{"k": item["k"], "other": item["id"]} for item in second]
         pairs = [(a, b) for a in first for b in others if a["k"] is not None and a["k"] == b["k"]]
-        expected = [{**a, **b} for a, b in pairs]
-        if keep in ("all", "first"):
+        expected = [] if keep.startswith("only_") else [{**a, **b} for a, b in pairs]
+        if keep in ("all", "first", "only_first"):
             expected += [a for a in first if not any(a is left for left, _ in pairs)]
-        if keep in ("all", "second"):
+        if keep in ("all", "second", "only_second"):
             expected += [b for b in others if not any(b is right for _, right in pairs)]
 
         merged = result(first, "merge", how="by_key", key=["k"], keep=keep, **{"with": others})
@@ -351,6 +353,8 @@ class TestMerge:
             ("first", [{"a": 1, "b": 1}, {"a": 2}]),
             ("second", [{"a": 1, "b": 1}]),
             ("matched", [{"a": 1, "b": 1}]),
+            ("only_first", [{"a": 2}]),
+            ("only_second", []),
         ],
     )
     def test_joins_by_position(self, keep, expected):
