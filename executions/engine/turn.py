@@ -1081,7 +1081,7 @@ def _failure(row: WorkflowExecutionLog) -> dict[str, Any]:
 def _truth(value: Any, field: str, scope: Scope) -> bool:
     if isinstance(value, bool):
         return value
-    raise NodeError("invalid_config", f"Node `{scope.node_id}`: `{field}` must give true or false, not {value!r:.60}.")
+    raise NodeError("invalid_config", f"`{field}` must give true or false, not {value!r:.60}.")
 
 
 def _late(deadline: datetime) -> NodeError:

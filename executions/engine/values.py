@@ -78,7 +78,7 @@ class Values:
         places = self._linked(mentions.links, here)
         if places:
             given.roots["links"] = {node_id: f"⟦link:{node_id}:{mark}⟧" for node_id in places}
-        results = self._rendered(compiled.begin.templates, given, of=f"Node `{row.node_id}`", lazy=compiled.lazy)
+        results = self._rendered(compiled.begin.templates, given, lazy=compiled.lazy)
         if compiled.body is not None:
             results = self._masker.mask(results)  # What a scope has begun with is read again after a crash.
         config = compiled.configured(results, given=input)
@@ -93,9 +93,9 @@ class Values:
             secrets={name: self._secrets[name] for name in mentions.secrets if name in self._secrets},
             masker=self._masker,
             links={node_id: url for node_id, (_, url) in places.items()},
-            evaluate_items=lambda text, items: self._evaluate_items(row.node_id, text, items, given),
-            run_body=lambda body, items: self._run_script(row.node_id, body, items, given),
-            run_body_each=lambda body, items: self._run_script_each(row.node_id, body, items, given),
+            evaluate_items=lambda text, items: self._evaluate_items(text, items, given),
+            run_body=lambda body, items: self._run_script(body, items, given),
+            run_body_each=lambda body, items: self._run_script_each(body, items, given),
         )
         shown: dict[str, Any] = {"from": [edge.source for edge in _taken(here, row.node_id)]}
         values = {pointer: value for pointer, value in results.items() if not isinstance(value, Unevaluated)}
@@ -134,7 +134,7 @@ class Values:
             return {}
         evaluated = fields.evaluated
         given = self._given(evaluated.mentions, here, now=now, input=here.scope.input_of(here.index))
-        results = self._rendered(evaluated.templates, given, of=f"Node `{here.scope.node_id}`, pass {here.index}")
+        results = self._rendered(evaluated.templates, given, of=f"Pass {here.index}, ")
         return {path: substitute(raw, results, "/" + path.replace(".", "/")) for path, raw in fields.raw.items()}
 
     def input_of(self, here: Pass, node_id: str) -> Any:
@@ -321,7 +321,9 @@ class Values:
         roots = {"input": output, "trigger": self._execution.execution_context["trigger"]}
         now = self._journal.row(here.iteration, edge.source).completed_at or self._execution.created_at
         place = f"The edge from `{edge.source}` to `{edge.target}`"
-        return self._rendered((("/transform", edge.transform),), _Given(roots, now, {}, None), of=place)["/transform"]
+        return self._rendered((("/transform", edge.transform),), _Given(roots, now, {}, None), of=f"{place}, ")[
+            "/transform"
+        ]
 
     @cached_property
     def _variables(self) -> dict[str, Any]:
@@ -369,11 +371,12 @@ class Values:
         templates: Templates,
         given: _Given,
         *,
-        of: str,
+        of: str = "",
         lazy: frozenset[str] = frozenset(),
     ) -> dict[str, Any]:
         """Evaluate templates in one round trip; return their values by JSON Pointer.
 
+        :param of: what stands before a field, if it is not the node's own.
         :param lazy: where a failure is left for the node to find.
         :raises NodeError: for the first failure elsewhere.
         """
@@ -385,7 +388,7 @@ class Values:
             )
         except RenderError as failed:
             failures = {
-                pointer: _failed(failed.errors[pointer], where=f"{of}, {pointer}")
+                pointer: _failed(failed.errors[pointer], where=f"{of}{pointer}")
                 for pointer, _ in templates
                 if pointer in failed.errors
             }
@@ -397,26 +400,25 @@ class Values:
                 pointer: Unevaluated(text, failures[pointer]) for pointer, text in templates if pointer in failures
             }
 
-    def _evaluate_items(self, node_id: str, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
+    def _evaluate_items(self, text: str, items: Sequence[Any], given: _Given) -> list[Any]:
         try:
             return render_each(text, items, self._sandbox, given.beside_items, now=given.now, absent=given.absent)
         except ExpressionError as error:
-            raise _failed(error, where=f"Node `{node_id}`, item {error.index}") from error
+            raise _failed(error, where=f"Item {error.index}") from error
 
-    def _run_script(self, node_id: str, body: str, items: Sequence[Any], given: _Given) -> Any:
+    def _run_script(self, body: str, items: Sequence[Any], given: _Given) -> Any:
         try:
             return script_evaluator().run_script(body, items, given.beside_items, now=given.now, absent=given.absent)
         except ExpressionError as error:
-            raise _failed(error, where=f"Node `{node_id}`") from error
+            raise _failed(error) from error
 
-    def _run_script_each(self, node_id: str, body: str, items: Sequence[Any], given: _Given) -> list[Any]:
+    def _run_script_each(self, body: str, items: Sequence[Any], given: _Given) -> list[Any]:
         try:
             return script_evaluator().run_script_each(
                 body, items, given.beside_items, now=given.now, absent=given.absent
             )
         except ExpressionError as error:
-            where = f"Node `{node_id}`" if error.index is None else f"Node `{node_id}`, item {error.index}"
-            raise _failed(error, where=where) from error
+            raise _failed(error, where="" if error.index is None else f"Item {error.index}") from error
 
 
 @dataclass(frozen=True)
@@ -439,9 +441,10 @@ def most_bytes_in_a_row() -> int:
     return min(settings.NODE_OUTPUT_MAX_BYTES, MOST_BYTES_IN_A_ROW)
 
 
-def _failed(error: ExpressionError, *, where: str) -> NodeError:
+def _failed(error: ExpressionError, *, where: str = "") -> NodeError:
+    # Which node it is stands beside the error: in its row, and in what the execution says of it.
     details = {"expression": error.expression, "line": error.line, "column": error.column}
-    return NodeError(error.code, f"{where}: {error.message}", details=details)
+    return NodeError(error.code, f"{where}: {error.message}" if where else error.message, details=details)
 
 
 def _taken(here: Pass, node_id: str) -> tuple[Edge, ...]:

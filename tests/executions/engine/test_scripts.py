@@ -82,7 +82,7 @@ class TestScript:
         execution = carry(worker, start(scripted("const a = 1;\nthrow new Error('no stock')"), {"n": 1}))
 
         assert (execution.status, execution.error["code"]) == ("failed", "threw")
-        assert "Line 2, column" in execution.error["message"]
+        assert execution.error["message"].startswith("Node `it` failed: Step 1 (`script`): Line 2, column")
         details = execution.node_runs.get(node_id="it").error["details"]
         assert (details["line"], details["path"]) == (2, "/steps/0")
 

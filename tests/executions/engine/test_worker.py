@@ -93,8 +93,8 @@ class TestWork:
 
         assert execution.status == "failed"
         assert execution.error["node_id"] == "end"
-        assert "`end`" in execution.error["message"]
-        assert "/value" in execution.error["message"]
+        assert execution.error["message"].startswith("Node `end` failed: /value: `input.customer")
+        assert execution.error["message"].count("Node `end`") == 1
         assert "customer" in execution.error["message"]
 
     def test_a_case_that_is_not_reached_need_not_make_sense(self, worker):
