@@ -32,6 +32,11 @@ GROUPS = {
 runs in a process of its own with limits: 64 KiB of code, 5 s of processor time (all items together), 128 MiB of memory, 5 MiB of input and of output, 128 levels. Braces in it are its own: it is no
 template. A node with a script runs beside others, not in the web process. What fails names its line and column: `details` has `line`, `column` and, with `for_each`, the item stands in the message.""",
     ),
+    "Failing on purpose": (
+        ["fail"],
+        "The message stands in the error as it is written, and so in what an error workflow or the port `error` is given. It is not tried again, unless "
+        "`retry.on` names its code.",
+    ),
     "Text": (
         ["change_text", "split_text", "join_text", "replace_text", "extract_text", "encode", "decode"],
         "Regular expressions are RE2's: they take linear time whatever the text, and have no look-around and no back references.",

@@ -31,6 +31,7 @@ from workflows.nodes.transform.encode_text import EncodeText
 from workflows.nodes.transform.extract_html import ExtractHtml
 from workflows.nodes.transform.extract_pdf import ExtractPdf
 from workflows.nodes.transform.extract_text import ExtractText
+from workflows.nodes.transform.fail import Fail
 from workflows.nodes.transform.filter_items import FilterItems
 from workflows.nodes.transform.flatten import Flatten
 from workflows.nodes.transform.format_date import FormatDate
@@ -75,6 +76,7 @@ Step = Annotated[
     | Chunk
     | Merge
     | RunScript
+    | Fail
     | ChangeText
     | SplitText
     | JoinText
@@ -125,7 +127,7 @@ class Transform(NodeType[TransformConfig]):
     Config = TransformConfig
     icon = "shuffle"
     # A step's items exist only once the steps before it have run.
-    deferred = ("steps.*.fields", "steps.*.where", "steps.*.to", "steps.*.duration", "steps.*.until")
+    deferred = ("steps.*.fields", "steps.*.where", "steps.*.to", "steps.*.duration", "steps.*.until", "steps.*.message")
     secret_fields = ("steps.*.key",)  # That of an HMAC.
     example = {
         "value": "{{ input.orders }}",
@@ -170,7 +172,7 @@ class Transform(NodeType[TransformConfig]):
                 batch = step.apply(batch, each)
                 refuse_large(batch.items)
             except NodeError as error:
-                raise _in_step(error, index, step.operation) from error
+                raise _in_step(error, index, step) from error
         return Done(batch.value)
 
 
@@ -179,10 +181,11 @@ def _code(written: Any) -> Any:
     return written[LITERAL] if isinstance(written, Mapping) and LITERAL in written else written
 
 
-def _in_step(error: NodeError, index: int, operation: str) -> NodeError:
+def _in_step(error: NodeError, index: int, step: Operation) -> NodeError:
+    says_itself = isinstance(step, Fail) and error.code == step.code
     return NodeError(
         error.code,
-        f"Step {index + 1} (`{operation}`): {error.message}",
+        error.message if says_itself else f"Step {index + 1} (`{step.name()}`): {error.message}",
         retryable=error.retryable,
         retry_after=error.retry_after,
         details={**error.details, "path": f"/steps/{index}"},

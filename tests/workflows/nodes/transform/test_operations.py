@@ -365,3 +365,34 @@ class TestMerge:
     def test_s_expr_5_needs_a_list(self):
         with pytest.raises(NodeError, match="must be a list, not an object"):
             result([1], "merge", how="append", **{"with": "{{ ({}) }}"})
+
+
+class TestFail:
+    ORDERS = [{"id": 1, "total": 5}, {"id": 2, "total": -1}, {"id": 3, "total": -2}]
+
+    def refused(self, value, **settings):
+        with pytest.raises(NodeError) as caught:
+            result(value, "fail", **settings)
+        return caught.value
+
+    def test_says_its_own_words_about_the_first_for_which_its_condition_holds(self):
+        failed = self.refused(
+            self.ORDERS, where="{{ item.total < 0 }}", message="Order {{ item.id }} is below zero.", code="below_zero"
+        )
+
+        assert (failed.code, failed.message, failed.retryable) == ("below_zero", "Order 2 is below zero.", False)
+        assert failed.details == {"index": 1, "path": "/steps/0"}
+
+    def test_hands_on_what_is_right(self):
+        assert result(self.ORDERS, "fail", where="{{ item.id > 9 }}", message="No.") == self.ORDERS
+        assert result([], "fail", where="{{ item.id > 9 }}", message="No.") == []
+
+    @pytest.mark.parametrize("value", [[], {"a": 1}, None, [1]])
+    def test_always_fails_without_a_condition(self, value):
+        failed = self.refused(value, message="Nothing came.")
+
+        assert (failed.code, failed.message) == ("stopped", "Nothing came.")
+
+    def test_needs_a_text_and_a_truth(self):
+        assert "Step 1 (`fail`)" in self.refused([1], message="{{ item }}").message
+        assert error([1], "fail", where="{{ item + '' }}", message="No.") == "wrong_type"
