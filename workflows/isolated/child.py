@@ -33,4 +33,5 @@ if __name__ == "__main__":
     limit(arguments["limits"]["memory_bytes"], arguments["limits"]["cpu_seconds"])
     asked = json.loads(sys.stdin.buffer.readline())
     parts = [sys.stdin.buffer.read(size) for size in asked["sizes"]]
-    sys.stdout.write(json.dumps(answer(parts, asked["question"])))
+    # Half a character (a lone surrogate) becomes a question mark; as an escape, it would be no JSON that the parent reads.
+    sys.stdout.buffer.write(json.dumps(answer(parts, asked["question"]), ensure_ascii=False).encode(errors="replace"))

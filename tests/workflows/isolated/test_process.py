@@ -58,6 +58,9 @@ class TestAnswer:
 
         assert asked(sizes, b"x" * 1_000_000, question={"a": "a" * 1_000_000}) == [1_000_000, 1_000_000]
 
+    def test_is_read_whatever_characters_are_in_it(self, program):
+        assert asked(program(r"return ['Gr\xf6\xdfe', '\U0001f375', '\0', 'a\ud800b']")) == ["Größe", "🍵", "\0", "a?b"]
+
     def test_is_made_without_this_process_environment(self, program, monkeypatch):
         monkeypatch.setenv("SECRET_OF_THE_WORKER", "x")
 

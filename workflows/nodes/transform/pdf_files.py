@@ -47,6 +47,10 @@ def text_of(data: bytes, *, first: int, last: int | None) -> PdfText:
             raise _too_large(f"there are more than {MAX_ITEMS:,} pages, or {MAX_CHARS:,} characters")
         case "password":
             raise NodeError("invalid_pdf", "The PDF file has a password. Save it without one.")
+        case "page":
+            raise NodeError(
+                "invalid_pdf", f"Page {answer['page']} of the PDF file cannot be read. Read others (`pages`)."
+            )
         case _:
             raise NodeError("invalid_pdf", "This is no PDF file that can be read.")
 

@@ -90,6 +90,22 @@ class TestText:
     def test_has_no_characters_that_nobody_can_store(self):
         assert result(encoded(document(line(rb"a\000b\002c"))), "extract_pdf")["text"].isprintable()
 
+    @pytest.mark.parametrize(
+        ("title", "expected"), [(b"<FEFF00540000>", "T"), (b"<FEFFD83CDF75>", "🍵"), (b"<FEFF0054D83C>", None)]
+    )
+    def test_comes_whatever_the_title_is(self, title, expected):
+        file = document(line(b"here"), more=b"5 0 obj<</Title%s>>endobj" % title).replace(b"/Root", b"/Info 5 0 R/Root")
+
+        read = result(encoded(file), "extract_pdf")
+        assert (read["text"], read["title"]) == ("here", expected)
+
+    def test_of_other_pages_is_read_though_one_is_broken(self):
+        file = document(line(b"first"), line(b"second"), line(b"third")).replace(b"12 0 obj", b"92 0 obj")
+
+        error = failure(encoded(file), "extract_pdf")
+        assert (error.code, "Page 2 " in error.message) == ("invalid_pdf", True)
+        assert result(encoded(file), "extract_pdf", pages="3")["text"] == "third"
+
 
 class TestRefused:
     @pytest.mark.parametrize(
