@@ -14,6 +14,7 @@ from workflows.nodes.base import NodeError
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.operation import Each, Operation
 from workflows.nodes.transform.paths import MISSING, Path, read, written
+from workflows.nodes.transform.size import Room
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,11 @@ class FieldOperation(Operation):
 
         :raises NodeError: naming the first item for which there is none.
         """
-        results = []
+        results, room = [], Room()
         for there in found:
             with at(there.index):
                 results.append(self.converted(there.value, each))
+                room.take(results[-1])
         return results
 
     def converted(self, value: Any, each: Each) -> Any:

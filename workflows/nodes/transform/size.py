@@ -20,9 +20,27 @@ def refuse_large(items: Sequence[Any]) -> None:
     :raises NodeError: ``too_large``.
     """
     if _size(items, {}) > MAX_BYTES:
-        raise NodeError(
-            "too_large", f"As JSON, the items have more than {MAX_BYTES:,} bytes. Keep only what is needed."
-        )
+        raise _too_large()
+
+
+class Room:
+    """Counts what comes out piece by piece, so that it is refused before there is more of it than fits into memory."""
+
+    def __init__(self) -> None:
+        self._left = MAX_BYTES
+
+    def take(self, result: Any) -> None:
+        """Count one thing more.
+
+        :raises NodeError: ``too_large``.
+        """
+        self._left -= _size([result], {})
+        if self._left < 0:
+            raise _too_large()
+
+
+def _too_large() -> NodeError:
+    return NodeError("too_large", f"As JSON, the items have more than {MAX_BYTES:,} bytes. Keep only what is needed.")
 
 
 def _size(whole: Any, known: dict[int, int]) -> int:

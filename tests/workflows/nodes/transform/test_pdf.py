@@ -14,7 +14,7 @@ from tests.workflows.nodes.runs import node_type
 from tests.workflows.nodes.transform.stepping import failure, in_processes, problems, result
 from workflows.isolated.process import Limits
 from workflows.nodes.base import Effect, NodeError
-from workflows.nodes.transform import pdf_files
+from workflows.nodes.transform import pdf_files, size
 
 # Three pages that fpdf2 has written: a table and umlauts; a word that is divided; nothing.
 LETTER = Path(__file__).with_name("letter.pdf").read_bytes()
@@ -137,6 +137,13 @@ class TestRefused:
         monkeypatch.setattr(pdf_files, "MAX_CHARS", 20)
 
         assert failure(encoded(LETTER), "extract_pdf").code == "pdf_too_large"
+
+    def test_more_text_of_several_files_than_fits_into_memory(self, monkeypatch):
+        monkeypatch.setattr(size, "MAX_BYTES", 300)
+        files = [encoded(document(line(b"x" * 70)))] * 9
+
+        error = failure(files, "extract_pdf")
+        assert (error.code, error.details["item"]) == ("too_large", 2)
 
     def test_a_file_that_takes_too_much_memory(self, monkeypatch):
         monkeypatch.setattr(pdf_files, "LIMITS", Limits(memory_bytes=1024 * 1024))
