@@ -177,6 +177,28 @@ class TestValues:
         assert result(data, "extract_html", encoded="base64", fields=fields) == {"it": page.rpartition(">")[2]}
 
     @pytest.mark.parametrize(
+        ("named", "meant"),
+        [
+            ("iso-8859-1", "windows-1252"),
+            ("us-ascii", "windows-1252"),
+            ("gb2312", "gb18030"),
+            ("shift_jis", "cp932"),
+            ("utf-16", "utf-8"),
+            ("nonsense", "utf-8"),
+            ("hex", "utf-8"),
+            ("idna", "utf-8"),
+            ("undefined", "utf-8"),
+            ("utf-7", "utf-8"),
+            ("unicode_escape", "utf-8"),
+        ],
+    )
+    def test_of_bytes_as_browsers_read_what_a_page_names(self, named, meant):
+        says = {"windows-1252": "“Größe” €", "gb18030": "朱镕基", "cp932": "①髙", "utf-8": r"Größe \ud800 +2AA-"}[meant]
+        data = base64.b64encode(f"<meta charset={named}><p>{says}".encode(meant)).decode()
+
+        assert result(data, "extract_html", encoded="base64", fields={"it": {"selector": "p"}}) == {"it": says}
+
+    @pytest.mark.parametrize(
         "page", ["", " ", "no html at all", "<", "<!-- -->", "\0", "<?xml version='1.0'?>", "\ud83d\ude00"]
     )
     def test_of_what_is_no_page_are_none(self, page):
