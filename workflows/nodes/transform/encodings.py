@@ -13,6 +13,8 @@ ByteEncoding = Literal["base64", "base64url", "hex"]
 Charset = Literal["utf-8", "utf-16", "utf-16-le", "utf-16-be", "iso-8859-1", "iso-8859-15", "windows-1252", "us-ascii"]
 
 _CODECS = {"windows-1252": "cp1252"}
+# To be taken out one by one: the parts between them, as a list, take twenty times what the text takes.
+_SPACES = {code: None for code in range(0x3001) if chr(code).isspace()}
 
 
 def written_bytes(data: bytes, encoding: ByteEncoding) -> str:
@@ -31,7 +33,7 @@ def read_bytes(text: str, encoding: ByteEncoding) -> bytes:
 
     :raises NodeError: ``invalid_encoding``.
     """
-    joined = "".join(text.split())
+    joined = text.translate(_SPACES)
     try:
         if encoding == "hex":
             return bytes.fromhex(joined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.workflows.definition.strategies import patient
 from tests.workflows.nodes.transform.stepping import failure, problems, result
+from workflows.nodes.transform.encodings import read_bytes
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -216,6 +218,17 @@ class TestEncode:
 
     def test_may_be_broken_into_lines_and_without_padding(self):
         assert result("R3LD\r\nvMOfZT8", "decode", encoding="base64") == "Grüße?"
+
+    @pytest.mark.parametrize("encoding", ["base64", "hex"])
+    def test_may_be_broken_into_very_many_lines_for_no_more_memory(self, encoding):
+        text = "41\n" * 400_000
+        tracemalloc.start()
+
+        read_bytes(text, encoding)
+
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 5 * len(text)
 
     @patient
     @given(TEXTS, st.sampled_from(["base64", "base64url", "hex", "url", "html"]))
