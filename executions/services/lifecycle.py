@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -217,7 +218,7 @@ def refuse_misfit(version: WorkflowVersion, input: Any) -> None:
     if problems:
         raise InvalidInput(
             f"The input does not fit the inputs of workflow {version.workflow.name!r}.",
-            problems=[problem.to_json() for problem in problems],
+            problems=[replace(problem, path=f"/input{problem.path}").to_json() for problem in problems],
         )
 
 

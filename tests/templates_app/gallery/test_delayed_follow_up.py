@@ -64,11 +64,11 @@ class TestDelayedFollowUp:
     @pytest.mark.parametrize(
         ("wrong", "path"),
         [
-            ({"quote_id": "../admin"}, "/quote_id"),
-            ({"email": "ada"}, "/email"),
-            ({"after_hours": 1000}, "/after_hours"),
-            ({"after_hours": "3"}, "/after_hours"),
-            ({"hours": 3}, ""),
+            ({"quote_id": "../admin"}, "/input/quote_id"),
+            ({"email": "ada"}, "/input/email"),
+            ({"after_hours": 1000}, "/input/after_hours"),
+            ({"after_hours": "3"}, "/input/after_hours"),
+            ({"hours": 3}, "/input"),
         ],
     )
     def test_refuses_an_input_that_does_not_fit(self, shelf, wrong, path):
