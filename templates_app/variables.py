@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -104,7 +105,7 @@ def _wrong(required: Sequence[RequiredVariable], given: Mapping[str, Any]) -> It
             continue
         problems = value_problems(variable.value_schema, given[variable.name], below=place_of(variable.name))
         if problems and variable.is_secret:
-            # What is wrong with a value is said by quoting it.
-            message = f"This cannot be the value of {variable.name}."
+            # What is wrong with a value is said by quoting it; what it has to be is no secret.
+            message = f"This cannot be the value of {variable.name}: it has to fit {json.dumps(variable.value_schema)}."
             problems = [Problem("invalid_input", place_of(variable.name), message, variable.description)]
         yield from problems

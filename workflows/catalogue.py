@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from workflows.definition.schema import Node
 from workflows.nodes import base as nodes
 from workflows.tools import base as tools
@@ -56,6 +58,13 @@ def tool_entries() -> list[ToolEntry]:
     return [tool_entry(tool) for _, tool in sorted(tools.catalogue().items())]
 
 
+class _WithTitles(GenerateJsonSchema):
+    """Gives each field a title, also those that are objects: a form would call them by the name of our class, or not at all."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return True
+
+
 @cache
 def node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
     """Return what the catalogue says of a node type."""
@@ -69,7 +78,7 @@ def node_type_entry(node_type: nodes.NodeType[Any]) -> NodeTypeEntry:
         secret_fields=node_type.secret_fields,
         ports=node_type.ports(node_type.example),
         effect=node_type.effect(node_type.example).value,
-        config_schema=node_type.Config.model_json_schema(),
+        config_schema=node_type.Config.model_json_schema(schema_generator=_WithTitles),
         example=node_type.example,
     )
 
@@ -82,7 +91,7 @@ def tool_entry(tool: tools.Tool[Any]) -> ToolEntry:
         description=_first_line(tool),
         icon=tool.icon,
         effect=tool.effect(tool.example).value,
-        arguments_schema=tool.Arguments.model_json_schema(),
+        arguments_schema=tool.Arguments.model_json_schema(schema_generator=_WithTitles),
         items_at=tool.items_at,
         item_key=tool.item_key,
         example=tool.example,

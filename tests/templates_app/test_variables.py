@@ -119,4 +119,9 @@ class TestFilled:
         (problem,) = problems_of([KEY], {"KEY": "hunter2"})
 
         assert "hunter2" not in str(problem)
-        assert problem["message"] == "This cannot be the value of KEY."
+
+    def test_says_what_a_secret_has_to_be(self):
+        (problem,) = problems_of([KEY], {"KEY": "hunter2"})
+
+        assert problem["message"].startswith("This cannot be the value of KEY: it has to fit ")
+        assert '"minLength": 8' in problem["message"]

@@ -33,6 +33,17 @@ def values_of(keyword, schema):
             yield from values_of(keyword, part)
 
 
+def untitled(schema):
+    """Return the fields that a form would have no name for."""
+    parts = schema.get("$defs", {})
+    fields = [each for part in [schema, *parts.values()] for each in part.get("properties", {}).items()]
+    return [
+        name
+        for name, field in fields
+        if "title" not in field and "title" not in parts.get(field.get("$ref", "").rpartition("/")[2], {})
+    ]
+
+
 class TestNodeTypes:
     def test_has_each_registered_one_once_by_name(self):
         assert [entry.key for entry in catalogue.node_types()] == sorted(nodes.catalogue())
@@ -65,6 +76,10 @@ class TestNodeTypes:
         fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
 
         assert [name for name, field in fields if "description" not in field and "const" not in field] == []
+
+    @pytest.mark.parametrize("entry", catalogue.node_types(), ids=lambda entry: entry.key)
+    def test_calls_every_field_by_a_title(self, entry):
+        assert untitled(entry.config_schema) == []
 
     @pytest.mark.parametrize(
         ("key", "kinds"),
@@ -117,6 +132,10 @@ class TestTools:
         fields = [(name, field) for part in parts for name, field in part.get("properties", {}).items()]
 
         assert [name for name, field in fields if "description" not in field and "const" not in field] == []
+
+    @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
+    def test_calls_every_argument_by_a_title(self, entry):
+        assert untitled(entry.arguments_schema) == []
 
     @pytest.mark.parametrize("entry", catalogue.tool_entries(), ids=lambda entry: entry.name)
     def test_refuses_unknown_arguments(self, entry):
