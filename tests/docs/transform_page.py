@@ -99,7 +99,8 @@ model that sees pictures can read them.""",
 INTRODUCTION = """# Operations of `transform`
 
 What the steps of a [`transform`](definition.md#transform) can do. A step works on **items**: a list's items, at most 10,000; any other value is one item and comes out as one. Fields are found by
-paths: `customer.name`, or as a JSON Pointer (`/customer/name`) where a key has a dot. *Per item* means that expressions see `item` and `index`.
+paths: `customer.name`, or as a JSON Pointer (`/customer/name`) where a key has a dot. *Per item* means that expressions see `item` and `index`;
+`count` and `skip` of `limit`, `size`, `sheet`, `delimiter` and `timezone` may be expressions that are evaluated once.
 
 Operations with `field` and `into` make one value of another: they read `field` of each item (left out, the item itself) and put the result `into` another field (left out, in place of the value). Where the value is
 missing or null they fail, unless `if_missing` is `skip`. A single value that becomes a list becomes the items of the next step.

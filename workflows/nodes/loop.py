@@ -24,7 +24,7 @@ class LoopConfig(Config):
     """What to go over, and until when."""
 
     items: Dynamic[list[Any]] | None = Field(default=None, description="One pass for each of these.")
-    batch_size: Annotated[int, Field(ge=1, le=MAX_PASSES)] | None = Field(
+    batch_size: Dynamic[Annotated[int, Field(ge=1, le=MAX_PASSES)]] | None = Field(
         default=None, description="Give each pass a list of so many items instead of one."
     )
     while_: Dynamic[bool] | None = Field(
@@ -32,7 +32,7 @@ class LoopConfig(Config):
         alias="while",
         description="Evaluated before each pass: as long as it is true, there is another one.",
     )
-    max_passes: Annotated[int, Field(ge=1, le=MAX_PASSES)] = Field(
+    max_passes: Dynamic[Annotated[int, Field(ge=1, le=MAX_PASSES)]] = Field(
         default=1_000, description="With `while`: the loop fails when it would need more."
     )
     accumulator: Accumulator | None = Field(default=None, description="A value that goes from pass to pass.")

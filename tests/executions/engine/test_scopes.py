@@ -77,7 +77,7 @@ class TestLoop:
     def test_gives_batches_to_its_passes(self, worker):
         raw = definition(
             "start > each > end",
-            each=loop({"items": [1, 2, 3, 4, 5], "batch_size": 2}, "add", add=compute("{{ item.length }}")),
+            each=loop({"items": [1, 2, 3, 4, 5], "batch_size": "{{ 1 + 1 }}"}, "add", add=compute("{{ item.length }}")),
             end=output("{{ input.results.map(x => x.value) }}"),
         )
 

@@ -31,6 +31,8 @@ class TestConfig:
         [
             {"items": [1, 2]},
             {"items": "{{ input }}", "batch_size": 100, "results": "none"},
+            {"items": "{{ input }}", "batch_size": "{{ trigger.size }}"},
+            {"while": True, "max_passes": "{{ trigger.most }}"},
             {"while": "{{ accumulator < 5 }}", "max_passes": 10_000, "accumulator": {"next": "{{ accumulator + 1 }}"}},
             {"while": True, "break_when": "{{ index > 3 }}"},
             {"items": [], "accumulator": {"initial": None, "next": {"deep": ["{{ item }}"]}}},
@@ -48,7 +50,7 @@ class TestConfig:
             ({"items": [1], "max_passes": 5}, "unknown_key", "/max_passes"),
             ({"items": "abc"}, "wrong_type", "/items"),
             ({"items": [1], "batch_size": 0}, "out_of_range", "/batch_size"),
-            ({"items": [1], "batch_size": "{{ input }}"}, "expression_forbidden", "/batch_size"),
+            ({"items": [1], "results": "{{ input }}"}, "expression_forbidden", "/results"),
             ({"while": "yes"}, "wrong_type", "/while"),
             ({"while_": True, "items": [1]}, "unknown_key", "/while_"),
             ({"while": True, "max_passes": MAX_PASSES + 1}, "out_of_range", "/max_passes"),

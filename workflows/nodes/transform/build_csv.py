@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
+from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import Batch
 from workflows.nodes.transform.csv_dialect import Delimiter
 from workflows.nodes.transform.encodings import ByteEncoding, Charset, encoded, written_bytes
@@ -35,7 +36,7 @@ class BuildCsv(Operation):
         default=None, description="Paths of the fields, in order; left out, all keys as they first come."
     )
     header: bool = Field(default=True, description="Begin with a row of the columns' names.")
-    delimiter: Delimiter = Field(default=",", description="What parts the cells; a tab is `\\t`.")
+    delimiter: Dynamic[Delimiter] = Field(default=",", description="What parts the cells; a tab is `\\t`.")
     quoting: Literal["minimal", "all", "text"] = Field(
         default="minimal", description="Which cells stand in quotes: those that need it, all, or all but numbers."
     )

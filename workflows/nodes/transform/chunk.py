@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import MAX_ITEMS, Batch
 from workflows.nodes.transform.operation import Each, Example, Operation
 
@@ -14,7 +15,7 @@ class Chunk(Operation):
     """Put the items into lists of a given size; the last may be shorter."""
 
     operation: Literal["chunk"]
-    size: Annotated[int, Field(ge=1, le=MAX_ITEMS)] = Field(description="How many items a list has.")
+    size: Dynamic[Annotated[int, Field(ge=1, le=MAX_ITEMS)]] = Field(description="How many items a list has.")
 
     example: ClassVar[Example] = Example(
         value=[1, 2, 3, 4, 5],

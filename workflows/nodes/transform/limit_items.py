@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import MAX_ITEMS, Batch
 from workflows.nodes.transform.operation import Each, Example, Operation
 
@@ -14,8 +15,10 @@ class LimitItems(Operation):
     """Keep the first or the last items."""
 
     operation: Literal["limit"]
-    count: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = Field(description="How many items to keep.")
-    skip: Annotated[int, Field(ge=0, le=MAX_ITEMS)] = Field(default=0, description="How many to leave out before.")
+    count: Dynamic[Annotated[int, Field(ge=0, le=MAX_ITEMS)]] = Field(description="How many items to keep.")
+    skip: Dynamic[Annotated[int, Field(ge=0, le=MAX_ITEMS)]] = Field(
+        default=0, description="How many to leave out before."
+    )
     side: Literal["first", "last"] = Field(default="first", description="From which end to count.")
 
     example: ClassVar[Example] = Example(

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import NodeError
+from workflows.nodes.fields import Dynamic, Template
 from workflows.nodes.transform.batch import gathered
 from workflows.nodes.transform.csv_dialect import Delimiter
 from workflows.nodes.transform.encodings import ByteEncoding, Charset, decoded, read_bytes
@@ -27,7 +28,7 @@ class ParseCsv(FieldOperation):
     columns: Annotated[list[str], Field(min_length=1, max_length=MAX_COLUMNS)] | None = Field(
         default=None, description="Names of the columns, instead of those in a first row."
     )
-    delimiter: Delimiter = Field(default=",", description="What parts the cells; a tab is `\\t`.")
+    delimiter: Dynamic[Delimiter] = Field(default=",", description="What parts the cells; a tab is `\\t`.")
     quote: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
         default='"', description="What cells with delimiters or line breaks stand in; null: nothing."
     )
@@ -54,7 +55,8 @@ class ParseCsv(FieldOperation):
 
     @model_validator(mode="after")
     def _can_be_told_apart(self) -> ParseCsv:
-        if self.quote is not None and self.quote in f"\r\n\0{self.delimiter}":
+        delimiter = "" if isinstance(self.delimiter, Template) else self.delimiter
+        if self.quote is not None and self.quote in f"\r\n\0{delimiter}":
             message = "Cells cannot stand in line breaks, nor in what parts them."
             raise PydanticCustomError("invalid_value", message, {"key": "quote"})
         return self

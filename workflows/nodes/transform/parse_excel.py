@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from workflows.nodes.base import NodeError
+from workflows.nodes.fields import Dynamic
 from workflows.nodes.transform.batch import gathered
 from workflows.nodes.transform.encodings import ByteEncoding, read_bytes
 from workflows.nodes.transform.field_operation import FieldOperation, text
@@ -33,7 +34,7 @@ class ParseExcel(FieldOperation):
 
     operation: Literal["parse_excel"]
     takes_long: ClassVar[bool] = True
-    sheet: Annotated[str, Field(min_length=1, max_length=100)] | Annotated[int, Field(ge=1, le=1_000)] = Field(
+    sheet: Dynamic[Annotated[str, Field(min_length=1, max_length=100)] | Annotated[int, Field(ge=1, le=1_000)]] = Field(
         default=1, description="The sheet's name, or its number from 1."
     )
     header: bool = Field(

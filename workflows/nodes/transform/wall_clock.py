@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from workflows.nodes.base import NodeError
+from workflows.nodes.fields import Dynamic
 from workflows.nodes.moments import TimeZoneName, read_moment
 from workflows.nodes.transform.field_operation import FieldOperation, text
 from workflows.nodes.transform.operation import Each
@@ -21,7 +22,7 @@ from workflows.nodes.transform.operation import Each
 class DateOperation(FieldOperation):
     """An operation on moments, as the clocks of a time zone show them."""
 
-    timezone: TimeZoneName | None = Field(
+    timezone: Dynamic[TimeZoneName] | None = Field(
         default=None, description="The zone whose clocks count; left out, the workflow's."
     )
     skipped: Literal["shift", "fail"] = Field(

@@ -103,6 +103,36 @@ class TestTransform:
 
         assert done["copy"] == done["own"] == "{{ input.secret }}"
 
+    @pytest.mark.parametrize(
+        ("step", "value", "expected"),
+        [
+            ({"operation": "limit", "count": "{{ input.length - 1 }}", "skip": "{{ 1 }}"}, [1, 2, 3], [2, 3]),
+            ({"operation": "chunk", "size": "{{ input.length - 1 }}"}, [1, 2, 3], [[1, 2], [3]]),
+            (
+                {"operation": "parse_csv", "delimiter": "{{ input.includes(';') ? ';' : ',' }}"},
+                "a;b\n1;2",
+                [{"a": "1", "b": "2"}],
+            ),
+            (
+                {"operation": "build_csv", "delimiter": "{{ input[0].by }}", "header": False},
+                [{"by": ";", "n": 1}],
+                '";";1\r\n',
+            ),
+            (
+                {"operation": "format_date", "field": "at", "form": "time", "timezone": "{{ input.zone }}"},
+                {"at": "2026-07-01T09:00Z", "zone": "Europe/Berlin"},
+                {"at": "11:00:00", "zone": "Europe/Berlin"},
+            ),
+        ],
+    )
+    def test_computes_how_many_by_what_and_where(self, step, value, expected):
+        assert problems(step) == []
+        assert output("transform", {"steps": [step]}, value) == expected
+
+    def test_computed_settings_are_checked_when_they_have_values(self):
+        with pytest.raises(NodeError, match="must be at least 0; it is -1"):
+            output("transform", {"steps": [{"operation": "limit", "count": "{{ input.length - 2 }}"}]}, [1])
+
     def test_names_the_step_that_failed(self):
         config = {"steps": [{"operation": "limit", "count": 5}, {"operation": "remove", "fields": ["a"]}]}
 
@@ -120,7 +150,7 @@ class TestConfig:
             ({}, ("missing_key", "/steps/0/operation")),
             ({"operation": "frobnicate"}, ("invalid_choice", "/steps/0/operation")),
             ({"operation": "{{ input }}"}, ("expression_forbidden", "/steps/0/operation")),
-            ({"operation": "limit", "count": "{{ input.n }}"}, ("expression_forbidden", "/steps/0/count")),
+            ({"operation": "limit", "count": 1, "side": "{{ input.s }}"}, ("expression_forbidden", "/steps/0/side")),
             ({"operation": "limit", "count": -1}, ("out_of_range", "/steps/0/count")),
             ({"operation": "limit", "count": MAX_ITEMS + 1}, ("out_of_range", "/steps/0/count")),
             ({"operation": "sort", "by": [{"filed": "a"}]}, ("unknown_key", "/steps/0/by/0/filed")),
