@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from workflows.nodes.base import Config, Context, StartWorkflow
+from workflows.http.secrets import Secrets
+from workflows.nodes.base import Config, Context, NodeError, StartWorkflow
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.forms import Slug
 from workflows.tools.base import Tool, register
@@ -53,7 +54,16 @@ class WorkflowRun(Tool[RunArguments]):
         return {**fixed, "input": {**given, **(own if isinstance(own, Mapping) else {})}}
 
     def call(self, arguments: RunArguments, context: Context) -> StartWorkflow:
-        """Ask the engine to start it."""
+        """Ask the engine to start it.
+
+        :raises NodeError: ``secret_refused``, if a secret or a link is in the input.
+        """
+        if Secrets(context).fill(arguments.input) != arguments.input:
+            raise NodeError(
+                "secret_refused",
+                "Secrets and links are not handed on: another workflow's input is recorded. Give that workflow the secret as a variable "
+                "of its own or of the project; let a node here tell the link.",
+            )
         return StartWorkflow(
             workflow=arguments.workflow, input=arguments.input, wait=arguments.wait, trigger=arguments.trigger
         )

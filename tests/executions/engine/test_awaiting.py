@@ -131,6 +131,14 @@ class TestWait:
         assert f'<a href="{settings.WEBHOOK_BASE_URL}/approvals/{token}">' in html
         assert token not in str([*execution.node_runs.values(), *Link.objects.values()])
 
+    def test_is_not_handed_on_to_another_workflow(self, worker):
+        arguments = {"workflow": "Bill", "input": {"link": "{{ links.ask }}"}}
+        raw = definition(
+            "start > told > ask > end", told=node("tool", {"tool": "workflow.run", "with": arguments}), ask=wait()
+        )
+
+        assert carry(worker, start(raw)).error["code"] == "secret_refused"
+
     def test_loses_no_call_that_comes_before_it(self, worker, httpserver):
         def answer(request):
             token = request.json["ask"].rpartition("/")[2]

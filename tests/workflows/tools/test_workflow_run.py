@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.workflows.nodes.runs import configured
+from tests.workflows.nodes.runs import FakeContext, configured
 from workflows.catalogue import tool_entries
 from workflows.nodes.base import Effect, NodeError, StartWorkflow, catalogue
 
 
-def run(**arguments):
+def run(context=None, **arguments):
     tool_node = catalogue()["tool"]
     config = {"tool": "workflow.run", "with": arguments}
-    return tool_node.run(configured(tool_node, config, {}), None)
+    return tool_node.run(configured(tool_node, config, {}), context or FakeContext())
 
 
 class TestCall:
@@ -23,6 +23,12 @@ class TestCall:
         assert run(workflow="Bill", wait=False, trigger="start") == StartWorkflow(
             "Bill", {}, wait=False, trigger="start"
         )
+
+    def test_hands_on_no_secret_however_deep_it_lies(self):
+        with pytest.raises(NodeError) as raised:
+            run(FakeContext(secrets={"TOKEN": "t0ken"}), workflow="Bill", input={"with": ["a ⟦TOKEN⟧"]})
+
+        assert raised.value.code == "secret_refused"
 
     @pytest.mark.parametrize(
         ("arguments", "where"),
