@@ -84,6 +84,8 @@ class Realm:
                 context.eval(_SCRIPTS[script])
             else:
                 context.set(name, None)
+        if "toLocale" in sources:
+            context.eval(_SCRIPTS["locales"])
         if "now" in sources:
             context.eval(_SCRIPTS["now"])(request.now)
         if "secret" in sources:

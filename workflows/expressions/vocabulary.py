@@ -43,7 +43,10 @@ INSTEAD = {
     "setTimeout": _NO_TIMER,
     "setInterval": _NO_TIMER,
     "Buffer": "`btoa` and `atob` are there, and the operations `encode` and `decode` of `transform`.",
-    "crypto": "The operation `hash` of `transform` computes hashes and HMACs.",
+    "crypto": "The operation `hash` of `transform` computes hashes and HMACs; `execution.id` is a UUID.",
+    "URL": "`encodeURIComponent` is there, `query` of `http.request` writes queries, and `extract_text` of `transform` takes addresses apart.",
+    "URLSearchParams": "`encodeURIComponent` is there, and `query` and `form` of `http.request` write such texts.",
+    "$jmespath": "JavaScript does it: `input.orders.map(order => order.id)`.",
     "structuredClone": "`JSON.parse(JSON.stringify(value))` copies.",
     "Intl": "There are no locales: `toFixed` and the operation `format_date` of `transform` write numbers and dates.",
 }

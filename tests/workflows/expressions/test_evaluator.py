@@ -402,6 +402,21 @@ class TestTime:
 
     @pytest.mark.parametrize(
         "source",
+        [
+            "new Date(0).toLocaleDateString('de-DE')",
+            "new Date(0).toLocaleTimeString()",
+            "new Date(0).toLocaleString('en-GB', {month: 'long'})",
+            "(1234.5).toLocaleString('de-DE')",
+        ],
+    )
+    def test_is_not_written_for_the_wrong_country(self, evaluator, source):
+        error = error_of(evaluator, source)
+
+        assert error.code == "threw"
+        assert "there are no locales" in error.message
+
+    @pytest.mark.parametrize(
+        "source",
         ["D\\u0061te.now()", "globalThis['Da' + 'te'].now()", "performance.now()", "M\\u0061th.r\\u0061ndom()"],
     )
     def test_cannot_be_told_by_tricks(self, evaluator, source):
