@@ -37,7 +37,7 @@ _INSTEAD = {
     "items": "It is there in a script that runs once for all items. Elsewhere use `input`.",
     "scopes": "Nodes of a `loop` or `parallel` have it: those with its id as `parent`. This one lies in none.",
     "secret": "Secrets are only for nodes that speak to the outside, such as `tool`.",
-    "links": "Links are only for nodes that speak to the outside, such as `tool`.",
+    "links": "Links are only for nodes that send something to the outside, such as `tool`. What answers a caller is kept, and a link may not be.",
 }
 _INSTEAD_IN_SCRIPTS = (
     "A script that runs once for all has `items`, one that runs for each (`for_each`) has `item` and `index`. Those of a "

@@ -62,5 +62,6 @@ def refuse_secrets(value: Any, context: Context) -> None:
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     if context.fill_secrets(text) != text:
         raise NodeError(
-            "secret_refused", "Secrets do not go into files and e-mails: whoever may read those could read them."
+            "secret_refused",
+            "Secrets do not go into files and e-mails, nor links into files: whoever may read those could read them.",
         )
