@@ -19,7 +19,7 @@ OPERATIONS: tuple[type[Operation], ...] = get_args(get_args(Step)[0])
 GROUPS = {
     "Fields": (["set", "rename", "remove", "keep", "flatten"], ""),
     "Lists": (
-        ["map", "filter", "sort", "limit", "unique", "aggregate", "split_out", "chunk", "merge"],
+        ["map", "filter", "sort", "limit", "unique", "aggregate", "split_out", "chunk", "merge", "name_columns"],
         "`aggregate` groups: with `of: list` the values of a group become a list. `merge` joins as SQL does: `keep: all` is a full "
         "outer join, `matched` an inner one, `first` a left and `second` a right one; a key that is null or missing matches nothing. "
         "Of today's list, merged with yesterday's, `only_first` is what is new, and `only_second` what is gone.",

@@ -41,6 +41,7 @@ from workflows.nodes.transform.keep_fields import KeepFields
 from workflows.nodes.transform.limit_items import LimitItems
 from workflows.nodes.transform.map_items import MapItems
 from workflows.nodes.transform.merge import Merge
+from workflows.nodes.transform.name_columns import NameColumns
 from workflows.nodes.transform.operation import Each, Operation
 from workflows.nodes.transform.parse_csv import ParseCsv
 from workflows.nodes.transform.parse_date import ParseDate
@@ -75,6 +76,7 @@ Step = Annotated[
     | SplitOut
     | Chunk
     | Merge
+    | NameColumns
     | RunScript
     | Fail
     | ChangeText

@@ -13,21 +13,19 @@ MAX_CELLS = 500_000
 MAX_COLUMNS = 1_000
 
 
-def refuse_unclear(names: Sequence[str], *, code: str) -> None:
+def refuse_unclear(
+    names: Sequence[str], *, code: str, instead: str = "Name the columns with `columns`, or set `header: false`."
+) -> None:
     """Do nothing if each column has a name of its own.
 
     :raises NodeError: with the code.
     """
     if "" in names:
         position = names.index("") + 1
-        raise NodeError(
-            code, f"Column {position} has no name. Name the columns with `columns`, or set `header: false`."
-        )
+        raise NodeError(code, f"Column {position} has no name. {instead}")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise NodeError(
-            code, f"Two columns are called {twice[:60]!r}. Name the columns with `columns`, or set `header: false`."
-        )
+        raise NodeError(code, f"Two columns are called {twice[:60]!r}. {instead}")
 
 
 def refuse_missing(required: Sequence[str], names: Sequence[str]) -> None:

@@ -396,3 +396,44 @@ class TestFail:
     def test_needs_a_text_and_a_truth(self):
         assert "Step 1 (`fail`)" in self.refused([1], message="{{ item }}").message
         assert error([1], "fail", where="{{ item + '' }}", message="No.") == "wrong_type"
+
+
+class TestNameColumns:
+    def test_names_cells_by_the_first_row_and_fills_short_rows_up(self):
+        table = [["id", " name ", 2026], [1, "Ada", 5], [], [2]]
+
+        assert result(table, "name_columns") == [
+            {"id": 1, "name": "Ada", "2026": 5},
+            {"id": 2, "name": "", "2026": ""},
+        ]
+        assert result(table, "name_columns", empty="null", number="row")[1] == {
+            "row": 4,
+            "id": 2,
+            "name": None,
+            "2026": None,
+        }
+
+    def test_names_them_as_it_is_told(self):
+        assert result([[1, 2]], "name_columns", columns=["a", "b"], number="n") == [{"n": 1, "a": 1, "b": 2}]
+
+    @pytest.mark.parametrize("table", [[], [["id"]]])
+    def test_without_rows_gives_none(self, table):
+        assert result(table, "name_columns") == []
+
+    @pytest.mark.parametrize(
+        ("table", "settings", "code"),
+        [
+            ([{"a": 1}], {}, "not_a_list"),
+            ([["a", ""], [1, 2]], {}, "invalid_table"),
+            ([["a", None], [1, 2]], {}, "invalid_table"),
+            ([["a", "a"], [1, 2]], {}, "invalid_table"),
+            ([["a"], [1, 2]], {}, "invalid_table"),
+            ([["a"], [1]], {"number": "a"}, "invalid_table"),
+            ([["a"]], {"required": ["b"]}, "missing_column"),
+            ([], {"required": ["b"]}, "missing_column"),
+            ([[f"c{n}" for n in range(1_001)]], {}, "table_too_large"),
+            ([[f"c{n}" for n in range(1_000)], *[[1]] * 500], {}, "table_too_large"),
+        ],
+    )
+    def test_refuses_what_is_not_clear_or_too_much(self, table, settings, code):
+        assert error(table, "name_columns", **settings) == code
