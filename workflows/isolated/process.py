@@ -5,18 +5,27 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from workflows.http.calls import Call
+from workflows.http.calls import Call, Cancel
 from workflows.nodes.base import NodeError
 
 _CHILD = Path(__file__).with_name("child.py")
 _PROGRAMS = Path(__file__).with_name("programs")
+
+# So many at a time for one worker process. They compute all the time, so that more would not be done sooner; and of as many as a
+# worker has threads, each with all the memory that it may take, no machine would be left.
+MOST_AT_ONCE = 4
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+# How often a thread that waits for a place looks whether its node is still wanted.
+LOOK_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Exhausted(Exception):
 def ask(
     program: str, question: dict[str, Any], parts: Sequence[bytes], *, libraries: Sequence[str], limits: Limits
 ) -> Any:
-    """Return what a program answers.
+    """Return what a program answers. With as many at work as may be, it waits for its turn.
 
     :param program: the name of one in ``programs``.
     :param parts: what it is to read.
@@ -44,20 +53,29 @@ def ask(
     :raises NodeError: ``crashed``, retryable, if the process does not start.
     :raises Cancelled: if the node was abandoned; the process is ended then.
     """
-    call = Call(limits.wall_seconds, None)
-    process = _started(program, libraries, limits)
+    cancel = Call(limits.wall_seconds, None).cancel
     asked = orjson.dumps({"question": question, "sizes": [len(part) for part in parts]})
-    with process, call.cancel.waking(process.kill):
+    with _place(cancel), _started(program, libraries, limits) as process, cancel.waking(process.kill):
         try:
             answer, _ = process.communicate(b"".join((asked, b"\n", *parts)), timeout=limits.wall_seconds)
         except subprocess.TimeoutExpired as error:
             raise Exhausted from error
         finally:
             process.kill()  # It may not have ended, whatever was raised here.
-    call.cancel.check()
+    cancel.check()
     if process.returncode != 0:
         raise Exhausted
     return orjson.loads(answer)
+
+
+@contextmanager
+def _place(cancel: Cancel) -> Iterator[None]:
+    while not _places.acquire(timeout=LOOK_SECONDS):
+        cancel.check()
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def _started(program: str, libraries: Sequence[str], limits: Limits) -> subprocess.Popen[bytes]:

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,27 @@ class TestLimits:
             asked(program("return 1"))
 
         assert (caught.value.code, caught.value.retryable) == ("crashed", True)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+    def test_only_so_many_work_at_once_and_all_have_their_turn(self, program, monkeypatch):
+        monkeypatch.setattr(process, "_places", threading.BoundedSemaphore(2))
+        waits = program("import time; time.sleep(0.3); return question")
+        most_seen = 0
+
+        with ThreadPoolExecutor(6) as threads:
+            asking = [threads.submit(asked, waits, question={"number": number}) for number in range(6)]
+            while not all(one.done() for one in asking):
+                most_seen = max(most_seen, len(running_children()))
+        assert [one.result()["number"] for one in asking] == list(range(6))
+        assert most_seen in (1, 2)
+
+    def test_a_node_that_is_abandoned_waits_for_no_turn(self, program, monkeypatch):
+        monkeypatch.setattr(process, "_places", threading.BoundedSemaphore(1))
+        cancel = Cancel()
+        threading.Timer(0.1, cancel.cancel).start()
+
+        with process._places, abandonable(cancel), pytest.raises(Cancelled):
+            asked(program("return 1"))
 
     @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
     def test_a_node_that_is_abandoned_takes_its_child_along(self, program):
