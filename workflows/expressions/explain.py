@@ -84,6 +84,11 @@ def _say(failure: _Failure) -> tuple[str, str]:
             return _type_error(failure, message)
         case "threw" if name == "ReferenceError":
             return "unknown_name", _unknown_name(failure, message)
+        case "threw" if name == "InvalidCharacterError" and "btoa" in failure.source:
+            return code, (
+                f"In {source}, `btoa` gets a character that it does not take. The operation `encode` takes every text; a secret is "
+                "filled in only afterwards, and `auth` makes basic authentication of it."
+            )
         case "threw" if name:
             return code, f"{source} threw {name}{': ' if message else ''}{message.rstrip('.')}."
         case _:

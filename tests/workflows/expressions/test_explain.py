@@ -109,6 +109,12 @@ class TestExplain:
             ("(() => { throw 'text' })()", "threw", "`(() => { throw 'text' })()` threw string: text."),
             ("(() => { throw {} })()", "threw", "`(() => { throw {} })()` threw an object that is no Error."),
             ("(() => { throw {get name() { throw 1 }} })()", "threw", "something that cannot be shown"),
+            (
+                "btoa('5 €')",
+                "threw",
+                "In `btoa('5 €')`, `btoa` gets a character that it does not take. The operation `encode` takes every text; a secret is "
+                "filled in only afterwards, and `auth` makes basic authentication of it.",
+            ),
             ("'x'.repeat(-1)", "threw", "`'x'.repeat(-1)` threw RangeError: invalid repeat count."),
             ("() => 1", "result_type", "The result of `() => 1` is or holds a function, which JSON cannot express. Give text, numbers, booleans, null, lists and objects of them."),
             ("new Map()", "result_type", "The result of `new Map()` is or holds a Map, which JSON cannot express. Use Object.fromEntries(…) or [...…]."),
