@@ -249,6 +249,13 @@ class TestRefused:
         assert (caught.value.code, caught.value.retryable) == (code, retryable)
         assert service.received == []
 
+    @pytest.mark.parametrize(("status", "is_advised"), [(401, True), (503, False)])
+    def test_what_is_wrong_with_the_client_is_to_be_looked_for_unless_it_passes(self, status, is_advised):
+        with Answering(response(status)) as login, pytest.raises(NodeError) as caught:
+            call(Owner(), url="http://127.0.0.1:1", auth=auth(login))
+
+        assert ("Look at `auth`" in caught.value.message) == is_advised
+
     def test_the_time_that_it_asks_for_is_told(self):
         with Answering(response(429, retry_after="9")) as login, pytest.raises(NodeError) as caught:
             call(Owner(), url="http://127.0.0.1:1", auth=auth(login))

@@ -199,8 +199,8 @@ def _fetched(grant: Grant, arguments: RequestArguments, secrets: Secrets, second
     except TokenRefused as refused:
         status = reply.status if reply else None
         is_later = status in RETRYABLE_STATUSES
-        # What did not come from the endpoint says itself what to do.
-        advice = "" if status in (None, 200) else f" {grant.advice}"
+        # What did not come from the endpoint says itself what to do; and what passes is no matter of `auth`.
+        advice = "" if is_later or status in (None, 200) else f" {grant.advice}"
         raise NodeError(
             "oauth_unavailable" if is_later else "oauth_refused",
             f"{arguments.described}: {secrets.mask(refused.message)[:MAX_REFUSAL_CHARS]}{advice}",
