@@ -15,7 +15,7 @@ from executions.models import (
     WorkflowExecution,
     WorkflowExecutionLog,
 )
-from projects.filters import MomentFilter
+from projects.filters import MomentFilter, TrueOrFalseFilter
 from workflows.models import TriggerType
 
 
@@ -31,7 +31,7 @@ class ExecutionFilter(django_filters.FilterSet):
     trigger = django_filters.UUIDFilter(field_name="trigger_id")
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
-    is_test = django_filters.BooleanFilter(help_text="Those that try drafts, or those that do not.")
+    is_test = TrueOrFalseFilter(help_text="Those that try drafts, or those that do not.")
     rerun_of = django_filters.UUIDFilter(field_name="rerun_of_id")
     parent = django_filters.UUIDFilter(field_name="parent_id")
     failure_of = django_filters.UUIDFilter(field_name="failure_of_id")
@@ -74,7 +74,7 @@ class ApprovalFilter(django_filters.FilterSet):
     workflow = django_filters.UUIDFilter(field_name="workflow_id")
     execution = django_filters.UUIDFilter(field_name="execution_id")
     status = django_filters.MultipleChoiceFilter(choices=ApprovalStatus.choices, method="of_status")
-    open = django_filters.BooleanFilter(field_name="ended_at", lookup_expr="isnull")
+    open = TrueOrFalseFilter(field_name="ended_at", lookup_expr="isnull")
 
     class Meta:
         model = Approval

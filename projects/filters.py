@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import django_filters
+from django import forms
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import QuerySet
 from django_filters.fields import IsoDateTimeField
@@ -33,6 +34,25 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     """By a moment in ISO 8601, which the calendar must have in UTC as well: databases compare it there."""
 
     field_class = _MomentField
+
+
+class _TrueOrFalseField(forms.NullBooleanField):
+    widget = forms.Select(choices=[("", "---------"), ("true", "true"), ("false", "false")])
+
+    # The stubs have forgotten the null in its name.
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+        if value in self.empty_values:
+            return None
+        given = str(value).lower()
+        if given not in ("true", "false"):
+            raise DjangoValidationError("This is true or false.", "invalid")
+        return given == "true"
+
+
+class TrueOrFalseFilter(django_filters.BooleanFilter):
+    """By a yes or no. Django's own field takes every mistake, also 1, for "not asked", and the list has everything."""
+
+    field_class = _TrueOrFalseField
 
 
 # What one list may be narrowed by at once: values, not names, because some may come several times.

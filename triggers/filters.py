@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from projects.filters import MomentFilter
+from projects.filters import MomentFilter, TrueOrFalseFilter
 from triggers.models import (
     BackfillStatus,
     DeliveryVerdict,
@@ -28,14 +28,14 @@ class OfWorkflowFilter(django_filters.FilterSet):
 
     project = django_filters.UUIDFilter(field_name="workflow__project_id")
     workflow = django_filters.UUIDFilter(field_name="workflow_id")
-    is_active = django_filters.BooleanFilter()
+    is_active = TrueOrFalseFilter()
 
 
 class TriggerFilter(OfWorkflowFilter):
     """By kind as well."""
 
     type = django_filters.ChoiceFilter(choices=TriggerType.choices)
-    is_registered = django_filters.BooleanFilter()
+    is_registered = TrueOrFalseFilter()
 
     class Meta:
         model = Trigger

@@ -5,6 +5,7 @@ from __future__ import annotations
 import django_filters
 from django.db.models import QuerySet
 
+from projects.filters import TrueOrFalseFilter
 from workflows.models import Workflow, WorkflowStatus
 
 
@@ -21,24 +22,19 @@ class WorkflowFilter(django_filters.FilterSet):
         max_length=200,
         help_text="Part of the name, in upper or lower case.",
     )
-    # Not a BooleanFilter: that takes every mistake for "not asked".
-    include_archived = django_filters.ChoiceFilter(
-        choices=[("true", "true"), ("false", "false")],
-        method="keep_all",
-        help_text="Whether archived ones are listed, too.",
-    )
+    include_archived = TrueOrFalseFilter(method="keep_all", help_text="Whether archived ones are listed, too.")
 
     class Meta:
         model = Workflow
         fields: list[str] = []
 
-    def keep_all(self, queryset: QuerySet[Workflow], name: str, value: str) -> QuerySet[Workflow]:
+    def keep_all(self, queryset: QuerySet[Workflow], name: str, value: bool) -> QuerySet[Workflow]:
         """Do nothing; :meth:`filter_queryset` looks at it."""
         return queryset
 
     def filter_queryset(self, queryset: QuerySet[Workflow]) -> QuerySet[Workflow]:
         asked = self.form.cleaned_data
-        if not asked["status"] and asked["include_archived"] != "true":
+        if not asked["status"] and not asked["include_archived"]:
             queryset = queryset.exclude(status=WorkflowStatus.ARCHIVED)
         narrowed: QuerySet[Workflow] = super().filter_queryset(queryset)
         return narrowed

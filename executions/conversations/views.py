@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from executions.conversations import services
 from executions.conversations.models import Conversation, ConversationMessage
 from projects.access import Permission
+from projects.filters import TrueOrFalseFilter
 from projects.rest import NewestFirstPagination, Parent, ProjectScopedViewSet
 
 
@@ -40,7 +41,7 @@ class ConversationFilter(django_filters.FilterSet):
     key = django_filters.CharFilter(
         lookup_expr="startswith", max_length=200, help_text="Those whose key begins like this."
     )
-    is_test = django_filters.BooleanFilter(help_text="Those of executions that try drafts, or those of others.")
+    is_test = TrueOrFalseFilter(help_text="Those of executions that try drafts, or those of others.")
 
 
 class NewestPositionPagination(NewestFirstPagination):

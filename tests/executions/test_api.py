@@ -40,6 +40,27 @@ class TestTry:
         assert client.get("/api/executions/?is_test=false").data["results"] == []
         assert len(client.get("/api/executions/?is_test=true").data["results"]) == 1
 
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            "executions/?is_test",
+            "approvals/?open",
+            "conversations/?is_test",
+            "triggers/?is_active",
+            "workflows/?include_archived",
+            "templates/?featured",
+        ],
+    )
+    def test_a_filter_that_is_neither_true_nor_false_does_not_answer_with_everything(self, api, asked):
+        client = api("viewer")
+
+        refused = [client.get(f"/api/{asked}={mistake}") for mistake in ("1", "2", "maybe")]
+
+        assert [(answer.status_code, answer.data["message"]) for answer in refused] == [
+            (400, "This is true or false.")
+        ] * 3
+        assert [client.get(f"/api/{asked}={word}").status_code for word in ("true", "False", "")] == [200] * 3
+
 
 class TestRun:
     def test_starts_the_newest_version(self, api, workflow):
