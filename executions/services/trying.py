@@ -15,7 +15,7 @@ from executions.exceptions import InvalidInput, WouldWrite
 from executions.models import WorkflowExecution
 from executions.services.lifecycle import refuse_misfit, start_execution, trigger_node
 from projects.exceptions import NotFound
-from workflows.definition.alone import Alone, alone
+from workflows.definition.alone import Alone, alone, unknown_names
 from workflows.exceptions import InvalidDefinition
 from workflows.models import TriggerType, Workflow, WorkflowVersion
 from workflows.nodes.base import Effect
@@ -82,17 +82,21 @@ def start_node_test(
     :param may_write: whether it may run if it changes the outside.
     :raises NotFound: if the draft has no such node.
     :raises InvalidDefinition: if the node has problems, or mentions others of which no output is known.
-    :raises InvalidInput: if it is a trigger node.
+    :raises InvalidInput: if it is a trigger node, or if something is given for what the draft has not.
     :raises WouldWrite: if it would change the outside, and may not.
     :raises WorkflowArchived: if the workflow is archived.
     :raises TooMany: if its project starts too many executions, or has too many.
     """
     draft = Workflow.objects.get(pk=workflow.pk)
-    made = alone(draft.definition, node_id, input=sees.input, outputs=sees.outputs or {}, items=sees.items or {})
+    outputs, items = sees.outputs or {}, sees.items or {}
+    made = alone(draft.definition, node_id, input=sees.input, outputs=outputs, items=items)
     if made is None:
         raise NotFound(f"The draft of {draft.name!r} has no node {node_id[:64]!r}.")
     if made.definition["nodes"][0].get("type") == "trigger":
         raise InvalidInput("A trigger node starts executions; there is nothing to try of it alone.", path="/node_id")
+    unknown = unknown_names(draft.definition, node_id, outputs=outputs, items=items)
+    if unknown:
+        raise InvalidInput(f"Node {node_id!r} cannot be tried.", problems=[problem.to_json() for problem in unknown])
     try:
         version = version_to_try(workflow, by=asker.by, now=now, definition=made.definition)
     except InvalidDefinition as error:

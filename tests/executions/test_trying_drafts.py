@@ -279,6 +279,37 @@ class TestOneNodeAlone:
         (problem,) = refused.value.problems
         assert problem["path"] == "/nodes/2/config/value"
 
+    @pytest.mark.parametrize(
+        ("given", "path", "hint"),
+        [
+            ({"outputs": {"befor": 1}}, "/outputs/befor", "Did you mean `before`?"),
+            ({"outputs": {"no node": 1}}, "/outputs/no node", ""),
+            ({"items": {"before": 1}}, "/items/before", ""),
+        ],
+    )
+    def test_is_given_nothing_for_what_is_not_there(self, given, path, hint):
+        raw = definition("start > before > work", work=node("output"))
+
+        with pytest.raises(InvalidInput) as refused:
+            self.alone(raw, "work", **given)
+
+        (problem,) = refused.value.problems
+        assert (problem["path"], problem["hint"]) == (path, hint)
+
+    @pytest.mark.parametrize(
+        "rest",
+        [
+            {"nodes": [{"id": ["work"], "type": "output"}, "no node", {"id": "other", "parent": {}}]},
+            {"edges": [{"source": ["work"], "target": {}, "type": "tool"}, {"source": "work"}, "no edge"]},
+        ],
+    )
+    def test_runs_whatever_the_rest_of_the_draft_is(self, rest):
+        raw = definition("start > work", work=node("output", {"value": "{{ input }}"}))
+
+        run = self.alone({**raw, **{key: [*wrong, *raw[key]] for key, wrong in rest.items()}}, "work", input=7)
+
+        assert run.output_data["value"] == 7
+
     @pytest.mark.parametrize(("node_id", "error"), [("start", InvalidInput), ("nowhere", NotFound)])
     def test_is_a_node_that_can_run(self, node_id, error):
         with pytest.raises(error):

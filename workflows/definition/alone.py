@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from workflows.definition.problems import Problem, did_you_mean, pointer
 from workflows.tools.base import catalogue
 
 # What is made here; with a number behind it where the draft has a node of that name.
@@ -35,23 +36,23 @@ def alone(
     :param outputs: what nodes that it mentions have put out, by their ids; those of pinned ones are known without.
     :param items: what the passes of the scopes around it are about, by the scopes' ids.
     """
-    nodes = {node["id"]: (index, node) for index, node in enumerate(_objects(raw.get("nodes"))) if "id" in node}
+    nodes, all_edges = _nodes(raw), _edges(raw)
     if node_id not in nodes:
         return None
-    within = _within(nodes, node_id, _objects(raw.get("edges")))
+    within = _within(nodes, node_id, all_edges)
     names = _Names(set(nodes) | set(outputs))
     start, given = names.free(START), names.free(INPUT)
     around = _around(nodes, node_id)
     known = {key: node["pin"]["output"] for key, (_, node) in nodes.items() if _has_pin(node)} | dict(outputs)
     known = {key: value for key, value in known.items() if key not in within and key not in around}
     tried = {key: value for key, value in nodes[node_id][1].items() if key not in ("pin", "as_tool")}
-    if any(edge.get("type") == "tool" and edge.get("source") == node_id for edge in _objects(raw.get("edges"))):
+    if any(edge.get("type") == "tool" and edge["source"] == node_id for edge in all_edges):
         tried = _with_given(tried, nodes[node_id][1].get("as_tool"), input)
     if len(within) == 1:  # A scope is not retried itself.
         tried |= {"retry": {"max_attempts": 1}}
     kept = [tried, *(node for key, (_, node) in nodes.items() if key in within and key != node_id)]
     own = {node["id"] for node in kept}
-    edges = [edge for edge in _objects(raw.get("edges")) if edge.get("source") in own and edge.get("target") in own]
+    edges = [edge for edge in all_edges if edge["source"] in own and edge["target"] in own]
     pass_items = names.free(ITEMS)
     innermost = around[-1] if around else None
     pinned = {given: (input, innermost)}
@@ -74,6 +75,33 @@ def alone(
     return Alone(definition, start, {here: nodes[node["id"]][0] for here, node in enumerate(kept)})
 
 
+def unknown_names(
+    raw: Mapping[str, Any], node_id: str, *, outputs: Mapping[str, Any], items: Mapping[str, Any]
+) -> list[Problem]:
+    """Return what is given for nodes that the draft does not have, and for scopes that do not lie around the node."""
+    nodes = _nodes(raw)
+    around = _around(nodes, node_id)
+    return [
+        *(
+            Problem(
+                "unknown_node", pointer("outputs", key), _no("The draft has no node", key), did_you_mean(key, nodes)
+            )
+            for key in outputs
+            if key not in nodes
+        ),
+        *(
+            Problem(
+                "unknown_scope",
+                pointer("items", key),
+                _no(f"`{node_id}` lies in no scope", key),
+                did_you_mean(key, around),
+            )
+            for key in items
+            if key not in around
+        ),
+    ]
+
+
 class _Names:
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken
@@ -87,8 +115,27 @@ class _Names:
         return found
 
 
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+def _no(what: str, name: str) -> str:
+    return f"{what} `{name[:64]}`."
+
+
+# A draft may be anything that JSON can be: what is no node and no edge is left out here, and told by who checks it.
+def _nodes(raw: Mapping[str, Any]) -> dict[str, tuple[int, dict[str, Any]]]:
+    nodes = raw.get("nodes")
+    return {
+        node["id"]: (index, node)
+        for index, node in enumerate(nodes if isinstance(nodes, list) else [])
+        if isinstance(node, dict) and isinstance(node.get("id"), str)
+    }
+
+
+def _edges(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
+    edges = raw.get("edges")
+    return [
+        edge
+        for edge in (edges if isinstance(edges, list) else [])
+        if isinstance(edge, dict) and isinstance(edge.get("source"), str) and isinstance(edge.get("target"), str)
+    ]
 
 
 def _with_given(node: dict[str, Any], as_tool: Any, given: Any) -> dict[str, Any]:
@@ -108,21 +155,26 @@ def _within(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str, edges
     """Return a node and all that lies in it, or is attached to it."""
     found, grows = {node_id}, True
     while grows:
-        more = {key for key, (_, node) in nodes.items() if node.get("parent") in found} - found
-        tool_edges = [edge for edge in edges if edge.get("type") == "tool" and edge.get("target") in found]
-        more |= {edge["source"] for edge in tool_edges if edge.get("source") in nodes} - found
+        more = {key for key, (_, node) in nodes.items() if _parent(node) in found} - found
+        tool_edges = [edge for edge in edges if edge.get("type") == "tool" and edge["target"] in found]
+        more |= {edge["source"] for edge in tool_edges if edge["source"] in nodes} - found
         found |= more
         grows = bool(more)
     return found
 
 
+def _parent(node: Mapping[str, Any]) -> str | None:
+    parent = node.get("parent")
+    return parent if isinstance(parent, str) else None
+
+
 def _around(nodes: Mapping[str, tuple[int, dict[str, Any]]], node_id: str) -> list[str]:
     """Return the scopes around a node, the outermost first."""
     found: list[str] = []
-    parent = nodes[node_id][1].get("parent")
-    while isinstance(parent, str) and parent in nodes and parent not in found:
+    parent = _parent(nodes[node_id][1])
+    while parent is not None and parent in nodes and parent not in found:
         found.insert(0, parent)
-        parent = nodes[parent][1].get("parent")
+        parent = _parent(nodes[parent][1])
     return found
 
 
