@@ -12,17 +12,21 @@ from workflows.definition.problems import Problem, pointer
 from workflows.definition.pydantic_problems import problems_in
 from workflows.definition.schema import Definition, Edge, Node, Settings, edge_of, settings_of
 from workflows.definition.shape import MAX_EDGES, MAX_NODES, EdgeShape, NodeShape, OutlineShape, SettingsShape
+from workflows.expressions.templates import is_literal
 from workflows.graph import Graph
 
 # Keys that stand beside ``config``, whatever the node's type.
 POLICIES = frozenset(NodeShape.model_fields) - {"config"}
+
+# Triggers are registered, and tools looked up, by keys of the config as it is written.
+_LITERAL_CONFIG = ("A config is no `$literal`.", "Write its keys as they are; what they hold may be one.")
 
 
 @dataclass(frozen=True)
 class DraftNode:
     """A node as far as it can be read. ``at`` is the JSON Pointer to it.
 
-    ``has_config`` is false where something else than an object stands in its place; ``config`` is empty then.
+    ``has_config`` is false where something else than an object with its keys stands in its place; ``config`` is empty then.
     """
 
     at: str
@@ -90,6 +94,8 @@ def shape_problems(raw: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _problems(OutlineShape, raw, "")
     for index, node in enumerate(_list(raw.get("nodes"), MAX_NODES)):
         yield from map(_node_problem, _problems(NodeShape, node, pointer("nodes", index)))
+        if isinstance(node, dict) and isinstance(config := node.get("config"), dict) and is_literal(config):
+            yield Problem("literal_config", pointer("nodes", index, "config"), *_LITERAL_CONFIG)
     for index, edge in enumerate(_list(raw.get("edges"), MAX_EDGES)):
         yield from _problems(EdgeShape, edge, pointer("edges", index))
 
@@ -103,13 +109,14 @@ def _node(index: int, raw: Any) -> DraftNode | None:
     match raw:
         case {"id": str(node_id), "type": str(type_)}:
             config = raw.get("config", {})
+            has_config = isinstance(config, dict) and not is_literal(config)
             return DraftNode(
                 at=pointer("nodes", index),
                 id=node_id,
                 type=type_,
-                config=config if isinstance(config, dict) else {},
+                config=config if has_config else {},
                 on_error=str(raw.get("on_error", "fail")),
-                has_config=isinstance(config, dict),
+                has_config=has_config,
                 parent=parent if isinstance(parent := raw.get("parent"), str) else None,
                 has_retry=raw.get("retry") is not None,
                 pinned_port=_pinned_port(raw.get("pin")),

@@ -98,7 +98,7 @@ def find_templates(value: Any) -> Iterator[tuple[str, str]]:
                 yield pointer, current
             case list():
                 pending.extend((f"{pointer}/{index}", current[index]) for index in reversed(range(len(current))))
-            case dict() if not _is_literal(current):
+            case dict() if not is_literal(current):
                 pending.extend((f"{pointer}/{_token(key)}", current[key]) for key in reversed(current))
 
 
@@ -112,7 +112,7 @@ def substitute(value: Any, results: Mapping[str, Any], pointer: str = "") -> Any
             return results.get(pointer, value)
         case list():
             return [substitute(part, results, f"{pointer}/{index}") for index, part in enumerate(value)]
-        case dict() if _is_literal(value):
+        case dict() if is_literal(value):
             return value[LITERAL]
         case dict():
             return {key: substitute(part, results, f"{pointer}/{_token(key)}") for key, part in value.items()}
@@ -136,7 +136,7 @@ def _filler(value: Any, unknown: Callable[[str], Any], pointer: str) -> Filler:
         case list():
             parts = [_filler(part, unknown, f"{pointer}/{index}") for index, part in enumerate(value)]
             return lambda results: [part(results) for part in parts]
-        case dict() if _is_literal(value):
+        case dict() if is_literal(value):
             held = value[LITERAL]
             return lambda _: held
         case dict():
@@ -146,7 +146,8 @@ def _filler(value: Any, unknown: Callable[[str], Any], pointer: str) -> Filler:
             return lambda _: value
 
 
-def _is_literal(value: dict[str, Any]) -> bool:
+def is_literal(value: dict[str, Any]) -> bool:
+    """Whether an object stands for what its ``$literal`` holds."""
     return len(value) == 1 and LITERAL in value
 
 

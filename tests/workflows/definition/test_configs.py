@@ -27,6 +27,18 @@ class TestConfigs:
 
         assert found(definition("start > end", start=hook(body_schema=schema))) == []
 
+    @pytest.mark.parametrize("type_", ["tool", "output"])
+    @pytest.mark.parametrize("held", [1, None, {"workflow": "Bill"}])
+    def test_are_no_literals_themselves(self, type_, held):
+        raw = definition("start > it", it=node(type_, {"$literal": held}))
+
+        assert ("literal_config", "/nodes/1/config") in found(raw, find_workflows=lambda names: {})
+
+    def test_of_a_trigger_is_no_literal_and_so_never_a_webhook_that_nobody_registers(self):
+        raw = {"schema": 1, "nodes": [node("trigger", {"$literal": {"kind": "webhook"}}) | {"id": "hook"}]}
+
+        assert found(raw, find_workflows=lambda names: {}) == [("literal_config", "/nodes/0/config")]
+
     def test_refuse_two_webhooks_on_one_path(self):
         one, two = hook(path="a/b", auth={"scheme": "github"}), hook(path="a/b", auth={"scheme": "bearer"})
 
