@@ -193,12 +193,13 @@ class TestValues:
         assert "column::text" in error.message
 
     def test_are_the_same_whatever_the_server_prefers(self, url):
+        database = f'ALTER DATABASE "{connection.settings_dict["NAME"]}"'  # Not the role, which others connect with meanwhile.
         with psycopg.connect(url, autocommit=True) as direct:
-            direct.execute(f"ALTER ROLE {connection.settings_dict['USER']} SET datestyle TO 'German'")
+            direct.execute(f"{database} SET datestyle TO 'German'")
             try:
                 assert value("SELECT '2026-11-24'::date AS it") == "2026-11-24"
             finally:
-                direct.execute(f"ALTER ROLE {connection.settings_dict['USER']} RESET datestyle")
+                direct.execute(f"{database} RESET datestyle")
 
     @pytest.mark.parametrize(
         ("sql", "parameter", "expected"),
