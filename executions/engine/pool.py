@@ -75,6 +75,8 @@ class Pool(Generic[T]):
                     if not self._at_work[task.execution_id]:
                         del self._at_work[task.execution_id]
                     self._changed.notify()
+                # A thread may wait long for its next task, and need not keep what this one has put out.
+                del task
 
     def _next(self) -> T | None:
         """Wait for a task and return it; ``None`` when the pool is closed."""

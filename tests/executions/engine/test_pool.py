@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -45,6 +47,19 @@ class TestPool:
         assert all(task.begun.wait(5) for task in several)
         for task in several:
             task.release.set()
+
+    def test_keeps_nothing_of_what_is_done(self, pool):
+        task = Task(new_id())
+        kept = weakref.ref(task)
+        pool.submit(task)
+        assert task.begun.wait(5)
+        task.release.set()
+        del task
+
+        until = time.monotonic() + 5
+        while kept() is not None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert kept() is None
 
     def test_leaves_room_beside_an_execution_with_many_slow_nodes(self, pool):
         slow, quick = tasks(10), Task(new_id())
