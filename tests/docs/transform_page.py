@@ -86,9 +86,10 @@ HTML: a page has at most 5 MiB; it is read as browsers do, whatever is wrong wit
 `:nth-child(2n+1)` and its like, `:not()`, `:is()`, `:has()`, `:empty`, `:root`; none of states (`:hover`). Text is that which is seen: without scripts, on one line.
 
 `build_markdown` keeps headings, lists, tables, links, pictures and code of a page, and leaves out scripts and styles; take the part that counts with `extract_html` first (`selector: main`, `get: html`). `build_html` reads
-[CommonMark](https://spec.commonmark.org/) with tables and ~~strikethrough~~ as GitHub has them. HTML in the text stays text, and links and pictures never run a script, so that what a model or a stranger wrote can go into an e-mail.
+[CommonMark](https://spec.commonmark.org/) with tables and ~~strikethrough~~ as GitHub has them. HTML in the text stays text, and links and pictures never run a script, so that what a model or a stranger wrote can go into an e-mail. They lead
+wherever the text says: a mail program that loads pictures tells that place who reads, and whatever a model was talked into writing into the address.
 
-`extract_pdf` reads files of up to 20 MiB in a process of their own. A file with a password is refused. Words that are divided at the end of a line are whole again; columns and tables come in the order in which the file has them. Scans have no text: a
+`extract_pdf` reads files of up to 20 MiB in a process of their own. A file with a password is refused. Words that are divided at the end of a line are whole again; columns and tables come in the order in which the file has them. What is filled into a form is no text of the page. Scans have none: a
 model that sees pictures can read them.""",
     ),
     "Hashes": (
