@@ -15,15 +15,21 @@ from executions.outgoing import services
 from projects.access import Actor
 from projects.backoffice import values
 from projects.backoffice.filters import ProjectFilter
+from projects.backoffice.forms import CheckedForm
 from projects.backoffice.pages import Page, ReadOnlyPage
 
 _COLUMNS = ("host", "secret_name", "per_minute", "burst", "at_once")
+
+
+class LimitForm(CheckedForm[OutgoingLimit]):
+    check = services.check
 
 
 @admin.register(OutgoingLimit)
 class OutgoingLimitPage(Page[OutgoingLimit]):
     """How often, and how many at once, a project calls a host or uses a secret."""
 
+    form = LimitForm
     list_display = ("__str__", "project_link", "per_minute", "burst", "at_once", "created_at")
     list_select_related = ("project",)
     list_filter = (ProjectFilter,)

@@ -26,6 +26,7 @@ from projects.access import Actor
 from projects.backoffice import values
 from projects.backoffice.counting import TooSlow, patience
 from projects.backoffice.filters import ProjectFilter
+from projects.backoffice.forms import CheckedForm
 from projects.backoffice.pages import Page, ReadOnlyPage
 from projects.backoffice.panels import panel
 from projects.backoffice.searching import found_by_id
@@ -59,10 +60,19 @@ _BUDGET_HELP = {
 }
 
 
+class PriceForm(CheckedForm[ModelPrice]):
+    check = prices.check
+
+
+class BudgetForm(CheckedForm[Budget]):
+    check = budgets.check
+
+
 @admin.register(ModelPrice)
 class ModelPricePage(Page[ModelPrice]):
     """What models cost. Those that come with Segue are read; one that an operator adds goes before them."""
 
+    form = PriceForm
     list_display = (
         "model",
         "provider",
@@ -122,6 +132,7 @@ class ModelPricePage(Page[ModelPrice]):
 class BudgetPage(Page[Budget]):
     """How much models may cost."""
 
+    form = BudgetForm
     list_display = ("__str__", "project_link", "spent", "reserved", "timezone", "created_at")
     list_select_related = ("project", "workflow")
     list_filter = ("period", ProjectFilter)

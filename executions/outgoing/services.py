@@ -34,7 +34,7 @@ def create_limit(project: Project, *, by: Actor | None, now: datetime, **values:
     :raises OutgoingLimitExists: if there is one for the same calls.
     """
     limit = OutgoingLimit(project=project, created_at=now, **values)
-    _check(limit)
+    check(limit)
     if OutgoingLimit.objects.filter(project=project).count() >= MOST_LIMITS:
         raise InvalidOutgoingLimit(
             f"A project has at most {MOST_LIMITS} limits.", hint="Write `*.name` for many hosts."
@@ -55,7 +55,7 @@ def change_limit(limit: OutgoingLimit, *, by: Actor | None, **values: Any) -> Ou
     limit = locked(limit)
     for column, value in values.items():
         setattr(limit, column, value)
-    _check(limit)
+    check(limit)
     limit.paced_until_us = 0  # What was spoken for was so at the former pace.
     _save(limit)
     audit.record("outgoing_limit.changed", limit, project=limit.project, by=by, details=_described(limit))
@@ -94,7 +94,7 @@ def _save(limit: OutgoingLimit) -> None:
         ) from error
 
 
-def _check(limit: OutgoingLimit) -> None:
+def check(limit: OutgoingLimit) -> None:
     """Bring a limit into its one form.
 
     :raises InvalidOutgoingLimit: with everything that is wrong.

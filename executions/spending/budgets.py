@@ -92,10 +92,18 @@ def standings(budgets: Iterable[Budget], *, now: datetime) -> dict[UUID, Standin
     return found
 
 
-def _save(budget: Budget) -> None:
+def check(budget: Budget) -> None:
+    """Look at what people have set.
+
+    :raises InvalidBudget: with everything that is wrong.
+    """
     problems = _problems(budget)
     if problems:
         raise InvalidBudget(problems[0]["message"], problems=problems, path=problems[0]["path"])
+
+
+def _save(budget: Budget) -> None:
+    check(budget)
     try:
         with transaction.atomic():
             budget.save()

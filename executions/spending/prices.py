@@ -174,11 +174,19 @@ def _refuse_published(row: ModelPrice) -> None:
         )
 
 
-def _save(row: ModelPrice) -> None:
+def check(row: ModelPrice) -> None:
+    """Bring a price into its one form.
+
+    :raises InvalidPrice: with everything that is wrong.
+    """
     row.provider, row.model = row.provider.strip().lower(), row.model.strip()
     problems = list(_problems(row))
     if problems:
         raise InvalidPrice(problems[0]["message"], problems=problems, path=problems[0]["path"])
+
+
+def _save(row: ModelPrice) -> None:
+    check(row)
     try:
         with transaction.atomic():
             row.save()

@@ -118,6 +118,14 @@ class TestBudgets:
         assert answer.status_code == 200
         assert not Budget.objects.exists()
 
+    def test_say_beside_a_field_what_is_wrong_and_keep_what_was_filled_in(self, browser):
+        form = {"project": ProjectFactory().pk, "period": "day", "amount": "-5", "timezone": "UTC"}
+
+        answer = browser.post(url("add", Budget), form)
+
+        assert answer.context["adminform"].form.errors == {"amount": ["It must be from 0 to 100,000,000 US dollars."]}
+        assert 'value="-5"' in answer.content.decode()
+
     def test_say_what_is_gone(self, browser):
         workflow = WorkflowFactory()
         budget = BudgetFactory(project=workflow.project, amount=Decimal(7))
