@@ -33,6 +33,19 @@ def values_of(keyword, schema):
             yield from values_of(keyword, part)
 
 
+def with_defaults(schema, value, whole):
+    """Return a value as a form makes it that writes down what is left out, as the schema says it."""
+    if "$ref" in schema:
+        schema = whole["$defs"][schema["$ref"].rpartition("/")[2]]
+    if isinstance(value, list):
+        return [with_defaults(schema.get("items", {}), each, whole) for each in value]
+    fields = schema.get("properties", {})
+    if not isinstance(value, dict) or not fields:
+        return value
+    left_out = {key: field["default"] for key, field in fields.items() if "default" in field}
+    return left_out | {key: with_defaults(fields.get(key, {}), each, whole) for key, each in value.items()}
+
+
 def untitled(schema):
     """Return the fields that a form would have no name for."""
     parts = schema.get("$defs", {})
@@ -69,6 +82,27 @@ class TestNodeTypes:
         validator = jsonschema_rs.validator_for(with_expressions(entry.config_schema))
 
         assert [error.message for error in validator.iter_errors(entry.example)] == []
+
+    @pytest.mark.parametrize(
+        ("key", "config"),
+        [
+            ("loop", {"items": "{{ [1] }}"}),
+            ("loop", {"while": "{{ false }}"}),
+            ("condition", {"cases": [{"port": "a", "when": "{{ true }}"}]}),
+            ("condition", {"cases": [{"port": "a", "all": [{"left": 1, "operator": "exists"}]}]}),
+            ("condition", {"cases": [{"port": "a", "any": [{"left": 1, "operator": "equals", "right": 1}]}]}),
+            *((entry.key, entry.example) for entry in catalogue.node_types() if not entry.starts_workflow),
+        ],
+    )
+    def test_a_form_may_write_every_default_down(self, key, config):
+        schema = next(entry for entry in catalogue.node_types() if entry.key == key).config_schema
+        raw = definition("start > it", it=node(key, with_defaults(schema, config, schema)))
+
+        at = [each for each in problems(raw) if each.path.startswith("/nodes/1/config")]
+
+        assert [
+            (each.code, each.path) for each in at if each.code not in ("unknown_workflow", "unknown_variable")
+        ] == []
 
     @pytest.mark.parametrize("entry", catalogue.node_types(), ids=lambda entry: entry.key)
     def test_describes_every_field_for_a_form(self, entry):

@@ -127,14 +127,15 @@ class Comparison(Config):
                     "hint": self._hint(),
                 },
             )
-        has_right = "right" in self.model_fields_set
-        if has_right == (self.operator in _ALONE):
+        is_alone = self.operator in _ALONE
+        has_right = self.right is not None if is_alone else "right" in self.model_fields_set
+        if has_right == is_alone:
             raise PydanticCustomError(
                 "unknown_key" if has_right else "missing_key",
                 "`{operator}` " + ("compares with nothing." if has_right else "needs a `right` to compare with."),
                 {"operator": self.operator, "key": "right"},
             )
-        if "case_sensitive" in self.model_fields_set and self.type != "text":
+        if not self.case_sensitive and self.type != "text":
             raise PydanticCustomError("unknown_key", "`case_sensitive` goes with text.", {"key": "case_sensitive"})
         if self.operator in ("matches", "not_matches") and isinstance(self.right, str):
             self._pattern(self.right)

@@ -14,7 +14,7 @@ from workflows.nodes.comparisons import Comparison
 from workflows.nodes.fields import Dynamic, Unevaluated
 from workflows.nodes.forms import Slug
 
-Comparisons = Annotated[list[Comparison], Field(min_length=1, max_length=20)]
+Comparisons = Annotated[list[Comparison], Field(max_length=20)]
 
 
 class Case(Config):
@@ -29,8 +29,8 @@ class Case(Config):
 
     @model_validator(mode="after")
     def _in_one_way(self) -> Case:
-        given = self.model_fields_set & {"when", "all", "any"}
-        if not given:
+        given = [way for way in (self.when, self.all, self.any) if way not in (False, [])]
+        if not given and "when" not in self.model_fields_set:
             raise PydanticCustomError("missing_key", "Say when: by `when`, `all` or `any`.", {"key": "when"})
         if len(given) > 1:
             raise PydanticCustomError("exactly_one", "Give exactly one of `when`, `all` and `any`.")

@@ -12,6 +12,8 @@ from workflows.nodes.base import Config, register
 from workflows.nodes.fields import Dynamic
 from workflows.nodes.scopes import MAX_PASSES, OnItemError, Passes, Rules, ScopeType, counted
 
+USUAL_PASSES = 1_000
+
 
 class Accumulator(Config):
     """A value that goes from pass to pass."""
@@ -33,7 +35,7 @@ class LoopConfig(Config):
         description="Evaluated before each pass: as long as it is true, there is another one.",
     )
     max_passes: Dynamic[Annotated[int, Field(ge=1, le=MAX_PASSES)]] = Field(
-        default=1_000, description="With `while`: the loop fails when it would need more."
+        default=USUAL_PASSES, description="With `while`: the loop fails when it would need more."
     )
     accumulator: Accumulator | None = Field(default=None, description="A value that goes from pass to pass.")
     break_when: Dynamic[bool] = Field(
@@ -52,7 +54,7 @@ class LoopConfig(Config):
             raise PydanticCustomError("exactly_one", "Give exactly one of `items` and `while`.")
         if self.batch_size is not None and self.items is None:
             raise _without("batch_size", "items")
-        if "max_passes" in self.model_fields_set and self.while_ is None:
+        if self.max_passes != USUAL_PASSES and self.while_ is None:
             raise _without("max_passes", "while")
         return self
 

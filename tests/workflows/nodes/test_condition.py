@@ -241,7 +241,7 @@ class TestConfig:
         [
             ({}, ("missing_key", "/when")),
             ({"when": True, "all": [{"left": 1, "operator": "exists"}]}, ("exactly_one", "")),
-            ({"all": []}, ("too_short", "/all")),
+            ({"all": []}, ("missing_key", "/when")),
             ({"all": [{"left": 1, "operator": "greater", "right": 1}]}, ("invalid_choice", "/all/0/operator")),
             ({"any": [{"left": 1, "type": "number", "operator": "greater"}]}, ("missing_key", "/any/0/right")),
             ({"any": [{"left": 1, "operator": "exists", "right": 1}]}, ("unknown_key", "/any/0/right")),

@@ -98,6 +98,12 @@ class Approvals(Config):
     )
 
 
+def _never_null(schema: dict[str, Any]) -> None:
+    # Left out is one thing, and null another, which is refused: a form that writes defaults down would write it.
+    del schema["default"]
+    schema["anyOf"] = [kind for kind in schema["anyOf"] if kind != {"type": "null"}]
+
+
 class AgentConfig(Config):
     """Which models, what to do, and within which limits."""
 
@@ -129,6 +135,7 @@ class AgentConfig(Config):
     allowed_hosts: Dynamic[Annotated[list[HostPattern], Field(max_length=100)]] | None = Field(
         default=None,
         description="The only hosts that its tools may call, in sub-workflows too; expressions over `vars` alone. Left out: what the tools say.",
+        json_schema_extra=_never_null,
     )
     approvals: Approvals = Field(default=Approvals(), description="How people are asked.")
 
