@@ -193,7 +193,9 @@ class TestValues:
         assert "column::text" in error.message
 
     def test_are_the_same_whatever_the_server_prefers(self, url):
-        database = f'ALTER DATABASE "{connection.settings_dict["NAME"]}"'  # Not the role, which others connect with meanwhile.
+        database = (
+            f'ALTER DATABASE "{connection.settings_dict["NAME"]}"'  # Not the role, which others connect with meanwhile.
+        )
         with psycopg.connect(url, autocommit=True) as direct:
             direct.execute(f"{database} SET datestyle TO 'German'")
             try:
