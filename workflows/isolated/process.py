@@ -50,7 +50,7 @@ def ask(
     :param parts: what it is to read.
     :param libraries: the packages that it imports.
     :raises Exhausted: if none comes.
-    :raises NodeError: ``crashed``, retryable, if the process does not start.
+    :raises NodeError: ``crashed`` if the process does not start, ``timeout`` if it did not get the time; both retryable.
     :raises Cancelled: if the node was abandoned; the process is ended then.
     """
     cancel = Call(limits.wall_seconds, None).cancel
@@ -59,7 +59,9 @@ def ask(
         try:
             answer, _ = process.communicate(b"".join((asked, b"\n", *parts)), timeout=limits.wall_seconds)
         except subprocess.TimeoutExpired as error:
-            raise Exhausted from error
+            # Whoever computes all the time has come to the end of the processor time long before.
+            message = f"It was not read within {limits.wall_seconds:g} seconds: the machine has too much else to do."
+            raise NodeError("timeout", message, retryable=True) from error
         finally:
             process.kill()  # It may not have ended, whatever was raised here.
     cancel.check()

@@ -75,7 +75,6 @@ class TestLimits:
             ("return len(bytearray(600_000_000))", {}),
             ("return [0] * 100_000_000", {}),
             ("[None for _ in iter(int, 1)]", {"cpu_seconds": 1}),
-            ("import time; time.sleep(60)", {"wall_seconds": 0.5}),
             ("import os; os.abort()", {}),
             ("import os; os._exit(3)", {}),
             ("open(__file__ + '.more', 'wb', buffering=0).write(b'x')", {}),
@@ -85,6 +84,12 @@ class TestLimits:
     def test_end_the_child_and_nothing_else(self, program, body, limits):
         with pytest.raises(Exhausted):
             asked(program(body), **limits)
+
+    def test_a_child_that_does_not_get_the_time_may_be_tried_again(self, program):
+        with pytest.raises(NodeError) as caught:
+            asked(program("import time; time.sleep(60)"), wall_seconds=0.5)
+
+        assert (caught.value.code, caught.value.retryable) == ("timeout", True)
 
     def test_a_child_that_cannot_be_started_may_be_tried_again(self, program, monkeypatch):
         monkeypatch.setattr(process.sys, "executable", "/nowhere/python")
