@@ -117,6 +117,8 @@ def decide(
     person = by.person
     before = approval.decisions.filter(user=person).first() if person is not None else None
     if before is not None and before.verdict == verdict:
+        if verdict == Verdict.APPROVE and before.form != form:
+            raise AlreadyDecided("You have approved already, with other answers in the form: those stay.")
         return approval
     _refuse_ended(approval)
     if before is not None:

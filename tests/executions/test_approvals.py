@@ -138,6 +138,19 @@ class TestApi:
 
         assert (answer.status_code, answer.data["code"]) == (409, "already_decided")
 
+    def test_says_when_somebody_would_fill_the_form_in_otherwise_than_before(self, api, project):
+        approval = ApprovalFactory(execution__workflow_version__workflow__project=project, form=FORM, needed=2)
+        client, filled = api("operator"), {"account": "main", "amount": 100}
+
+        first, same, other = (
+            client.post(f"/api/approvals/{approval.pk}/approve/", {"form": form})
+            for form in (filled, filled, {**filled, "amount": 999})
+        )
+
+        assert [first.status_code, same.status_code] == [200, 200]
+        assert (other.status_code, other.data["code"]) == (409, "already_decided")
+        assert ApprovalDecision.objects.get().form == filled
+
     def test_refuses_whom_the_node_does_not_name(self, api, project):
         approval = ApprovalFactory(execution__workflow_version__workflow__project=project, role="admin")
 

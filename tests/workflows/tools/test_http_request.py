@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from pydantic import ValidationError
 
+from projects.masking import MASK
 from tests.workflows.http.servers import Answering, response
 from tests.workflows.tools.calling import TOKEN, World, answer_json, call
 from workflows.http import Cancel, Cancelled, abandonable
@@ -359,6 +360,29 @@ class TestFailures:
 
         assert (caught.value.code, caught.value.retryable) == ("http_status", False)
 
+    def test_what_a_service_says_in_json_is_there_to_be_used(self):
+        said = {"message": "Validation Failed for s3cret-s3cret", "errors": [{"field": "sku"}]}
+        with Answering(answer_json(said, 422)) as server, pytest.raises(NodeError) as caught:
+            call(World(secrets={"KEY": "s3cret-s3cret"}), url=server.url(), headers={"X-Key": "⟦KEY⟧"})
+
+        assert caught.value.details["json"] == {**said, "message": f"Validation Failed for {MASK}"}
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            answer_json(["x" * 3000], 422),
+            response(422, b"Not JSON", content_type="application/json"),
+            response(422, b"{}", content_type="text/plain"),
+            response(422),
+        ],
+        ids=["long", "broken", "text", "nothing"],
+    )
+    def test_what_is_no_short_json_is_text_alone(self, answer):
+        with Answering(answer) as server, pytest.raises(NodeError) as caught:
+            call(url=server.url())
+
+        assert "json" not in caught.value.details
+
     @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
     def test_a_status_that_says_later_is_retried(self, status):
         with Answering(response(status)) as server, pytest.raises(NodeError) as caught:
@@ -384,6 +408,7 @@ class TestFailures:
             "url": server.url("/orders/7"),
             "status": 404,
             "body": '{"error": "no such order"}',
+            "json": {"error": "no such order"},
         }
 
     @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -169,7 +170,7 @@ def _status_error(arguments: RequestArguments, reply: Reply, secrets: Secrets) -
         f"{arguments.described} answered with status {reply.status}.",
         retryable=reply.status in RETRYABLE_STATUSES,
         retry_after=retry_after_seconds(reply.headers.get("retry-after", ""), now=timezone.now()),
-        details={**_details(arguments), "status": reply.status, "body": _excerpt(reply, secrets)},
+        details={**_details(arguments), "status": reply.status, **_said(reply, secrets)},
     )
 
 
@@ -205,6 +206,17 @@ def _excerpt(reply: Reply, secrets: Secrets) -> str:
         return f"{len(reply.body):,} bytes that are no text"
     text: str = secrets.mask(media.text_of(reply))
     return text if len(text) <= MAX_EXCERPT_CHARS else f"{text[:MAX_EXCERPT_CHARS]}…"
+
+
+def _said(reply: Reply, secrets: Secrets) -> dict[str, Any]:
+    """Return the beginning of a body, and all of it if it is short JSON: there, services say what is wrong."""
+    said: dict[str, Any] = {"body": _excerpt(reply, secrets)}
+    if len(reply.body) <= MAX_EXCERPT_CHARS:
+        with suppress(Invalid):
+            body_format, body = media.read(reply, "auto")
+            if body_format == "json":
+                said["json"] = secrets.mask(body)
+    return said
 
 
 def _details(arguments: RequestArguments) -> dict[str, Any]:
