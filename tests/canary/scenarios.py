@@ -143,8 +143,8 @@ TOOLS: dict[str, Scenario] = {
     ),
     "workflow.run": lambda url: _tool(
         "workflow.run",
-        {"workflow": "child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
-        {"workflow": "failing child", "input": {"heard": f"{{{{ {HEARD} }}}}", "key": "{{ secret('OWN_1') }}"}},
+        {"workflow": "child", "input": {"heard": f"{{{{ {HEARD} }}}}"}},
+        {"workflow": "failing child", "input": {"heard": f"{{{{ {HEARD} }}}}"}},
     ),
     "event.emit": lambda url: _tool(
         "event.emit",

@@ -13,7 +13,7 @@ REMOVE_ORPHANS = """
 from datetime import timedelta
 from executions.engine.clock import database_now
 from executions.outputs.removal import remove_orphans
-print(remove_orphans(now=database_now() + timedelta(days=3)))
+remove_orphans(now=database_now() + timedelta(days=3))
 """
 
 
@@ -59,5 +59,5 @@ def test_what_a_worker_wrote_that_dies_is_written_again_and_removed_in_time(stag
     assert named <= files_of(stage, order)
     assert len(files_of(stage, order)) == 1 + orphans
     stage.segue.manage("check_invariants")
-    assert int(stage.segue.manage("shell", "--verbosity=0", "-c", REMOVE_ORPHANS)) == orphans
+    stage.segue.manage("shell", "--verbosity=0", "-c", REMOVE_ORPHANS)
     assert files_of(stage, order) == named
