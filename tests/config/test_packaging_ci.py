@@ -47,7 +47,8 @@ def write_python(project: Path, refuses: str = "nothing at all") -> None:
 
 
 def run(project: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    of_make = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTEST_ARGS"}  # This test may have been started by it.
+    clean = {name: value for name, value in os.environ.items() if name not in of_make}
     return subprocess.run([project / ".ci" / "run"], cwd="/", env={**clean, **environ}, capture_output=True, text=True)
 
 

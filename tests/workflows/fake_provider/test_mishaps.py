@@ -163,9 +163,9 @@ class TestBodies:
     def test_without_a_length_are_refused(self):
         with FakeProvider() as provider:
             connection = http.client.HTTPConnection("127.0.0.1", provider.port, timeout=10)
-            connection.request(
-                "POST", CHAT, iter([b"{}"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
-            )
+            connection.putrequest("POST", CHAT)
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.endheaders()  # Refused already: what came after it might meet a closed door.
             status = connection.getresponse().status
             connection.close()
 
